@@ -1,0 +1,212 @@
+/**
+ * The Snapshot: the whole configuration of one workload's sidecar. `policy` is what the files say,
+ * `bindings` is where it happens to run. Plain JSON: written by `compile/`, read by `proxy/`,
+ * `pipeline/` and `render/`.
+ */
+
+export interface Snapshot {
+  readonly apiVersion: string;
+  readonly kind: "Snapshot";
+  readonly workload: WorkloadRef;
+  /** Hash of policy and bindings, 16 hexadecimal digits. */
+  readonly version: string;
+  /** Hash of the policy alone: equal on a laptop and on a cluster. */
+  readonly policyHash: string;
+  readonly policy: WorkloadPolicy;
+  readonly bindings: WorkloadBindings;
+  /**
+   * Which line asked for each part, by JSON pointer (RFC 6901) into the Snapshot, for example
+   * `/policy/clusters/api/breaker`. A part without an entry has its nearest parent's. In no hash.
+   */
+  readonly origins: Readonly<Record<string, Origin>>;
+}
+
+export interface WorkloadRef {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export interface Origin {
+  readonly file: string;
+  /** From 1. */
+  readonly line: number;
+  readonly column: number;
+  /** The field, for example `spec.calls.api.breaker`. */
+  readonly field: string;
+}
+
+// ---------------------------------------------------------------- policy
+
+export interface WorkloadPolicy {
+  readonly listeners: Readonly<Record<string, ListenerPolicy>>;
+  readonly clusters: Readonly<Record<string, ClusterPolicy>>;
+  readonly pipelines: Readonly<Record<string, PipelinePolicy>>;
+  readonly accessLog: AccessLogPolicy;
+  /** How long a drain waits for streams in flight. */
+  readonly drainMs: number;
+}
+
+export interface ListenerPolicy {
+  /** `inbound`: in front of the app. `outbound`: what the app calls. `gateway`: from outside. */
+  readonly direction: "inbound" | "outbound" | "gateway";
+  readonly protocol: "http";
+  readonly routes: readonly RoutePolicy[];
+  readonly maxConnections: number;
+  readonly maxHeaderBytes: number;
+  readonly maxHeaders: number;
+  /** From the first byte of a request's head to its last. */
+  readonly headerTimeoutMs: number;
+  /** A connection without a request. */
+  readonly idleTimeoutMs: number;
+}
+
+export interface RoutePolicy {
+  /** Unique in its listener; the `route` label of metrics. */
+  readonly name: string;
+  /** `*` is any, `*.example.com` is any name below, else exact; lower case, without a port. */
+  readonly hosts: readonly string[];
+  readonly path: PathMatch;
+  readonly backends: readonly WeightedBackend[];
+  /** The whole request with all its tries; 0 is none. */
+  readonly timeoutMs: number;
+  /** No byte in either direction; 0 is none. */
+  readonly idleTimeoutMs: number;
+  readonly retry: RetryPolicy | null;
+  readonly fallback: FallbackPolicy | null;
+  /** In the order in which a request meets them. */
+  readonly filters: readonly FilterPolicy[];
+}
+
+export interface PathMatch {
+  /** `prefix` matches whole segments: /a matches /a and /a/b, not /ab. */
+  readonly kind: "exact" | "prefix";
+  readonly value: string;
+}
+
+export interface WeightedBackend {
+  readonly cluster: string;
+  readonly weight: number;
+}
+
+export interface FilterPolicy {
+  /** A component's name in proxy/filters/mod.ts. */
+  readonly filter: string;
+  readonly config: Readonly<Record<string, unknown>>;
+}
+
+/** Envoy's names for what may be tried again. */
+export type RetryCondition = "5xx" | "gateway-error" | "reset" | "connect-failure";
+
+export interface RetryPolicy {
+  /** Besides the first try. */
+  readonly attempts: number;
+  readonly on: readonly RetryCondition[];
+  /** 0 is none. */
+  readonly perTryTimeoutMs: number;
+  /** Full jitter: the n-th wait is uniform in [0, min(maxMs, baseMs * 2^n)). */
+  readonly backoff: { readonly baseMs: number; readonly maxMs: number };
+  /** Retries in flight are at most this part of the requests in flight ... */
+  readonly budgetRatio: number;
+  /** ... or this many, whichever is more. */
+  readonly budgetMinimum: number;
+  /** `idempotent`: GET, HEAD, OPTIONS, TRACE, PUT, DELETE (RFC 9110, 9.2.2). */
+  readonly methods: "idempotent" | "all";
+  /** A larger request body is sent once and not tried again. */
+  readonly maxBodyBytes: number;
+}
+
+/** Why there is no real answer to give. */
+export type FallbackTrigger = "open" | "exhausted" | "overflow" | "timeout" | "no-endpoint";
+
+export interface FallbackPolicy {
+  readonly on: readonly FallbackTrigger[];
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+export interface ClusterPolicy {
+  /** `app`: the process beside the sidecar. `call`: another workload. */
+  readonly kind: "app" | "call";
+  readonly balance: { readonly policy: "round-robin" };
+  readonly connectTimeoutMs: number;
+  /** An idle pooled connection is closed after this. */
+  readonly idleTimeoutMs: number;
+  readonly limits: LimitsPolicy;
+  readonly breaker: BreakerPolicy | null;
+}
+
+/** What is above is answered 503 at once. */
+export interface LimitsPolicy {
+  readonly maxConnections: number;
+  /** Requests that wait for a connection. */
+  readonly maxPendingRequests: number;
+  /** Requests in flight. */
+  readonly maxRequests: number;
+}
+
+/** Counts tries. */
+export interface BreakerPolicy {
+  /** 0 to 1. */
+  readonly errorRate: number;
+  readonly minRequests: number;
+  readonly windowMs: number;
+  readonly openMs: number;
+  /** Probes at once while half-open; as many successes close it. */
+  readonly halfOpenRequests: number;
+}
+
+export interface AccessLogPolicy {
+  readonly format: "json" | "off";
+}
+
+/** A pipeline as its file says it; component configs are checked by pipeline/'s definitions. */
+export interface PipelinePolicy {
+  readonly sources: Readonly<Record<string, ComponentPolicy>>;
+  readonly steps: readonly ComponentPolicy[];
+  readonly sinks: Readonly<Record<string, ComponentPolicy>>;
+}
+
+export interface ComponentPolicy {
+  readonly component: string;
+  readonly config: Readonly<Record<string, unknown>>;
+}
+
+// ---------------------------------------------------------------- bindings
+
+export interface WorkloadBindings {
+  /** By the listener's name. */
+  readonly listeners: Readonly<Record<string, HostPort>>;
+  readonly clusters: Readonly<Record<string, ClusterBinding>>;
+  readonly admin: AdminBinding;
+  /** By pipeline, then by component name: what fills the places that the policy leaves open. */
+  readonly pipelines: Readonly<Record<string, PipelineBinding>>;
+  /** Folder for checkpoints and the last good Snapshot. */
+  readonly stateFolder: string;
+}
+
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface ClusterBinding {
+  /** `strict-dns`: every address that the name has is an endpoint, asked again when its TTL ends. */
+  readonly discovery: "static" | "strict-dns";
+  readonly endpoints: readonly HostPort[];
+  /** Bounds of the DNS answer's TTL. */
+  readonly refresh: { readonly minMs: number; readonly maxMs: number };
+}
+
+export interface AdminBinding {
+  /** Ready, live and metrics, read-only. */
+  readonly readOnly: HostPort;
+  /** All else: a unix socket with mode 0600. */
+  readonly socket: string;
+}
+
+export interface PipelineBinding {
+  /** Merged over the component's config. */
+  readonly sources: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  readonly sinks: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+}

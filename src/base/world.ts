@@ -1,0 +1,338 @@
+/**
+ * The one seam to the outside world. Every room above `base/` is handed a World and touches nothing
+ * else: so the same code runs on Bun (`bun/`) and in a seeded simulation (`simulated/`).
+ */
+
+export interface World {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly net: Net;
+  readonly files: Files;
+  readonly processes: Processes;
+  readonly signals: Signals;
+  readonly stdio: Stdio;
+}
+
+// ---------------------------------------------------------------- time and chance
+
+export interface Clock {
+  /** Monotonic time in milliseconds, with fractions. Only differences mean anything. */
+  now(): number;
+  /** Wall-clock time in milliseconds since 1970-01-01T00:00:00Z. */
+  wallMs(): number;
+  /** Calls `run` once, no sooner than `delayMs` from now. */
+  after(delayMs: number, run: () => void): Timer;
+  /** Calls `run` every `intervalMs` until cancelled. */
+  every(intervalMs: number, run: () => void): Timer;
+  sleep(delayMs: number): Promise<void>;
+}
+
+export interface Timer {
+  cancel(): void;
+}
+
+/** Chance for jitter, ids and balancing: reproducible in the simulation, never for secrets. */
+export interface Random {
+  /** Uniform in [0, 1). */
+  next(): number;
+  /** Uniform unsigned 32-bit integer. */
+  uint32(): number;
+  /** Cryptographically strong outside the simulation. */
+  secureBytes(length: number): Uint8Array;
+}
+
+// ---------------------------------------------------------------- network
+
+/** An IP address with a port, or the path of a unix socket. Names are resolved before. */
+export type SocketAddress =
+  | { readonly host: string; readonly port: number }
+  | { readonly path: string };
+
+export interface Socket {
+  /**
+   * Hands `length` bytes from `start` to the kernel and returns how many it took: 0 when it is full
+   * (`onDrain` follows), -1 when the socket is closed. Nothing is buffered here.
+   */
+  write(bytes: Uint8Array, start: number, length: number): number;
+  /** No `onData` until `resume`; the kernel's window then holds the peer back. */
+  pause(): void;
+  resume(): void;
+  /** FIN: no more writes; reading goes on. Call it only when all bytes have been taken. */
+  shutdown(): void;
+  /** FIN and release. `onClose(null)` follows. Call it only when all bytes have been taken. */
+  close(): void;
+  /** RST and release. `onClose` follows. */
+  terminate(): void;
+  /** Empty and 0 on a unix socket. */
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localAddress: string;
+  readonly localPort: number;
+}
+
+/** What a socket tells its owner. `onClose` comes exactly once, and last. */
+export interface SocketHandler {
+  onOpen(socket: Socket): void;
+  /** The bytes are the handler's own to keep. */
+  onData(bytes: Uint8Array): void;
+  onDrain(): void;
+  /** The peer's FIN. Writing is still possible until one of `shutdown`, `close`, `terminate`. */
+  onEnd(): void;
+  onClose(error: NetError | null): void;
+}
+
+export interface DialHandler extends SocketHandler {
+  /** Instead of `onOpen`; nothing follows. */
+  onConnectError(error: NetError): void;
+}
+
+export interface Dial {
+  /** Gives up: no event of this dial comes after it. Harmless once open or failed. */
+  abort(): void;
+}
+
+export interface Listener {
+  /** The port that was bound (0 in the request asks for a free one; 0 for a unix socket). */
+  readonly port: number;
+  /** Accepts no more; open sockets live on. */
+  stop(): void;
+}
+
+export interface ListenOptions {
+  readonly address: SocketAddress;
+  /** Several processes may share the port. */
+  readonly reusePort?: boolean;
+  /** Permission bits of a unix socket's file, for example 0o600. */
+  readonly mode?: number;
+}
+
+export interface ResolvedAddress {
+  readonly address: string;
+  readonly ttlMs: number;
+}
+
+export interface Net {
+  /**
+   * `accept` returns the new connection's handler, or null to refuse it (it is terminated).
+   * @throws NetError with code `address-in-use` (its message names the holder where the system
+   *   tells), `address-unavailable` or `permission`.
+   */
+  listen(options: ListenOptions, accept: (socket: Socket) => SocketHandler | null): Listener;
+  connect(address: SocketAddress, handler: DialHandler): Dial;
+  /**
+   * A and AAAA records, asked of DNS and never of the hosts file; `localhost` is the loopback
+   * address (RFC 6761, 6.3).
+   * @throws NetError with code `name-not-found` or `name-timeout`.
+   */
+  resolve(name: string): Promise<readonly ResolvedAddress[]>;
+}
+
+export type NetErrorCode =
+  | "refused"
+  | "reset"
+  | "timeout"
+  | "unreachable"
+  | "closed"
+  | "address-in-use"
+  | "address-unavailable"
+  | "permission"
+  | "name-not-found"
+  | "name-timeout"
+  | "too-many-open"
+  | "other";
+
+export class NetError extends Error {
+  override readonly name = "NetError";
+  constructor(
+    readonly code: NetErrorCode,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+// ---------------------------------------------------------------- files
+
+/** Synchronous: on a local disk a call is cheaper than a promise (about 1 us against 40). */
+export interface Files {
+  readText(path: string): string;
+  readBytes(path: string): Uint8Array;
+  /** Creates or truncates. `mode` applies to a new file. */
+  write(path: string, data: string | Uint8Array, options?: { readonly mode?: number }): void;
+  /** Write beside, fsync, rename: readers see the old content or the new, also after a crash. */
+  replace(path: string, data: string | Uint8Array, options?: { readonly mode?: number }): void;
+  /** Follows links. Null where nothing is. */
+  stat(path: string): FileStat | null;
+  /** Names in a folder, sorted. */
+  list(path: string): readonly string[];
+  makeFolder(path: string, options?: { readonly mode?: number }): void;
+  /** A file or a whole folder; no error where nothing is. */
+  remove(path: string): void;
+  rename(from: string, to: string): void;
+  realPath(path: string): string;
+  /** `append` and `write` create the file; `write` truncates it. */
+  open(path: string, how: "read" | "append" | "write", options?: { readonly mode?: number }): OpenFile;
+  /**
+   * Calls `changed` after something in the folder was created, renamed, removed or written; several
+   * changes may be one call. A hint only: some are missed, so keep a slow poll beside it.
+   */
+  watch(folder: string, changed: () => void): FileWatcher;
+}
+
+export interface FileStat {
+  readonly kind: "file" | "folder" | "other";
+  readonly sizeBytes: number;
+  readonly device: number;
+  readonly inode: number;
+  readonly modifiedMs: number;
+  readonly mode: number;
+}
+
+export interface OpenFile {
+  stat(): FileStat;
+  /** Bytes read; 0 at the end. */
+  readAt(into: Uint8Array, offset: number, length: number, position: number): number;
+  /** Writes all of it, or throws. */
+  write(bytes: Uint8Array): void;
+  /** fdatasync. */
+  sync(): void;
+  truncate(sizeBytes: number): void;
+  close(): void;
+}
+
+export interface FileWatcher {
+  close(): void;
+}
+
+export type FileErrorCode =
+  | "not-found"
+  | "exists"
+  | "permission"
+  | "disk-full"
+  | "not-a-file"
+  | "not-a-folder"
+  | "too-many-open"
+  | "other";
+
+export class FileError extends Error {
+  override readonly name = "FileError";
+  constructor(
+    readonly code: FileErrorCode,
+    readonly path: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+// ---------------------------------------------------------------- processes
+
+export interface Processes {
+  readonly self: Self;
+  /** @throws ProcessError `not-found` or `permission` where the command cannot be started. */
+  spawn(options: SpawnOptions): ChildProcess;
+  isAlive(pid: number): boolean;
+  /** A signal to a process, or to its whole group. No error where it is gone. */
+  signal(pid: number, signal: SignalName, whom: "process" | "group"): void;
+  /** Who listens on a local TCP port, where the system tells. */
+  holderOfPort(port: number): PortHolder | null;
+}
+
+export interface Self {
+  readonly pid: number;
+  /** The words that start this program again: `[binary]`, or `[bun, main.ts]` from source. */
+  readonly command: readonly string[];
+  /** Arguments behind the program. */
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly folder: string;
+  readonly platform: string;
+  exit(code: number): never;
+  usage(): ProcessUsage;
+  /** Errors that nobody caught, and promises that nobody waited for. */
+  onUncaught(report: (error: unknown) => void): void;
+}
+
+export interface ProcessUsage {
+  readonly residentBytes: number;
+  readonly userMs: number;
+  readonly systemMs: number;
+}
+
+export interface PortHolder {
+  readonly pid: number;
+  readonly command: string;
+}
+
+export interface SpawnOptions {
+  /** Program and arguments; no shell. */
+  readonly command: readonly string[];
+  readonly folder?: string;
+  /** The child's whole environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** A session and process group of its own, so that the whole group can be signalled. */
+  readonly ownGroup?: boolean;
+  /** A callback per chunk, `inherit`, or `ignore` (the default). */
+  readonly stdout?: ((bytes: Uint8Array) => void) | "inherit" | "ignore";
+  readonly stderr?: ((bytes: Uint8Array) => void) | "inherit" | "ignore";
+  readonly stdin?: "pipe" | "ignore";
+  /** Comes once, after the last byte of stdout and stderr. */
+  readonly onExit?: (status: ExitStatus) => void;
+}
+
+export interface ExitStatus {
+  /** The exit code, or 128 + n for signal n. */
+  readonly code: number;
+  readonly signal: SignalName | null;
+}
+
+export interface ChildProcess {
+  readonly pid: number;
+  kill(signal: SignalName): void;
+  /** Only with `stdin: "pipe"`. */
+  write(bytes: Uint8Array): void;
+  closeInput(): void;
+}
+
+export type ProcessErrorCode = "not-found" | "permission" | "other";
+
+export class ProcessError extends Error {
+  override readonly name = "ProcessError";
+  constructor(
+    readonly code: ProcessErrorCode,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+export type SignalName = "SIGTERM" | "SIGINT" | "SIGHUP" | "SIGUSR1" | "SIGUSR2" | "SIGKILL" | "SIGWINCH";
+
+export interface Signals {
+  /** Returns how to stop listening. The first listener of a signal replaces its default effect. */
+  on(signal: SignalName, run: () => void): () => void;
+}
+
+export interface Stdio {
+  readonly stdout: TextOutput;
+  readonly stderr: TextOutput;
+  readonly stdin: TextInput;
+}
+
+export interface TextOutput {
+  readonly isTerminal: boolean;
+  /** 0 where it is no terminal. */
+  readonly columns: number;
+  readonly rows: number;
+  /** Writes all of it before it returns, or throws FileError (`closed` pipes end the program). */
+  write(data: string | Uint8Array): void;
+  /** The same without stalling the loop: resolves when the reader has taken it. */
+  writeAll(data: string | Uint8Array): Promise<void>;
+}
+
+export interface TextInput {
+  readonly isTerminal: boolean;
+  readAll(): Promise<string>;
+  /** Calls `run` per chunk, `end` once. */
+  read(run: (bytes: Uint8Array) => void, end: () => void): void;
+}
