@@ -1,0 +1,90 @@
+/**
+ * What a proxy has counted since it started: the admin API's `GET /stats`, read by `up`'s table, the
+ * console and `status`. All counters only grow; a rate is the difference of two readings.
+ */
+import type { WorkloadRef } from "./snapshot.ts";
+
+export interface ProxyStats {
+  readonly workload: WorkloadRef;
+  readonly version: string;
+  readonly policyHash: string;
+  readonly uptimeMs: number;
+  readonly draining: boolean;
+  readonly residentBytes: number;
+  readonly cpuMs: number;
+  readonly listeners: readonly ListenerStats[];
+  readonly clusters: readonly ClusterStats[];
+  /** The newest last; at most 256. */
+  readonly events: readonly ProxyEvent[];
+}
+
+export interface ListenerStats {
+  readonly name: string;
+  readonly direction: "inbound" | "outbound" | "gateway";
+  readonly connectionsActive: number;
+  readonly connectionsTotal: number;
+  /** Requests that could not be parsed. */
+  readonly malformedTotal: number;
+  readonly routes: readonly RouteStats[];
+}
+
+export interface RouteStats {
+  readonly name: string;
+  readonly active: number;
+  /** Final answers by class of status, as the caller saw them; index 0 is no answer at all. */
+  readonly answersByClass: readonly [number, number, number, number, number, number];
+  readonly fallbacksTotal: number;
+  readonly duration: HistogramStats;
+}
+
+export interface HistogramStats {
+  /** Upper bounds in milliseconds; the last bucket has none. */
+  readonly boundsMs: readonly number[];
+  /** Cumulative over time, not over buckets; one longer than `boundsMs`. */
+  readonly counts: readonly number[];
+  readonly sumMs: number;
+}
+
+export interface ClusterStats {
+  readonly name: string;
+  readonly kind: "app" | "call";
+  /** `none` where the policy has no breaker. */
+  readonly breaker: "none" | "closed" | "open" | "half-open";
+  readonly requestsActive: number;
+  readonly requestsPending: number;
+  readonly connectionsActive: number;
+  /** Tries sent to an endpoint, retries among them. */
+  readonly triesTotal: number;
+  readonly triesFailedTotal: number;
+  readonly retriesTotal: number;
+  /** Refused here without a try: a limit, an open breaker, no endpoint. */
+  readonly overflowTotal: number;
+  readonly rejectedByBreakerTotal: number;
+  readonly noEndpointTotal: number;
+  readonly endpoints: readonly EndpointStats[];
+}
+
+export interface EndpointStats {
+  readonly address: string;
+  readonly port: number;
+  readonly active: number;
+  readonly triesTotal: number;
+  readonly triesFailedTotal: number;
+}
+
+export interface ProxyEvent {
+  /** Wall clock. */
+  readonly timeMs: number;
+  readonly kind:
+    | "snapshot-applied"
+    | "snapshot-refused"
+    | "breaker-opened"
+    | "breaker-half-open"
+    | "breaker-closed"
+    | "endpoints-changed"
+    | "name-unresolved"
+    | "drain-started";
+  /** A cluster or listener name, or empty. */
+  readonly subject: string;
+  readonly text: string;
+}
