@@ -1,0 +1,53 @@
+/**
+ * The Site: where the workloads of a set of files run. `up` writes one for a laptop, the control
+ * plane one for a cluster; `compile/` puts it into a Snapshot's bindings and never into its policy.
+ */
+import type { AdminBinding, HostPort } from "./snapshot.ts";
+
+export interface Site {
+  /** By `namespace/name`: each App of the files, and any other workload that they call. */
+  readonly workloads: Readonly<Record<string, WorkloadSite>>;
+  /** Where the gateway runs; null where nothing may listen for it. */
+  readonly gateway: GatewaySite | null;
+  /**
+   * Merged over the config of every sink of that name, for example
+   * `{ elasticsearch: { url: "http://127.0.0.1:9200" } }`.
+   */
+  readonly sinks: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+}
+
+export interface WorkloadSite {
+  /**
+   * As callers reach it: the inbound listeners of its sidecars, or the processes themselves where
+   * the sidecar is disabled. A host that is no IP address is a name that callers ask DNS for.
+   */
+  readonly endpoints: readonly HostPort[];
+  /** Null for a workload that is only called: no Snapshot is made for it. */
+  readonly local: LocalSite | null;
+}
+
+/** What one sidecar needs to know about the place that it shares with its app. */
+export interface LocalSite {
+  /** Where the sidecar listens in front of the app. */
+  readonly inbound: HostPort;
+  /** Where the app's own process listens. */
+  readonly app: HostPort;
+  /** By the call's name: where the sidecar listens for the app. */
+  readonly calls: Readonly<Record<string, HostPort>>;
+  readonly admin: AdminBinding;
+  /** Absolute path of the folder for checkpoints and the last good Snapshot. */
+  readonly stateFolder: string;
+  /** Absolute path of the app's working folder: log files are found from here. */
+  readonly appFolder: string;
+}
+
+export interface GatewaySite {
+  readonly listener: HostPort;
+  readonly admin: AdminBinding;
+  readonly stateFolder: string;
+}
+
+/** The key of `Site.workloads`. */
+export function workloadKey(ref: { readonly namespace: string; readonly name: string }): string {
+  return `${ref.namespace}/${ref.name}`;
+}
