@@ -1,0 +1,302 @@
+import type { Node, NodeKind, Path } from "./node.ts";
+import { nodeOf, pathText, placeOf } from "./node.ts";
+import type { Problem } from "./problem.ts";
+import { foundText } from "./problem.ts";
+
+/** What a file may hold: the written form of a value, before parsing. */
+export type Json =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly Json[]
+  | { readonly [key: string]: Json | undefined };
+
+export type JsonSchema = { readonly [key: string]: Json | undefined };
+
+/** The answer of a rule that could not read its node; the reason is in the problems. */
+export const INVALID: unique symbol = Symbol("invalid");
+export type Invalid = typeof INVALID;
+
+/** What a rule, and nothing else, knows of a type: how to read, describe and publish it. */
+export interface Rule<T> {
+  /** Kinds of nodes that this rule may accept: `oneOf` chooses by them. */
+  readonly kinds: readonly NodeKind[];
+  read(node: Node, reading: Reading): T | Invalid;
+  /** For people: `a duration such as "2s"`; used in "expected ..." and in reference pages. */
+  readonly expected: string;
+  jsonSchema(): JsonSchema;
+  /** Fields inside, with the path step that leads there (`timeout`, `NAME`, `[]`). */
+  parts(): readonly Part[];
+}
+
+export interface Part {
+  /** A field name, `*NAME` for a key that the user chooses, `[]` for a list's item. */
+  readonly step: string;
+  readonly field: AnyField;
+}
+
+/** A field that is accepted but has an effect only elsewhere. */
+export interface Note {
+  readonly kind: "only-on";
+  readonly where: string;
+  readonly field: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** One pass over one document: the path where it stands, and what it found. */
+export class Reading {
+  readonly path: (string | number)[];
+
+  constructor(
+    readonly file: string,
+    readonly root: Node,
+    readonly report: (problem: Problem) => void,
+    readonly note: (note: Note) => void,
+    start: Path = [],
+  ) {
+    this.path = [...start];
+  }
+
+  /** A problem at a node of the current path. */
+  problem(node: Node, message: string, advice: string | null = null): void {
+    const { line, column } = node;
+    this.report({
+      file: this.file,
+      line,
+      column,
+      field: pathText(this.path),
+      found: node.kind === "null" ? null : foundText(node),
+      message,
+      advice,
+    });
+  }
+
+  /** Like `problem`, at a place of its own. */
+  problemAt(place: { line: number; column: number }, path: Path, problem: ProblemText): void {
+    const { line, column } = place;
+    const { message, advice = null, found = null } = problem;
+    this.report({ file: this.file, line, column, field: pathText(path), found, message, advice });
+  }
+
+  /** The current path as messages name it: without the `spec.` that all fields share. */
+  get name(): string {
+    return fieldName(this.path);
+  }
+}
+
+export interface ProblemText {
+  readonly message: string;
+  readonly advice?: string | null;
+  readonly found?: string | null;
+}
+
+/** `spec.calls.api` is `calls.api` for people; the document itself is `the file`. */
+export function fieldName(path: Path): string {
+  if (path.length === 0) return "the document";
+  return pathText(path[0] === "spec" && path.length > 1 ? path.slice(1) : path);
+}
+
+export type Presence = "required" | "optional" | "later";
+
+/** What a check may say: a problem at a path below the value that it checks. */
+export type CheckReport = (path: string, message: string, advice?: string) => void;
+
+interface Meta<T> {
+  readonly about: string;
+  readonly examples: readonly Json[];
+  readonly defaultWritten: Json | undefined;
+  readonly optional: boolean;
+  readonly later: Later | null;
+  readonly onlyOn: string | null;
+  readonly checks: readonly ((value: T, report: CheckReport) => void)[];
+}
+
+export interface Later {
+  /** What is missing, as a clause: `mutual TLS is not there yet`. */
+  readonly reason: string;
+  /** What a user would wrongly believe to be protected; empty for a feature without that risk. */
+  readonly protects: string;
+}
+const NO_META: Meta<any> = {
+  about: "",
+  examples: [],
+  defaultWritten: undefined,
+  optional: false,
+  later: null,
+  onlyOn: null,
+  checks: [],
+};
+export type AnyField = Field<any, Presence>;
+
+/** The type after parsing: durations in ms, percents as ratios, sizes in bytes. */
+export type Infer<F> = F extends Field<infer T, Presence> ? T : never;
+
+/** A definition. Immutable: each method returns a changed copy. */
+export class Field<out T, out P extends Presence = "required"> {
+  declare readonly presence: P;
+  #defaultValue: { readonly value: T } | undefined;
+
+  constructor(
+    readonly rule: Rule<T>,
+    readonly meta: Meta<any> = NO_META,
+  ) {}
+
+  #with(change: Partial<Meta<T>>): Field<T, P> {
+    return new Field(this.rule, { ...this.meta, ...change });
+  }
+
+  /** One or two sentences: what it does, its unit, why the default is what it is. */
+  about(text: string): Field<T, P> {
+    return this.#with({ about: text });
+  }
+
+  /** Nobody has to write it; without a default it is undefined then. */
+  optional(): Field<T, "optional"> {
+    return this.#with({ optional: true }) as unknown as Field<T, "optional">;
+  }
+
+  /** In the written form (`"2s"`, `"25%"`, `{}`); read like a file, so it cannot be invalid. */
+  default(written: Json): Field<T, "required"> {
+    return this.#with({ defaultWritten: written }) as unknown as Field<T, "required">;
+  }
+
+  /** In the written form. Examples are read by a test. */
+  example(written: Json): Field<T, P> {
+    return this.#with({ examples: [...this.meta.examples, written] });
+  }
+
+  /** Refused until its feature works. Say what it would protect, if it does. */
+  later(reason: string, protects = ""): Field<never, "later"> {
+    return this.#with({ later: { reason, protects }, optional: true }) as unknown as Field<
+      never,
+      "later"
+    >;
+  }
+
+  /** Accepted, with an effect only there (`kubernetes`); elsewhere it is listed as unused. */
+  onlyOn(where: string): Field<T, P> {
+    return this.#with({ onlyOn: where });
+  }
+
+  /** A rule across fields; called only with a value that is valid by itself. */
+  check(run: (value: T, report: CheckReport) => void): Field<T, P> {
+    return this.#with({ checks: [...this.meta.checks, run] });
+  }
+
+  /** Another shape for the program; the file, its schema and its pages stay the same. */
+  as<U>(change: (value: T) => U): Field<U, P> {
+    const rule = this.rule;
+    const changed: Rule<U> = {
+      kinds: rule.kinds,
+      expected: rule.expected,
+      jsonSchema: () => rule.jsonSchema(),
+      parts: () => rule.parts(),
+      read: (node, reading) => {
+        const value = readChecked(this, node, reading);
+        return value === INVALID ? INVALID : change(value);
+      },
+    };
+    return new Field(changed, { ...this.meta, checks: [] });
+  }
+
+  /** Whether an object without it is whole. */
+  get mayBeMissing(): boolean {
+    const { optional, defaultWritten } = this.meta;
+    return optional || defaultWritten !== undefined;
+  }
+
+  /** The parsed default, or undefined. */
+  defaultValue(): T | undefined {
+    if (this.meta.defaultWritten === undefined) return undefined;
+    if (this.#defaultValue === undefined) {
+      const { value, problems } = parse(this, nodeOf(this.meta.defaultWritten));
+      if (problems.length > 0) {
+        throw new Error(`A field's default is invalid: ${problems[0]!.message}`);
+      }
+      this.#defaultValue = { value: value as T };
+    }
+    return this.#defaultValue.value;
+  }
+
+  /** Reads a node in its context: `later`, `onlyOn`, the rule, then the checks. */
+  read(node: Node, reading: Reading): T | Invalid {
+    const { later, onlyOn } = this.meta;
+    if (later !== null) {
+      reportLater(node, reading, later);
+      return INVALID;
+    }
+    if (onlyOn !== null) {
+      const { place } = placeOf(reading.root, reading.path);
+      reading.note({ kind: "only-on", where: onlyOn, field: pathText(reading.path), ...place });
+    }
+    return readChecked(this, node, reading);
+  }
+}
+
+function readChecked<T>(field: Field<T, Presence>, node: Node, reading: Reading): T | Invalid {
+  const value = field.rule.read(node, reading);
+  if (value === INVALID || field.meta.checks.length === 0) return value;
+  let failed = false;
+  for (const check of field.meta.checks) {
+    check(value, (path, message, advice) => {
+      failed = true;
+      const steps = path === "" ? [] : path.split(".");
+      // A step of digits is an index where the value is a list.
+      const numbered = steps.map((step) => (/^\d+$/.test(step) ? Number(step) : step));
+      const { place, depth } = placeOf(node, numbered);
+      const full = [...reading.path, ...numbered];
+      const own = depth === 0 ? placeOf(reading.root, reading.path).place : place;
+      reading.problemAt(own, full, { message, advice: advice ?? null });
+    });
+  }
+  return failed ? INVALID : value;
+}
+
+function reportLater(node: Node, reading: Reading, later: Later): void {
+  const { place } = placeOf(reading.root, reading.path);
+  const { protects, reason } = later;
+  const what =
+    protects === ""
+      ? `${reading.name} has no effect yet: ${reason}`
+      : `${reading.name} is not enforced yet: ${reason}; nothing would protect ${protects}`;
+  reading.problemAt(place, reading.path, {
+    message: what,
+    advice: "remove it, or wait for the release that brings it",
+    found: foundText(node),
+  });
+}
+
+export interface Parsed<T> {
+  /** Undefined where there are problems. */
+  readonly value: T | undefined;
+  readonly problems: readonly Problem[];
+  readonly notes: readonly Note[];
+}
+
+/** As many problems of one `parse` are kept. */
+const MAX_PARSE_PROBLEMS = 1000;
+
+/** Reads a node by a definition; collects all problems. `at` is the path of the node in its file. */
+export function parse<T>(
+  field: Field<T, Presence>,
+  node: Node,
+  options: { readonly file?: string; readonly at?: Path; readonly root?: Node } = {},
+): Parsed<T> {
+  const problems: Problem[] = [];
+  const notes: Note[] = [];
+  let failed = false;
+  const reading = new Reading(
+    options.file ?? "",
+    options.root ?? node,
+    (problem) => {
+      failed = true;
+      if (problems.length < MAX_PARSE_PROBLEMS) problems.push(problem);
+    },
+    (note) => notes.push(note),
+    options.at ?? [],
+  );
+  const value = field.read(node, reading);
+  return { value: failed || value === INVALID ? undefined : value, problems, notes };
+}
