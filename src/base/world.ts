@@ -70,7 +70,11 @@ export interface Socket {
   readonly localPort: number;
 }
 
-/** What a socket tells its owner. `onClose` comes exactly once, and last. */
+/**
+ * What a socket tells its owner. `onClose` comes exactly once, and last; after `close` or
+ * `terminate` it may come before they return. A handler that throws loses its socket (it is
+ * terminated) and its error goes to `Self.onUncaught`.
+ */
 export interface SocketHandler {
   onOpen(socket: Socket): void;
   /** The bytes are the handler's own to keep. */
@@ -118,6 +122,7 @@ export interface Net {
    *   tells), `address-unavailable` or `permission`.
    */
   listen(options: ListenOptions, accept: (socket: Socket) => SocketHandler | null): Listener;
+  /** Calls nothing of `handler` before it returns. A host that is no IP address fails. */
   connect(address: SocketAddress, handler: DialHandler): Dial;
   /**
    * A and AAAA records, asked of DNS and never of the hosts file; `localhost` is the loopback
@@ -212,6 +217,8 @@ export type FileErrorCode =
   | "not-a-file"
   | "not-a-folder"
   | "too-many-open"
+  /** The reader of a pipe is gone. */
+  | "closed"
   | "other";
 
 export class FileError extends Error {
@@ -324,7 +331,7 @@ export interface TextOutput {
   /** 0 where it is no terminal. */
   readonly columns: number;
   readonly rows: number;
-  /** Writes all of it before it returns, or throws FileError (`closed` pipes end the program). */
+  /** Writes all of it before it returns, or throws FileError `closed` when the reader is gone. */
   write(data: string | Uint8Array): void;
   /** The same without stalling the loop: resolves when the reader has taken it. */
   writeAll(data: string | Uint8Array): Promise<void>;

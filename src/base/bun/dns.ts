@@ -1,0 +1,92 @@
+import { Resolver } from "node:dns/promises";
+import { isIP } from "node:net";
+import { NetError } from "../world.ts";
+import type { ResolvedAddress } from "../world.ts";
+
+const QUERY_TIMEOUT_MS = 5_000;
+/** Names answered here never change; this only says how soon to ask again. */
+const LOCAL_TTL_MS = 60_000;
+
+interface Answer {
+  readonly addresses: readonly ResolvedAddress[];
+  /** The error's code, where there is no address. */
+  readonly failure: string | null;
+}
+
+/** A and AAAA records, asked of DNS servers; the hosts file is never read. */
+export class Dns {
+  #servers: readonly string[];
+
+  constructor(servers: readonly string[]) {
+    this.#servers = servers;
+  }
+
+  async resolve(name: string): Promise<readonly ResolvedAddress[]> {
+    const plain = name.endsWith(".") ? name.slice(0, -1).toLowerCase() : name.toLowerCase();
+    if (isIP(plain) !== 0) return [{ address: plain, ttlMs: LOCAL_TTL_MS }];
+    // RFC 6761, 6.3: localhost and the names below it are the loopback address, and never asked.
+    if (plain === "localhost" || plain.endsWith(".localhost")) {
+      return [{ address: "127.0.0.1", ttlMs: LOCAL_TTL_MS }];
+    }
+    const resolver = new Resolver({ timeout: QUERY_TIMEOUT_MS, tries: 1 });
+    if (this.#servers.length > 0) resolver.setServers([...this.#servers]);
+    const [four, six] = await withTimeout(
+      Promise.all([ask(resolver, plain, 4), ask(resolver, plain, 6)]),
+      () => resolver.cancel(),
+      name,
+    );
+    const addresses = [...four.addresses, ...six.addresses];
+    if (addresses.length > 0) return addresses;
+    throw resolveError(name, [four.failure, six.failure]);
+  }
+}
+
+async function ask(resolver: Resolver, name: string, family: 4 | 6): Promise<Answer> {
+  try {
+    const records =
+      family === 4
+        ? await resolver.resolve4(name, { ttl: true })
+        : await resolver.resolve6(name, { ttl: true });
+    const addresses = records.map(({ address, ttl }) => ({ address, ttlMs: ttl * 1_000 }));
+    return { addresses, failure: addresses.length > 0 ? null : "ENODATA" };
+  } catch (error) {
+    return { addresses: [], failure: (error as { code?: string }).code ?? String(error) };
+  }
+}
+
+/** c-ares keeps a timeout of its own, but a resolver that never answers must not hang a caller. */
+function withTimeout<T>(answer: Promise<T>, cancel: () => void, name: string): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      cancel();
+      reject(timeoutError(name));
+    }, QUERY_TIMEOUT_MS + 500);
+    answer.then(
+      (value) => {
+        clearTimeout(timer);
+        resolve(value);
+      },
+      (error: unknown) => {
+        clearTimeout(timer);
+        reject(error);
+      },
+    );
+  });
+}
+
+function resolveError(name: string, failures: readonly (string | null)[]): NetError {
+  // "No such name" and "no record of this kind" are answers; anything else means we got none.
+  const unanswered = failures.find(
+    (code) => code !== null && !["ENOTFOUND", "ENODATA", "EBADNAME", "DNS_ENOTFOUND"].includes(code),
+  );
+  if (unanswered === undefined || unanswered === null) {
+    return new NetError("name-not-found", `DNS has no address for "${name}"`);
+  }
+  if (unanswered === "ETIMEOUT" || unanswered === "ECANCELLED") return timeoutError(name);
+  return new NetError("name-timeout", `DNS gave no usable answer for "${name}": ${unanswered}`);
+}
+
+function timeoutError(name: string): NetError {
+  const seconds = QUERY_TIMEOUT_MS / 1_000;
+  return new NetError("name-timeout", `DNS did not answer for "${name}" within ${seconds} s`);
+}
