@@ -1,13 +1,13 @@
 /**
  * JSON with one spelling per value: keys sorted by code unit, no spaces, and no `undefined`. It is
- * what hashes are taken of and what decides whether two parts are equal. (RFC 8785 without its rules
- * for exotic numbers, which no Snapshot holds.)
+ * what hashes are taken of and what decides whether two parts are equal. (RFC 8785 without its
+ * rules for exotic numbers, which no Snapshot holds.)
  */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(sorted(value));
 }
 
-/** The same value with the keys of every object in order; members that are undefined are left out. */
+/** The same value with the keys of every object in order, and without undefined members. */
 export function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
   if (typeof value !== "object" || value === null) return value;

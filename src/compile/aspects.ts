@@ -1,0 +1,191 @@
+/**
+ * A policy taken apart into what people talk about: a timeout, a retry, a breaker. `diff` compares
+ * these, and a part that only has its defaults is not worth a word when its container appears.
+ */
+import type {
+  ClusterPolicy,
+  ListenerPolicy,
+  PipelinePolicy,
+  RoutePolicy,
+  WorkloadPolicy,
+} from "../api/snapshot.ts";
+import { sameJson } from "./canonical.ts";
+import * as defaults from "./defaults.ts";
+import { type Segment, toPointer } from "./pointer.ts";
+import * as words from "./words.ts";
+
+export interface Aspect {
+  /** The same in both Snapshots, also where a route moved within its list. */
+  readonly key: string;
+  /** Into the Snapshot that it was taken from. */
+  readonly pointer: string;
+  /** `timeout of calls to api` */
+  readonly title: string;
+  readonly value: unknown;
+  /** The value in words. */
+  readonly text: string;
+  /** It is what would be there anyway: said only when it changes. */
+  readonly plain: boolean;
+}
+
+/** All aspects of a policy, in the order in which a request meets them. */
+export function aspectsOf(policy: WorkloadPolicy): Aspect[] {
+  const found: Aspect[] = [];
+  for (const [name, listener] of Object.entries(policy.listeners)) {
+    found.push(...listenerAspects(name, listener));
+  }
+  for (const [name, cluster] of Object.entries(policy.clusters)) {
+    found.push(...clusterAspects(name, cluster));
+  }
+  for (const [name, pipeline] of Object.entries(policy.pipelines)) {
+    found.push(pipelineAspect(name, pipeline));
+  }
+  const { accessLog, drainMs } = policy;
+  const log = aspect(["policy", "accessLog"], "access log", accessLog, accessLog.format);
+  found.push({ ...log, plain: sameJson(accessLog, defaults.ACCESS_LOG) });
+  const drain = aspect(["policy", "drainMs"], "drain", drainMs, words.durationText(drainMs));
+  found.push({ ...drain, plain: drainMs === defaults.DRAIN_MS });
+  return found;
+}
+
+function aspect(
+  segments: readonly Segment[],
+  title: string,
+  value: unknown,
+  text: string,
+  key: readonly Segment[] = segments,
+): Aspect {
+  const pointer = toPointer(segments);
+  return { key: toPointer(key), pointer, title, value, text, plain: false };
+}
+
+/** The words for what goes through a listener. */
+function traffic(name: string, listener: ListenerPolicy): string {
+  switch (listener.direction) {
+    case "inbound":
+      return "requests to the app";
+    case "gateway":
+      return "requests from outside";
+    case "outbound":
+      return `calls to ${name.replace(/^call:/, "")}`;
+  }
+}
+
+const LISTENER_FIGURES = [
+  ["maxConnections", "connection limit", defaults.MAX_CONNECTIONS, String],
+  ["maxHeaderBytes", "header size limit", defaults.MAX_HEADER_BYTES, (n) => `${n} bytes`],
+  ["maxHeaders", "header count limit", defaults.MAX_HEADERS, String],
+  ["headerTimeoutMs", "header timeout", defaults.HEADER_TIMEOUT_MS, words.durationText],
+  ["idleTimeoutMs", "idle connection timeout", defaults.IDLE_TIMEOUT_MS, words.durationText],
+] as const satisfies readonly (readonly [
+  keyof ListenerPolicy,
+  string,
+  number,
+  (n: number) => string,
+])[];
+
+function listenerAspects(name: string, listener: ListenerPolicy): Aspect[] {
+  const at: Segment[] = ["policy", "listeners", name];
+  const what = traffic(name, listener);
+  const { direction, protocol } = listener;
+  const found = [
+    aspect(at, `listener ${name}`, { direction, protocol }, `${what} go through the sidecar`),
+  ];
+  for (const [index, route] of listener.routes.entries()) {
+    const only = direction === "outbound" || (listener.routes.length === 1 && isPlainRoute(route));
+    const title = only ? what : `${what} on ${route.name}`;
+    const routes = [...at, "routes"];
+    found.push(...routeAspects(route, title, [...routes, index], [...routes, route.name]));
+  }
+  for (const [field, title, plain, text] of LISTENER_FIGURES) {
+    const value = listener[field];
+    const figure = aspect([...at, field], `${title} of ${what}`, value, text(value));
+    found.push({ ...figure, plain: value === plain });
+  }
+  return found;
+}
+
+function isPlainRoute(route: RoutePolicy): boolean {
+  return words.pathText(route.path) === "/*" && route.hosts.includes("*");
+}
+
+function routeAspects(
+  route: RoutePolicy,
+  what: string,
+  at: readonly Segment[],
+  key: readonly Segment[],
+): Aspect[] {
+  const part = (field: keyof RoutePolicy, title: string, text: string): Aspect => {
+    return aspect([...at, field], `${title} ${what}`, route[field], text, [...key, field]);
+  };
+  const { hosts, path, timeoutMs, idleTimeoutMs } = route;
+  const where = `${hosts.join(", ")} ${words.pathText(path)}`;
+  const found = [
+    {
+      ...aspect(at, `route of ${what}`, { hosts, path }, where, key),
+      plain: isPlainRoute(route),
+    },
+    {
+      ...part("backends", "backends of", words.backendsText(route.backends)),
+      plain: route.backends.length === 1 && isPlainRoute(route),
+    },
+  ];
+  if (timeoutMs > 0) {
+    found.push(part("timeoutMs", "timeout of", words.durationText(timeoutMs)));
+  }
+  if (idleTimeoutMs > 0) {
+    found.push(part("idleTimeoutMs", "idle timeout of", words.durationText(idleTimeoutMs)));
+  }
+  if (route.retry !== null) found.push(part("retry", "retry of", words.retryText(route.retry)));
+  if (route.fallback !== null) {
+    found.push(part("fallback", "fallback of", words.fallbackText(route.fallback)));
+  }
+  const filters = route.filters.map((filter) => filter.filter).join(", ");
+  const plain = sameJson(route.filters, defaults.FILTERS);
+  found.push({ ...part("filters", "filters of", filters === "" ? "none" : filters), plain });
+  return found;
+}
+
+function clusterAspects(name: string, cluster: ClusterPolicy): Aspect[] {
+  const at: Segment[] = ["policy", "clusters", name];
+  const what = cluster.kind === "app" ? "the app" : name;
+  const { kind, balance, connectTimeoutMs, idleTimeoutMs, limits, breaker } = cluster;
+  const { policy } = balance;
+  const { CONNECT_TIMEOUT_MS, IDLE_TIMEOUT_MS, LIMITS } = defaults;
+  const found: Aspect[] = [
+    { ...aspect(at, `cluster ${name}`, { kind }, `tries go to ${what}`), plain: true },
+    { ...aspect([...at, "balance"], `balance of ${what}`, balance, policy), plain: true },
+    {
+      ...aspect(
+        [...at, "connectTimeoutMs"],
+        `connect timeout of ${what}`,
+        connectTimeoutMs,
+        words.durationText(connectTimeoutMs),
+      ),
+      plain: connectTimeoutMs === CONNECT_TIMEOUT_MS,
+    },
+    {
+      ...aspect(
+        [...at, "idleTimeoutMs"],
+        `idle connection timeout of ${what}`,
+        idleTimeoutMs,
+        words.durationText(idleTimeoutMs),
+      ),
+      plain: idleTimeoutMs === IDLE_TIMEOUT_MS,
+    },
+    {
+      ...aspect([...at, "limits"], `limits of ${what}`, limits, words.limitsText(limits)),
+      plain: sameJson(limits, LIMITS),
+    },
+  ];
+  if (breaker !== null) {
+    const text = words.breakerText(breaker);
+    found.push(aspect([...at, "breaker"], `breaker of ${what}`, breaker, text));
+  }
+  return found;
+}
+
+function pipelineAspect(name: string, pipeline: PipelinePolicy): Aspect {
+  const text = words.pipelineText(pipeline);
+  return aspect(["policy", "pipelines", name], `log adapter ${name}`, pipeline, text);
+}

@@ -1,0 +1,99 @@
+/** Values of a Snapshot as people say them. */
+import type {
+  BreakerPolicy,
+  ClusterBinding,
+  FallbackPolicy,
+  HostPort,
+  LimitsPolicy,
+  PathMatch,
+  PipelinePolicy,
+  RetryPolicy,
+  WeightedBackend,
+} from "../api/snapshot.ts";
+
+/** `250 ms`, `2 s`, `1.5 s`, `5 min`, `2 h`. */
+export function durationText(ms: number): string {
+  if (ms < 1000) return `${ms} ms`;
+  if (ms % 3_600_000 === 0) return `${ms / 3_600_000} h`;
+  if (ms % 60_000 === 0) return `${ms / 60_000} min`;
+  return `${ms / 1000} s`;
+}
+
+/** `25%`, `0.1%`: a ratio, without the digits that binary fractions add. */
+export function percentText(ratio: number): string {
+  return `${Number((ratio * 100).toPrecision(12))}%`;
+}
+
+/** `1 retry`, `2 retries`. */
+export function countText(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
+}
+
+/** Brackets around IPv6, as in a URL. */
+export function hostPortText({ host, port }: HostPort): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** The notation of the files: `/items`, `/items/*`. */
+export function pathText(path: PathMatch): string {
+  if (path.kind === "exact") return path.value;
+  return path.value === "/" ? "/*" : `${path.value}/*`;
+}
+
+export function retryText(retry: RetryPolicy): string {
+  const parts = [`${countText(retry.attempts, "retry", "retries")} on ${retry.on.join(", ")}`];
+  if (retry.perTryTimeoutMs > 0) parts.push(`${durationText(retry.perTryTimeoutMs)} a try`);
+  parts.push(`at most ${percentText(retry.budgetRatio)} of the requests in flight`);
+  if (retry.methods === "all") parts.push("all methods");
+  return parts.join(", ");
+}
+
+export function fallbackText(fallback: FallbackPolicy): string {
+  const triggers = fallback.on.join(", ");
+  const size = Buffer.byteLength(fallback.body);
+  const body = size === 0 ? "an empty body" : `a body of ${countText(size, "byte")}`;
+  return `answers ${fallback.status} with ${body} on ${triggers}`;
+}
+
+export function breakerText(breaker: BreakerPolicy): string {
+  return (
+    `opens at ${percentText(breaker.errorRate)} errors ` +
+    `of at least ${countText(breaker.minRequests, "try", "tries")} ` +
+    `in ${durationText(breaker.windowMs)}, for ${durationText(breaker.openMs)}, ` +
+    `then ${countText(breaker.halfOpenRequests, "probe")}`
+  );
+}
+
+export function limitsText(limits: LimitsPolicy): string {
+  return (
+    `at most ${countText(limits.maxConnections, "connection")}, ` +
+    `${countText(limits.maxRequests, "request")} in flight, ` +
+    `${limits.maxPendingRequests} waiting`
+  );
+}
+
+export function backendsText(backends: readonly WeightedBackend[]): string {
+  const total = backends.reduce((sum, backend) => sum + backend.weight, 0);
+  if (backends.length === 1) return backends[0]?.cluster ?? "";
+  return backends
+    .map(({ cluster, weight }) => {
+      return `${cluster} ${total === 0 ? "0%" : percentText(weight / total)}`;
+    })
+    .join(", ");
+}
+
+export function pipelineText(pipeline: PipelinePolicy): string {
+  const names = (parts: readonly { readonly component: string }[]) =>
+    parts.map((part) => part.component).join(", ");
+  return [
+    `reads ${names(Object.values(pipeline.sources))}`,
+    pipeline.steps.length === 0 ? "" : `, ${names(pipeline.steps)}`,
+    `, writes to ${names(Object.values(pipeline.sinks))}`,
+  ].join("");
+}
+
+export function clusterBindingText(binding: ClusterBinding): string {
+  const endpoints = binding.endpoints.map(hostPortText).join(", ");
+  if (endpoints === "") return "no endpoint";
+  return binding.discovery === "strict-dns" ? `${endpoints} (asked of DNS)` : endpoints;
+}
