@@ -1,0 +1,137 @@
+import { CR, FIELD_VALUE, LF, SPACE } from "../ascii.ts";
+import { CONTENT_LENGTH, TRANSFER_ENCODING } from "../headers.ts";
+import { type BodyFraming, ResponseHead } from "../message.ts";
+import { Decoder, type BodySink, type DecoderLimits } from "./decoder.ts";
+import {
+  CLOSE,
+  connectionOptions,
+  contentLengthOf,
+  isChunkedAlone,
+  KEEP,
+  NOMINATES,
+  UPGRADE_OPTION,
+} from "./framing.ts";
+
+export interface ResponseSink extends BodySink {
+  /** Also for each interim (1xx) response; `onMessageEnd` follows each. */
+  onResponseHead(head: ResponseHead): void;
+}
+
+const PREFIX = "HTTP/1.";
+
+/** Reads the responses of one connection (RFC 9112, 4). */
+export class ResponseDecoder extends Decoder {
+  readonly head: ResponseHead;
+  readonly #sink: ResponseSink;
+  #withoutBody = false;
+
+  constructor(limits: DecoderLimits, sink: ResponseSink) {
+    const head = new ResponseHead();
+    super(limits, sink, head.headers);
+    this.head = head;
+    this.#sink = sink;
+  }
+
+  /** The method of the request that the next response answers: it decides about the body. */
+  expect(method: string): void {
+    this.#withoutBody = method === "HEAD";
+  }
+
+  protected get contentLength(): number {
+    return this.head.contentLength;
+  }
+
+  protected emitHead(): void {
+    this.#sink.onResponseHead(this.head);
+  }
+
+  protected startLine(bytes: Uint8Array, start: number): number {
+    const length = bytes.length;
+    for (let index = 0; index < PREFIX.length; index++) {
+      if (start + index >= length) return 0;
+      if (bytes[start + index] !== PREFIX.charCodeAt(index)) {
+        return this.fail("bad-status-line", "the response does not start with HTTP/1.");
+      }
+    }
+    // "HTTP/1.x NNN" and the carriage return or blank behind it.
+    if (start + 13 > length) return 0;
+    const minor = bytes[start + 7]! - 48;
+    const hundreds = bytes[start + 9]! - 48;
+    const tens = bytes[start + 10]! - 48;
+    const ones = bytes[start + 11]! - 48;
+    const isStatus =
+      bytes[start + 8] === SPACE && hundreds >= 1 && hundreds <= 9 && isDigit(tens) && isDigit(ones);
+    if ((minor !== 0 && minor !== 1) || !isStatus) {
+      return this.fail("bad-status-line", "the status line has no version or no status");
+    }
+    let at = start + 12;
+    if (bytes[at] !== SPACE && bytes[at] !== CR) {
+      return this.fail("bad-status-line", "the status has more than three digits");
+    }
+    while (at < length && FIELD_VALUE[bytes[at]!] === 1) at++;
+    if (at + 1 >= length) return 0;
+    if (bytes[at] !== CR || bytes[at + 1] !== LF) {
+      return bytes[at] === LF
+        ? this.fail("bare-line-feed", "a line ends without a carriage return")
+        : this.fail("bad-status-line", "a control character in the status line");
+    }
+    this.head.minorVersion = minor;
+    this.head.status = hundreds * 100 + tens * 10 + ones;
+    return at + 2;
+  }
+
+  protected finishHead(): BodyFraming | null {
+    const head = this.head;
+    const options = connectionOptions(head.headers);
+    head.keepAlive =
+      head.minorVersion === 1 ? (options & CLOSE) === 0 : (options & (KEEP | CLOSE)) === KEEP;
+    const framing = this.#bodyFraming();
+    if (framing === null) return null;
+    head.framing = framing;
+    // Without a length the end of the connection ends the body.
+    if (framing === "until-close") head.keepAlive = false;
+    if ((options & ~(KEEP | CLOSE | UPGRADE_OPTION) & NOMINATES) !== 0) {
+      head.headers.removeNominated();
+    }
+    return framing;
+  }
+
+  /** RFC 9112, 6.3. */
+  #bodyFraming(): BodyFraming | null {
+    const head = this.head;
+    const headers = head.headers;
+    const chunked = headers.has(TRANSFER_ENCODING);
+    const length = headers.has(CONTENT_LENGTH);
+    head.contentLength = 0;
+    if (length) {
+      head.contentLength = contentLengthOf(headers);
+      if (head.contentLength < 0) {
+        this.fail("bad-content-length", "Content-Length is not one plain number");
+        return null;
+      }
+    }
+    if (this.#withoutBody || head.status < 200 || head.status === 204 || head.status === 304) {
+      return "none";
+    }
+    if (chunked) {
+      if (length || head.minorVersion === 0) {
+        this.fail(
+          "conflicting-framing",
+          length
+            ? "both Content-Length and Transfer-Encoding"
+            : "Transfer-Encoding in an HTTP/1.0 response",
+        );
+        return null;
+      }
+      if (isChunkedAlone(headers)) return "chunked";
+      this.fail("unsupported-transfer-coding", "a transfer coding other than chunked");
+      return null;
+    }
+    if (!length) return "until-close";
+    return "length";
+  }
+}
+
+function isDigit(value: number): boolean {
+  return value >= 0 && value <= 9;
+}
