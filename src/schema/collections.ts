@@ -173,7 +173,10 @@ export function object<S extends Shape>(shape: S): Field<ObjectOf<S>> {
     parts: () => names.map((name) => ({ step: name, field: shape[name]! })),
     jsonSchema: () => objectSchema(shape),
     read: (node, reading) => {
-      if (node.kind !== "map") return wrongType(node, reading, expected);
+      if (node.kind !== "map") {
+        const empty = node.kind === "null" && names.every((name) => shape[name]!.mayBeMissing);
+        return wrongType(node, reading, expected, empty ? "write {} for the defaults" : null);
+      }
       let failed = reportUnknown(node, names, reading, offered);
       const value: Record<string, unknown> = {};
       for (const name of names) {

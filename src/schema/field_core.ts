@@ -1,5 +1,5 @@
 import type { Node, NodeKind, Path } from "./node.ts";
-import { nodeOf, pathText, placeOf } from "./node.ts";
+import { nodeOf, parsePath, pathText, placeOf } from "./node.ts";
 import type { Problem } from "./problem.ts";
 import { foundText } from "./problem.ts";
 
@@ -100,8 +100,11 @@ export function fieldName(path: Path): string {
 
 export type Presence = "required" | "optional" | "later";
 
-/** What a check may say: a problem at a path below the value that it checks. */
-export type CheckReport = (path: string, message: string, advice?: string) => void;
+/** What a check may say: a problem at a path (`pathText`) below the value that it checks. */
+export type CheckReport = (path: string | Path, message: string, advice?: string) => void;
+
+/** A rule across fields. `node` tells what was written from what is a default. */
+export type Check<T> = (value: T, report: CheckReport, node: Node) => void;
 
 interface Meta<T> {
   readonly about: string;
@@ -110,7 +113,7 @@ interface Meta<T> {
   readonly optional: boolean;
   readonly later: Later | null;
   readonly onlyOn: string | null;
-  readonly checks: readonly ((value: T, report: CheckReport) => void)[];
+  readonly checks: readonly Check<T>[];
 }
 
 export interface Later {
@@ -181,7 +184,7 @@ export class Field<out T, out P extends Presence = "required"> {
   }
 
   /** A rule across fields; called only with a value that is valid by itself. */
-  check(run: (value: T, report: CheckReport) => void): Field<T, P> {
+  check(run: Check<T>): Field<T, P> {
     return this.#with({ checks: [...this.meta.checks, run] });
   }
 
@@ -227,12 +230,15 @@ export class Field<out T, out P extends Presence = "required"> {
       reportLater(node, reading, later);
       return INVALID;
     }
-    if (onlyOn !== null) {
-      const { place } = placeOf(reading.root, reading.path);
-      reading.note({ kind: "only-on", where: onlyOn, field: pathText(reading.path), ...place });
-    }
+    if (onlyOn !== null) noteOnlyOn(onlyOn, reading);
     return readChecked(this, node, reading);
   }
+}
+
+/** Notes that what stands at the current path has an effect only on `where`. */
+export function noteOnlyOn(where: string, reading: Reading): void {
+  const { place } = placeOf(reading.root, reading.path);
+  reading.note({ kind: "only-on", where, field: pathText(reading.path), ...place });
 }
 
 function readChecked<T>(field: Field<T, Presence>, node: Node, reading: Reading): T | Invalid {
@@ -240,16 +246,15 @@ function readChecked<T>(field: Field<T, Presence>, node: Node, reading: Reading)
   if (value === INVALID || field.meta.checks.length === 0) return value;
   let failed = false;
   for (const check of field.meta.checks) {
-    check(value, (path, message, advice) => {
+    const report: CheckReport = (path, message, advice) => {
       failed = true;
-      const steps = path === "" ? [] : path.split(".");
-      // A step of digits is an index where the value is a list.
-      const numbered = steps.map((step) => (/^\d+$/.test(step) ? Number(step) : step));
-      const { place, depth } = placeOf(node, numbered);
-      const full = [...reading.path, ...numbered];
+      const steps = typeof path === "string" ? parsePath(path) : path;
+      const { place, depth } = placeOf(node, steps);
       const own = depth === 0 ? placeOf(reading.root, reading.path).place : place;
+      const full = [...reading.path, ...steps];
       reading.problemAt(own, full, { message, advice: advice ?? null });
-    });
+    };
+    check(value, report, node);
   }
   return failed ? INVALID : value;
 }

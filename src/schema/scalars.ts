@@ -1,5 +1,5 @@
 import type { Json, JsonSchema, Reading, Rule } from "./field_core.ts";
-import { Field, INVALID } from "./field_core.ts";
+import { Field, INVALID, noteOnlyOn } from "./field_core.ts";
 import type { Node } from "./node.ts";
 import { foundText } from "./problem.ts";
 import { adviceFor, nearest } from "./spelling.ts";
@@ -37,6 +37,8 @@ export interface TextOptions {
   readonly expected?: string;
   /** What is wrong with it, or null. JSON Schema cannot say it: use a pattern where one can. */
   readonly check?: (text: string) => string | null;
+  /** What to do about a text that the pattern refuses, or null. */
+  readonly advise?: (text: string) => string | null;
   readonly minLength?: number;
   /** In UTF-16 units; 65,536 where nothing is said, so that every text is bounded. */
   readonly maxLength?: number;
@@ -71,7 +73,9 @@ export function text(options: TextOptions = {}): Field<string> {
         const long = `${expected} of at most ${maxLength} characters`;
         return wrongType(node, reading, long, `it has ${value.length}`);
       }
-      if (pattern !== undefined && !pattern.test(value)) return wrongType(node, reading, expected);
+      if (pattern !== undefined && !pattern.test(value)) {
+        return wrongType(node, reading, expected, options.advise?.(value) ?? null);
+      }
       const wrong = check?.(value) ?? null;
       if (wrong === null) return value;
       return wrongType(node, reading, expected, wrong);
@@ -289,6 +293,8 @@ export function cpu(options: UnitOptions = {}): Field<number> {
 export interface ChoiceOptions {
   /** Values that will be there: refused with the reason. */
   readonly later?: Readonly<Record<string, string>>;
+  /** Values that are accepted and have an effect only there: `{ loopback: "kubernetes" }`. */
+  readonly onlyOn?: Readonly<Record<string, string>>;
 }
 
 /** One of some words. */
@@ -306,7 +312,11 @@ export function choice<const V extends string>(
     read: (node, reading) => {
       if (node.kind !== "text") return wrongType(node, reading, expected);
       const word = node.value;
-      if ((values as readonly string[]).includes(word)) return word as V;
+      if ((values as readonly string[]).includes(word)) {
+        const where = options.onlyOn?.[word];
+        if (where !== undefined) noteOnlyOn(where, reading);
+        return word as V;
+      }
       if (Object.hasOwn(later, word)) {
         const message = `${reading.name}: "${word}" does not work yet: ${later[word]}`;
         reading.problem(node, message, `use ${expected} until then`);

@@ -1,0 +1,564 @@
+import type { AnyField, CheckReport, Infer } from "../schema/field.ts";
+import {
+  boolean,
+  choice,
+  duration,
+  integer,
+  list,
+  map,
+  object,
+  oneOf,
+  percent,
+  port,
+  size,
+  text,
+} from "../schema/field.ts";
+import type { Node } from "../schema/node.ts";
+import { nodeAt } from "../schema/node.ts";
+import { nearest } from "../schema/spelling.ts";
+import { LABEL_EXPECTED, LABEL_PATTERN, appReference, endpoint, hostMatch, hostName } from "./names.ts";
+import { pathPattern } from "./path_pattern.ts";
+import { templateNames, templateProblem } from "./template.ts";
+import {
+  breaker,
+  checkOpenTrigger,
+  checkRequestPolicy,
+  computeResources,
+  fallback,
+  limits,
+  retry,
+  streamIdleTimeout,
+  timeout,
+} from "./traffic.ts";
+
+/** The App file: what an app is and what it calls. Parsed durations are ms, percents ratios. */
+
+// ---------------------------------------------------------------- how it runs
+
+const relativeFile = (what: string): ReturnType<typeof text> =>
+  text({
+    expected: what,
+    pattern: /^(?!.*(?:^|\/)\.\.(?:\/|$))[^\0*?]+$/,
+    advise: (written) => (written.includes("..") ? 'leave ".." out' : "name one file, without *"),
+    maxLength: 4096,
+  });
+
+const run = object({
+  command: oneOf(
+    list(text({ minLength: 0 }), { min: 1, max: 1000 }),
+    text().as((line): readonly string[] => ["/bin/sh", "-c", line]),
+  )
+    .about(
+      "The program with its arguments, started as it is. A text instead of a list is given to " +
+        "`/bin/sh -c`. Templates: `{{run.port}}`, `{{calls.NAME.url}}` as in `env`.",
+    )
+    .example(["node", "api.js"])
+    .example("npm start"),
+  dir: text({ maxLength: 4096 })
+    .about("The folder that it runs in, from the folder of this file. That folder by default.")
+    .default(".")
+    .example("./api"),
+  port: port()
+    .about(
+      "Where this process listens on this machine. The sidecar takes `port`, so it must be " +
+        "another one; without a sidecar `port` by default.",
+    )
+    .optional()
+    .example(19000),
+});
+
+const env = map(text({ scalars: true, minLength: 0 }), {
+  key: /^[A-Za-z_][A-Za-z0-9_.-]*$/,
+  keyExpected: 'a variable name such as "API_URL"',
+  keyName: "VARIABLE",
+});
+
+const replicas = oneOf(
+  integer({ min: 0, max: 10_000 }).as((count) => ({ min: count, max: count, cpu: undefined })),
+  object({
+    min: integer({ min: 0, max: 10_000 }).about("At least as many run. 1.").default(1).example(2),
+    max: integer({ min: 1, max: 10_000 }).about("At most as many run.").example(10),
+    cpu: percent({ min: "1%", max: "1000%" })
+      .about("More are started when they use more than this part of the CPU that they reserve. 80%.")
+      .default("80%")
+      .example("70%"),
+  })
+    .check((value, report) => {
+      if (value.max < value.min) report("max", "replicas.max is less than replicas.min", "raise it");
+    })
+    .as((value): { min: number; max: number; cpu: number | undefined } => value),
+);
+
+const health = object({
+  ready: healthPath("answers 200 when the app can take requests").example("/healthz"),
+  live: healthPath("answers 200 while the app works; if it stops, the app is restarted").example(
+    "/livez",
+  ),
+});
+
+function healthPath(what: string) {
+  return text({
+    pattern: /^\/[^\s#]*$/,
+    expected: 'a path such as "/healthz"',
+    maxLength: 1024,
+  })
+    .about(`A GET of this path ${what}.`)
+    .optional();
+}
+
+// ---------------------------------------------------------------- what reaches it
+
+const ingress = object({
+  host: hostMatch()
+    .about('The name that people ask for; "*.example.com" is any name below, "*" any at all.')
+    .example("shop.example.com"),
+  paths: list(pathPattern(), { min: 1, max: 100 })
+    .about("Which paths reach this App: `/items` exactly, `/items/*` with all below. All by default.")
+    .default(["/*"]),
+  deny: list(object({})).later("requests are not filtered yet", "those requests from reaching the App"),
+});
+
+const backend = object({
+  app: appReference().about("Another App. Either this or `call`.").optional(),
+  call: text().about("A name of `calls`, with its policies.").optional(),
+  weight: integer({ min: 0, max: 1_000_000 })
+    .about("Its share of the sum of all weights. 1.")
+    .default(1)
+    .example(90),
+}).check((value, report) => {
+  if (value.app !== undefined && value.call !== undefined) {
+    report("call", "a backend has both app and call", "keep one");
+  }
+  if (value.app === undefined && value.call === undefined) {
+    report("", "a backend names neither app nor call", "add app: NAME");
+  }
+});
+
+const route = object({
+  path: pathPattern().about("Which requests: the most specific path wins.").example("/api/*"),
+  host: hostMatch().about("Only for this name; any by default.").default("*"),
+  to: text()
+    .about("A name of `calls`, or another App. The app itself by default.")
+    .example("api")
+    .optional(),
+  backends: list(backend, { min: 1, max: 100 })
+    .about("Several, by weight, instead of `to`.")
+    .example([{ call: "api", weight: 90 }, { app: "api-next", weight: 10 }])
+    .optional(),
+  timeout,
+  idleTimeout: streamIdleTimeout,
+  retry: retry.about("Tries again what failed. None by default.").optional(),
+  fallback: fallback.about("A canned answer where there is no real one. None by default.").optional(),
+}).check((value, report) => {
+  checkRequestPolicy(value, report);
+  if (value.to !== undefined && value.backends !== undefined) {
+    report("backends", "a route has both to and backends", "keep one");
+  }
+  if (value.backends?.every((one) => one.weight === 0) === true) {
+    report("backends", "all weights are 0, so nobody would answer", "give one of them a weight");
+  }
+});
+
+// ---------------------------------------------------------------- what it calls
+
+const call = object({
+  app: appReference()
+    .about('The App that is called: "api", or "shop/api" in another namespace. This key by default.')
+    .example("shop/api")
+    .optional(),
+  host: hostName()
+    .about(
+      "A name outside instead of an App: every address that DNS gives for it is used, and asked " +
+        "for again when its time to live ends. With `port`.",
+    )
+    .example("api.payments.example")
+    .optional(),
+  port: port().about("The port of `host`.").example(80).optional(),
+  endpoints: list(endpoint(), { min: 1, max: 1000 })
+    .about("Fixed addresses instead of an App.")
+    .example(["10.0.0.1:80", "10.0.0.2:80"])
+    .optional(),
+  tls: boolean().later("TLS to a callee is not there yet", "the traffic to it"),
+  timeout,
+  idleTimeout: streamIdleTimeout,
+  connectTimeout: duration({ min: "1ms", max: "10m" })
+    .about(
+      "How long a connection may take to open. 3s: a lost first packet is sent again after one " +
+        "second, and the second of these still fits.",
+    )
+    .default("3s")
+    .example("250ms"),
+  retry: retry.about("Tries again what failed, on another endpoint. None by default.").optional(),
+  breaker: breaker
+    .about(
+      "Stops calling what is ill: counts tries, opens on a raised error rate, answers at once while " +
+        "open (503, or `fallback`), and probes. None by default.",
+    )
+    .optional(),
+  limits: limits.about("What is above is answered 503 at once, or by `fallback`.").default({}),
+  fallback: fallback.about("A canned answer where there is no real one. None by default.").optional(),
+  balance: choice(["round-robin"], {
+    later: {
+      "least-request": "only round-robin is there",
+      random: "only round-robin is there",
+      "ring-hash": "only round-robin is there",
+    },
+  })
+    .about("How an endpoint is chosen. Each in turn by default.")
+    .default("round-robin"),
+}).check((value, report, node) => {
+  checkRequestPolicy(value, report);
+  checkOpenTrigger(node, value.breaker !== undefined, report);
+  checkTarget(value, report);
+});
+
+function checkTarget(
+  value: {
+    readonly app?: string | undefined;
+    readonly host?: string | undefined;
+    readonly port?: number | undefined;
+    readonly endpoints?: readonly unknown[] | undefined;
+  },
+  report: CheckReport,
+): void {
+  const named = (["app", "host", "endpoints"] as const).filter((key) => value[key] !== undefined);
+  if (named.length > 1) {
+    report(named[1]!, `a call has both ${named[0]} and ${named[1]}`, "keep the one that is meant");
+  }
+  if (value.host !== undefined && value.port === undefined) {
+    report("host", "host without port", "add port: 80, or the one that it listens on");
+  }
+  if (value.port !== undefined && value.host === undefined) {
+    report("port", "port without host", "an App says its port itself: remove this one");
+  }
+}
+
+// ---------------------------------------------------------------- logs, goals, backup
+
+/** How a line becomes fields. `pattern` is null unless the format is `regex`. */
+export interface LogParse {
+  readonly format: "regex" | "json" | "clf" | "combined";
+  readonly pattern: string | null;
+}
+
+const LOG_FORMATS = ["json", "clf", "combined"] as const;
+
+const logParse = text({
+  expected: '"json", "clf", "combined" or a regular expression with named groups',
+  check: checkLogParse,
+  maxLength: 4096,
+}).as((written): LogParse => {
+  const known = LOG_FORMATS.find((format) => format === written);
+  return known === undefined
+    ? { format: "regex", pattern: written }
+    : { format: known, pattern: null };
+});
+
+function checkLogParse(written: string): string | null {
+  if ((LOG_FORMATS as readonly string[]).includes(written)) return null;
+  if (/^\w+$/.test(written)) {
+    const meant = nearest(written, LOG_FORMATS);
+    if (meant !== null) return `did you mean "${meant}"?`;
+  }
+  try {
+    new RegExp(written);
+  } catch (error) {
+    return `as a regular expression it does not work: ${(error as Error).message}`;
+  }
+  const named = /\(\?<[A-Za-z_]\w*>/.test(written);
+  return named ? null : "name at least one group, for example (?<level>\\w+)";
+}
+
+const log = object({
+  name: text({ pattern: LABEL_PATTERN, expected: LABEL_EXPECTED })
+    .about("Names its pipeline in metrics and checkpoints. The file's name by default.")
+    .optional(),
+  file: relativeFile('a file such as "logs/events.log", without ".." and "*"')
+    .about("Followed across rotation; from the app's working folder, here and in the container.")
+    .example("logs/events.log"),
+  parse: logParse
+    .about(
+      "`json`, `clf` (the Common Log Format), `combined` (with referrer and agent), or a regular " +
+        "expression whose named groups become fields. Without it a line is one message.",
+    )
+    .example("json")
+    .example("^(?<time>\\S+) (?<level>\\w+) (?<rest>.*)$")
+    .optional(),
+  to: list(choice(["stdout", "elasticsearch"]), { min: 1, unique: true })
+    .about("`stdout` as JSON lines; `elasticsearch` as the Mesh's sinks say. stdout by default.")
+    .default(["stdout"])
+    .example(["stdout", "elasticsearch"]),
+});
+
+const slo = object({
+  availability: percent({ min: "50%", max: "99.999%" })
+    .about("The part of requests to answer without a 5xx, over 30 days. Alerts follow from it.")
+    .example("99.9%")
+    .optional(),
+  latency: object({
+    p99: duration({ min: "1ms", max: "1h" }).about("99 of 100 requests are faster.").example("300ms"),
+  })
+    .about("How fast answers are to be.")
+    .optional(),
+});
+
+const CRON_PART = "(?:\\*|[0-9]+(?:-[0-9]+)?)(?:/[0-9]+)?(?:,(?:\\*|[0-9]+(?:-[0-9]+)?)(?:/[0-9]+)?)*";
+
+const backup = object({
+  schedule: text({
+    pattern: new RegExp(`^${CRON_PART}(?: ${CRON_PART}){4}$`),
+    expected: 'a schedule of five parts such as "0 3 * * *" (minute hour day month weekday)',
+  })
+    .about("When: minute, hour, day, month, weekday, in UTC.")
+    .example("0 3 * * *"),
+  keep: duration({ min: "1h" }).about("How long a backup is kept. 30d.").default("30d"),
+});
+
+// ---------------------------------------------------------------- the sidecar
+
+const sidecar = object({
+  enabled: boolean()
+    .about("Whether there is one. Without it callers reach the app itself, and no policy holds.")
+    .default(true),
+  resources: computeResources
+    .about("What the sidecar's container reserves.")
+    .onlyOn("kubernetes")
+    .optional(),
+  capture: choice(["env", "loopback"], {
+    later: { redirect: "traffic is not redirected by the kernel yet" },
+    onlyOn: { loopback: "kubernetes" },
+  })
+    .about(
+      "How calls reach the sidecar: `env` by addresses in environment variables, which `up` always " +
+        "uses; `loopback` by the callee's own name, which is the default on Kubernetes.",
+    )
+    .optional(),
+  accessLog: choice(["json", "off"])
+    .about("`json`: a line per request on stdout. Off by default: metrics count all requests anyway.")
+    .default("off"),
+  drainTimeout: duration({ max: "1h" })
+    .about("How long a stop waits for requests in flight. 10s: Kubernetes kills after 30s.")
+    .default("10s"),
+  idleTimeout: duration({ min: "100ms", max: "24h" })
+    .about("A connection without a request is closed after this. 5m: longer than callers keep theirs.")
+    .default("5m"),
+  headerTimeout: duration({ min: "100ms", max: "10m" })
+    .about("How long a request's head may take to arrive. 10s: what is slower holds connections.")
+    .default("10s"),
+  maxConnections: integer({ min: 1, max: 1_000_000 })
+    .about("Connections that a listener accepts. 4096: below the usual limit of open files.")
+    .default(4096),
+  maxHeaderBytes: size({ min: "1Ki", max: "1Mi" })
+    .about("A larger head is answered 431. 64Ki: four times what Node's own server takes.")
+    .default("64Ki"),
+  maxHeaders: integer({ min: 10, max: 10_000 })
+    .about("A request with more header fields is answered 431. 100, as Envoy has it.")
+    .default(100),
+});
+
+// ---------------------------------------------------------------- the whole
+
+const appFields = object({
+  image: text({
+    pattern: /^[a-z0-9][a-zA-Z0-9._:/@-]*$/,
+    expected: 'a container image such as "registry.example.com/shop/api:2.0.0"',
+    maxLength: 512,
+  })
+    .about("The container image.")
+    .example("registry.example.com/shop/api:2.0.0")
+    .onlyOn("kubernetes")
+    .optional(),
+  run: run
+    .about("How `up` starts the app on this machine: the real process, unchanged.")
+    .example({ command: ["node", "api.js"], dir: "./api", port: 19000 })
+    .optional(),
+  env: env
+    .about(
+      "Environment variables. Templates: `{{calls.NAME.url}}`, `{{calls.NAME.host}}`, " +
+        "`{{calls.NAME.port}}`, `{{run.port}}`, `{{app.name}}`, `{{app.namespace}}`.",
+    )
+    .default({})
+    .example({ API_URL: "{{calls.api.url}}" }),
+  port: port()
+    .about("The port that callers use. An App without one is not called.")
+    .example(8080)
+    .optional(),
+  protocol: choice(["http"], {
+    later: {
+      grpc: "only http is there",
+      http2: "only HTTP/1.1 is there",
+      tcp: "only http is there",
+      auto: "only http is there",
+    },
+  })
+    .about("What it speaks on `port`.")
+    .default("http"),
+  replicas: replicas
+    .about("How many run: a number, or bounds between which load decides.")
+    .example(2)
+    .example({ min: 2, max: 10, cpu: "70%" })
+    .onlyOn("kubernetes")
+    .optional(),
+  resources: computeResources
+    .about("What the app's container reserves.")
+    .example({ cpu: "250m", memory: "256Mi" })
+    .onlyOn("kubernetes")
+    .optional(),
+  health: health
+    .about("Paths that say how the app is.")
+    .example({ ready: "/healthz", live: "/livez" })
+    .onlyOn("kubernetes")
+    .optional(),
+  ingress: list(ingress, { max: 100 })
+    .about("Names and paths by which the App is reached from outside, through the Mesh's gateway.")
+    .default([])
+    .example([{ host: "shop.example.com", paths: ["/*"] }]),
+  routes: list(route, { max: 1000 })
+    .about("What happens to requests that reach `port`, by path. All go to the app by default.")
+    .default([])
+    .example([{ path: "/api/*", to: "api", timeout: "2s" }]),
+  calls: map(call.about("One callee. `{}` is the plainest: no timeout, no retry, no breaker."), {
+    key: LABEL_PATTERN,
+    keyExpected: LABEL_EXPECTED,
+  })
+    .about("What the App calls, by a name of its own; the sidecar's view of the world ends there.")
+    .default({})
+    .example({ api: { timeout: "2s", retry: { attempts: 2 } } }),
+  egress: list(object({})).later(
+    "calls outside are not filtered yet",
+    "against calls that are not listed",
+  ),
+  logs: list(log, { max: 100 })
+    .about("Log files that become structured events.")
+    .default([])
+    .example([{ file: "logs/events.log", parse: "json", to: ["stdout"] }]),
+  slo: slo
+    .about("Goals; recording rules and alerts follow from them.")
+    .example({ availability: "99.9%", latency: { p99: "300ms" } })
+    .optional(),
+  backup: backup
+    .about("Backs the App's volumes up.")
+    .example({ schedule: "0 3 * * *", keep: "30d" })
+    .onlyOn("kubernetes")
+    .optional(),
+  sidecar: sidecar.about("Tunes the sidecar. Everything has a default.").default({}),
+});
+
+export type AppSpec = Infer<typeof appFields>;
+export type CallSpec = AppSpec["calls"][string];
+export type RouteSpec = AppSpec["routes"][number];
+export type LogSpec = AppSpec["logs"][number];
+
+/** Names that texts of an App may use in `{{...}}`. */
+export function appTemplateNames(spec: Pick<AppSpec, "calls" | "run" | "port">): readonly string[] {
+  const names = Object.keys(spec.calls).flatMap((call) => [
+    `calls.${call}.url`,
+    `calls.${call}.host`,
+    `calls.${call}.port`,
+  ]);
+  const hasPort = spec.run?.port !== undefined || spec.port !== undefined;
+  return [...names, ...(hasPort ? ["run.port"] : []), "app.name", "app.namespace"];
+}
+
+function checkTemplates(spec: AppSpec, report: CheckReport): void {
+  const known = appTemplateNames(spec);
+  for (const [name, value] of Object.entries(spec.env)) {
+    reportTemplate(["env", name], value, spec, known, report);
+  }
+  for (const [index, word] of (spec.run?.command ?? []).entries()) {
+    reportTemplate(["run", "command", index], word, spec, known, report);
+  }
+}
+
+function reportTemplate(
+  path: readonly (string | number)[],
+  value: string,
+  spec: AppSpec,
+  known: readonly string[],
+  report: CheckReport,
+): void {
+  const problem = templateProblem(value, known);
+  if (problem === null) return;
+  const undeclared = templateNames(value)
+    .map((name) => /^calls\.([^.]+)\.(?:url|host|port)$/.exec(name)?.[1])
+    .find((call) => call !== undefined && !Object.hasOwn(spec.calls, call));
+  if (undeclared !== undefined && !problem.advice.startsWith("did")) {
+    const message = `${path[0]}: ${problem.message}, for ${undeclared} is not declared in calls`;
+    report(path, message, `add calls: { ${undeclared}: {} }`);
+  } else {
+    report(path, `${path[0]}: ${problem.message}`, problem.advice);
+  }
+}
+
+/** Where the process listens on this machine: `run.port`, or `port` where there is no sidecar. */
+function checkPorts(spec: AppSpec, report: CheckReport): void {
+  if (spec.run === undefined) return;
+  const { port: own } = spec.run;
+  if (own !== undefined && spec.port === undefined) {
+    report("run.port", "run.port without port", "add port: the one that callers use");
+  }
+  if (!spec.sidecar.enabled || spec.port === undefined) return;
+  if (own === undefined) {
+    const advice = `add run.port: where the process listens, the sidecar takes ${spec.port}`;
+    report("run", "run has no port", advice);
+  } else if (own === spec.port) {
+    report(
+      "run.port",
+      `run.port is the same as port, ${own}, where the sidecar listens`,
+      "let the process listen on another one",
+    );
+  }
+}
+
+function checkRoutes(spec: AppSpec, report: CheckReport, node: Node): void {
+  for (const [index, one] of spec.routes.entries()) {
+    const targets = one.backends ?? [{ call: one.to, app: undefined }];
+    const hasBreaker = targets.some(
+      (target) => target.call !== undefined && spec.calls[target.call]?.breaker !== undefined,
+    );
+    const written = nodeAt(node, ["routes", index]);
+    if (written !== undefined) {
+      checkOpenTrigger(written, hasBreaker, (path, message, advice) => {
+        report(["routes", index, ...(path as readonly (string | number)[])], message, advice);
+      });
+    }
+    if (spec.port === undefined) report(["routes", index], "routes without port", "add port");
+    for (const [nth, target] of (one.backends ?? []).entries()) {
+      if (target.call === undefined || Object.hasOwn(spec.calls, target.call)) continue;
+      const meant = nearest(target.call, Object.keys(spec.calls));
+      report(
+        ["routes", index, "backends", nth, "call"],
+        `routes: "${target.call}" is not a name of calls`,
+        meant === null ? "declare it in calls" : `did you mean "${meant}"?`,
+      );
+    }
+  }
+}
+
+function checkLogs(spec: AppSpec, report: CheckReport): void {
+  const files = new Set<string>();
+  const names = new Set<string>();
+  for (const [index, one] of spec.logs.entries()) {
+    if (files.has(one.file)) {
+      report(["logs", index, "file"], `logs: ${one.file} is followed twice`, "remove one of them");
+    }
+    if (one.name !== undefined && names.has(one.name)) {
+      report(["logs", index, "name"], `logs: the name ${one.name} stands there twice`, "rename one");
+    }
+    files.add(one.file);
+    if (one.name !== undefined) names.add(one.name);
+  }
+}
+
+export const appSpec = appFields.check((spec, report, node) => {
+  if (spec.run === undefined && spec.image === undefined) {
+    report("", "the App has neither run nor image", "add run: { command: [...] }, or image");
+  }
+  if (spec.ingress.length > 0 && spec.port === undefined) {
+    report("ingress", "ingress without port", "add port: the one that the app is reached by");
+  }
+  checkPorts(spec, report);
+  checkTemplates(spec, report);
+  checkRoutes(spec, report, node);
+  checkLogs(spec, report);
+}) satisfies AnyField;

@@ -1,0 +1,258 @@
+import type { Infer } from "../schema/field.ts";
+import {
+  choice,
+  cpu,
+  duration,
+  integer,
+  list,
+  map,
+  object,
+  percent,
+  size,
+  text,
+} from "../schema/field.ts";
+import type { Node } from "../schema/node.ts";
+import { nodeAt } from "../schema/node.ts";
+import type { CheckReport } from "../schema/field.ts";
+import type { FallbackTrigger, RetryCondition } from "./snapshot.ts";
+
+/**
+ * Fields about requests that calls, routes and the Mesh's rules share. A field that nobody wrote
+ * means the plainest behaviour: no timeout, no retry, no breaker, no canned answer.
+ */
+
+export const RETRY_CONDITIONS = [
+  "5xx",
+  "gateway-error",
+  "reset",
+  "connect-failure",
+] as const satisfies readonly RetryCondition[];
+
+export const FALLBACK_TRIGGERS = [
+  "open",
+  "exhausted",
+  "overflow",
+  "timeout",
+  "no-endpoint",
+] as const satisfies readonly FallbackTrigger[];
+
+export const timeout = duration({ max: "24h" })
+  .about(
+    "How long the whole request may take, with all its tries; then the answer is 504. " +
+      "`0` is none, the default: nothing is cut short that worked before.",
+  )
+  .default("0s")
+  .example("2s");
+
+export const streamIdleTimeout = duration({ max: "24h" })
+  .about(
+    "How long a request may go without a byte in either direction; then it is ended. " +
+      "`0` is none, the default: a slow answer that worked before still works.",
+  )
+  .default("0s")
+  .example("30s");
+
+const backoff = object({
+  base: duration({ min: "1ms", max: "1m" })
+    .about(
+      "The wait before the first retry is chosen at random between 0 and this, and doubles with " +
+        "each further one. 25ms, as Envoy has it: a short hiccup passes without being felt.",
+    )
+    .default("25ms"),
+  max: duration({ min: "1ms", max: "10m" })
+    .about("No wait is chosen from more than this. 250ms, ten times the base, as Envoy has it.")
+    .default("250ms"),
+}).check((value, report) => {
+  if (value.max < value.base) report("max", "backoff.max is shorter than backoff.base", "raise it");
+});
+
+export const retry = object({
+  attempts: integer({ min: 1, max: 10 })
+    .about(
+      "Tries besides the first. 1 by default: the second try finds another endpoint, and more " +
+        "multiply the load on something that is ill.",
+    )
+    .default(1)
+    .example(2),
+  on: list(choice(RETRY_CONDITIONS), { min: 1, unique: true })
+    .about(
+      "What is tried again: `5xx` (any such status, and no answer at all), `gateway-error` (502, " +
+        "503, 504), `reset` (the connection broke before an answer), `connect-failure`. By default " +
+        "what is known not to come from the app's own code.",
+    )
+    .default(["gateway-error", "reset", "connect-failure"])
+    .example(["5xx", "reset", "connect-failure"]),
+  perTryTimeout: duration({ max: "24h" })
+    .about("How long one try may take. `0` is none, the default: `timeout` bounds them all.")
+    .default("0s")
+    .example("500ms"),
+  budget: percent()
+    .about(
+      "Retries in flight are at most this part of the requests in flight, so that retries never " +
+        "become a storm; three are always allowed. 20%, as Envoy and Linkerd have it.",
+    )
+    .default("20%"),
+  backoff: backoff.about("The wait before a retry, with full jitter.").default({}),
+  methods: choice(["idempotent", "all"])
+    .about(
+      "`idempotent`: GET, HEAD, OPTIONS, TRACE, PUT and DELETE (RFC 9110, 9.2.2), the default, for " +
+        "a repeated POST may buy twice. `all`: the callee is known to bear repeats.",
+    )
+    .default("idempotent"),
+  maxBody: size({ max: "16Mi" })
+    .about(
+      "A request with a larger body is sent once and not tried again, for it would have to be kept " +
+        "in memory until the answer comes. 64Ki holds nearly every API call.",
+    )
+    .default("64Ki"),
+});
+
+export const breaker = object({
+  errorRate: percent({ min: "1%" })
+    .about(
+      "The breaker opens when this part of the tries in the window failed (a 5xx, a reset, a " +
+        "timeout, no connection). 50%: half of the answers are lost anyway.",
+    )
+    .default("50%")
+    .example("25%"),
+  minRequests: integer({ min: 1, max: 1_000_000 })
+    .about("Tries that the window must hold before the rate counts. 20: one error in three is chance.")
+    .default(20),
+  window: duration({ min: "100ms", max: "10m" })
+    .about("How far back tries count. 10s: long enough to count, short enough to act.")
+    .default("10s"),
+  openFor: duration({ min: "10ms", max: "1h" })
+    .about("How long it stays open before probes are let through. 5s: about a process restart.")
+    .default("5s"),
+  halfOpenRequests: integer({ min: 1, max: 1000 })
+    .about(
+      "Probes at once while it is half-open; as many successes close it, one failure opens it " +
+        "again. 3: one good answer of something flaky proves nothing.",
+    )
+    .default(3),
+});
+
+export const limits = object({
+  maxConnections: integer({ min: 1, max: 1_000_000 })
+    .about("Connections to the callee. 1024, as Envoy has it.")
+    .default(1024)
+    .example(100),
+  maxPendingRequests: integer({ min: 0, max: 1_000_000 })
+    .about("Requests that wait for a connection. 1024, as Envoy has it.")
+    .default(1024)
+    .example(50),
+  maxRequests: integer({ min: 1, max: 1_000_000 })
+    .about("Requests in flight. 1024, as Envoy has it.")
+    .default(1024)
+    .example(200),
+});
+
+/** Names that frame a message: the proxy writes them itself (RFC 9110, 7.6.1; RFC 9112, 6). */
+const FRAMING_HEADERS = new Set([
+  "connection",
+  "content-length",
+  "keep-alive",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+const headers = map(
+  // RFC 9110, 5.5: visible characters, spaces and tabs.
+  text({
+    pattern: /^[\t\x20-\x7e\x80-\uffff]*$/,
+    expected: "a header value without line breaks",
+    minLength: 0,
+    maxLength: 8192,
+    scalars: true,
+  }),
+  {
+    key: /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/,
+    keyExpected: 'a header name such as "content-type"',
+    keyName: "HEADER",
+    max: 100,
+  },
+).check((value, report) => {
+  const seen = new Map<string, string>();
+  for (const name of Object.keys(value)) {
+    const lower = name.toLowerCase();
+    if (FRAMING_HEADERS.has(lower)) {
+      report([name], `headers: ${name} is written by the proxy itself`, "remove it");
+    }
+    const first = seen.get(lower);
+    if (first !== undefined) {
+      report([name], `headers: ${name} is ${first} again`, "remove one of them");
+    }
+    seen.set(lower, name);
+  }
+});
+
+export const fallback = object({
+  on: list(choice(FALLBACK_TRIGGERS), { min: 1, unique: true })
+    .about(
+      "When the answer below is given instead of an error: `open` (the breaker is), `exhausted` " +
+        "(the last try failed too), `overflow` (a limit is reached), `timeout` (of the whole " +
+        "request), `no-endpoint` (nobody to ask). All of them by default: who writes an answer " +
+        "wants it given.",
+    )
+    .default([...FALLBACK_TRIGGERS])
+    .example(["open", "exhausted"]),
+  status: integer({ min: 200, max: 599, expected: "a status from 200 to 599" })
+    .about("The answer's status. 200: callers take it as an answer like any other.")
+    .default(200),
+  headers: headers
+    .about("The answer's headers; `content-length` is added. None by default.")
+    .default({})
+    .example({ "content-type": "application/json" }),
+  body: text({ minLength: 0, maxLength: 65_536, expected: "a text of at most 65536 characters" })
+    .about("The answer's body, in UTF-8, at most 64 KiB for it stays in memory. Empty by default.")
+    .default("")
+    .example('{"items":[],"degraded":true}'),
+}).check((value, report) => {
+  if ((value.status === 204 || value.status === 304) && value.body !== "") {
+    report("body", `an answer with status ${value.status} has no body`, "remove one of the two");
+  }
+});
+
+export type Retry = Infer<typeof retry>;
+export type Breaker = Infer<typeof breaker>;
+export type Limits = Infer<typeof limits>;
+export type Fallback = Infer<typeof fallback>;
+
+/** What retries, timeouts and canned answers of one call, route or rule must not contradict. */
+export function checkRequestPolicy(
+  value: { readonly timeout: number; readonly retry?: Retry | undefined },
+  report: CheckReport,
+): void {
+  const perTry = value.retry?.perTryTimeout ?? 0;
+  if (value.timeout > 0 && perTry > value.timeout) {
+    report(
+      "retry.perTryTimeout",
+      "retry.perTryTimeout is longer than timeout, so it never ends a try",
+      "make it shorter, or the timeout longer",
+    );
+  }
+}
+
+/** A trigger that was written and can never come: by default all are listed, which is no mistake. */
+export function checkOpenTrigger(node: Node, hasBreaker: boolean, report: CheckReport): void {
+  const on = nodeAt(node, ["fallback", "on"]);
+  if (hasBreaker || on === undefined || on.kind !== "list") return;
+  const index = on.items.findIndex((item) => item.kind === "text" && item.value === "open");
+  if (index < 0) return;
+  report(
+    ["fallback", "on", index],
+    'fallback.on: "open" never comes, for there is no breaker',
+    "add breaker: {} to the call, or remove it",
+  );
+}
+
+export const computeResources = object({
+  cpu: cpu({ min: "1m" }).about("CPU that is reserved; thousandths of a core.").example("250m").optional(),
+  memory: size({ min: "4Mi" })
+    .about("Memory that is reserved, and the limit above which it is killed.")
+    .example("256Mi")
+    .optional(),
+});
