@@ -340,6 +340,6 @@ export interface TextOutput {
 export interface TextInput {
   readonly isTerminal: boolean;
   readAll(): Promise<string>;
-  /** Calls `run` per chunk, `end` once. */
-  read(run: (bytes: Uint8Array) => void, end: () => void): void;
+  /** Calls `run` per chunk, `end` once. A promise that `run` returns holds the next chunk back. */
+  read(run: (bytes: Uint8Array) => void | Promise<void>, end: () => void): void;
 }

@@ -4,6 +4,8 @@ import { NetError } from "../world.ts";
 import type { ResolvedAddress } from "../world.ts";
 
 const QUERY_TIMEOUT_MS = 5_000;
+/** c-ares is to give up first, as its error says more. */
+const GRACE_MS = 500;
 /** Names answered here never change; this only says how soon to ask again. */
 const LOCAL_TTL_MS = 60_000;
 
@@ -16,9 +18,12 @@ interface Answer {
 /** A and AAAA records, asked of DNS servers; the hosts file is never read. */
 export class Dns {
   #servers: readonly string[];
+  #timeoutMs: number;
 
-  constructor(servers: readonly string[]) {
+  /** Servers as `127.0.0.1:53`; none means the system's. */
+  constructor(servers: readonly string[], timeoutMs = QUERY_TIMEOUT_MS) {
     this.#servers = servers;
+    this.#timeoutMs = timeoutMs;
   }
 
   async resolve(name: string): Promise<readonly ResolvedAddress[]> {
@@ -28,16 +33,24 @@ export class Dns {
     if (plain === "localhost" || plain.endsWith(".localhost")) {
       return [{ address: "127.0.0.1", ttlMs: LOCAL_TTL_MS }];
     }
-    const resolver = new Resolver({ timeout: QUERY_TIMEOUT_MS, tries: 1 });
+    const resolver = new Resolver({ timeout: this.#timeoutMs, tries: 1 });
     if (this.#servers.length > 0) resolver.setServers([...this.#servers]);
+    const late = new NetError("name-timeout", this.#lateText(name));
     const [four, six] = await withTimeout(
       Promise.all([ask(resolver, plain, 4), ask(resolver, plain, 6)]),
-      () => resolver.cancel(),
-      name,
+      this.#timeoutMs + GRACE_MS,
+      () => {
+        resolver.cancel();
+        return late;
+      },
     );
     const addresses = [...four.addresses, ...six.addresses];
     if (addresses.length > 0) return addresses;
-    throw resolveError(name, [four.failure, six.failure]);
+    throw resolveError(name, [four.failure, six.failure], late);
+  }
+
+  #lateText(name: string): string {
+    return `DNS did not answer for "${name}" within ${this.#timeoutMs / 1_000} s`;
   }
 }
 
@@ -55,38 +68,26 @@ async function ask(resolver: Resolver, name: string, family: 4 | 6): Promise<Ans
 }
 
 /** c-ares keeps a timeout of its own, but a resolver that never answers must not hang a caller. */
-function withTimeout<T>(answer: Promise<T>, cancel: () => void, name: string): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      cancel();
-      reject(timeoutError(name));
-    }, QUERY_TIMEOUT_MS + 500);
-    answer.then(
-      (value) => {
-        clearTimeout(timer);
-        resolve(value);
-      },
-      (error: unknown) => {
-        clearTimeout(timer);
-        reject(error);
-      },
-    );
+function withTimeout<T>(answer: Promise<T>, limitMs: number, giveUp: () => Error): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(giveUp()), limitMs);
   });
+  return Promise.race([answer, late]).finally(() => clearTimeout(timer));
 }
 
-function resolveError(name: string, failures: readonly (string | null)[]): NetError {
-  // "No such name" and "no record of this kind" are answers; anything else means we got none.
-  const unanswered = failures.find(
-    (code) => code !== null && !["ENOTFOUND", "ENODATA", "EBADNAME", "DNS_ENOTFOUND"].includes(code),
-  );
+/** "No such name" and "no record of this kind" are answers; anything else means we got none. */
+const NO_SUCH_NAME = ["ENOTFOUND", "ENODATA", "EBADNAME"];
+
+function resolveError(
+  name: string,
+  failures: readonly (string | null)[],
+  late: NetError,
+): NetError {
+  const unanswered = failures.find((code) => code !== null && !NO_SUCH_NAME.includes(code));
   if (unanswered === undefined || unanswered === null) {
     return new NetError("name-not-found", `DNS has no address for "${name}"`);
   }
-  if (unanswered === "ETIMEOUT" || unanswered === "ECANCELLED") return timeoutError(name);
+  if (unanswered === "ETIMEOUT" || unanswered === "ECANCELLED") return late;
   return new NetError("name-timeout", `DNS gave no usable answer for "${name}": ${unanswered}`);
-}
-
-function timeoutError(name: string): NetError {
-  const seconds = QUERY_TIMEOUT_MS / 1_000;
-  return new NetError("name-timeout", `DNS did not answer for "${name}" within ${seconds} s`);
 }

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Files, FileStat, FileWatcher, OpenFile } from "../world.ts";
-import { fileError } from "./file_error.ts";
+import { fileError } from "../file_error.ts";
 
 const FLAGS = { read: "r", append: "a", write: "w" } as const;
 

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import { isatty } from "node:tty";
 import type { Stdio, TextInput, TextOutput } from "../world.ts";
-import { fileError } from "./file_error.ts";
+import { fileError } from "../file_error.ts";
 
 /** Between two tries on a pipe that is full: a reader takes a pipe's 64 KiB in far less. */
 const RETRY_MS = 1;
@@ -78,9 +78,12 @@ class BunInput implements TextInput {
     return Bun.stdin.text();
   }
 
-  read(run: (bytes: Uint8Array) => void, end: () => void): void {
+  read(run: (bytes: Uint8Array) => void | Promise<void>, end: () => void): void {
     const pump = async (): Promise<void> => {
-      for await (const chunk of Bun.stdin.stream()) run(chunk);
+      for await (const chunk of Bun.stdin.stream()) {
+        const held = run(chunk);
+        if (held !== undefined) await held;
+      }
     };
     // An input that breaks off has ended too; there is nothing else to do about it.
     void pump().then(end, end);

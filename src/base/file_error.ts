@@ -1,5 +1,5 @@
-import { FileError } from "../world.ts";
-import type { FileErrorCode } from "../world.ts";
+import { FileError } from "./world.ts";
+import type { FileErrorCode } from "./world.ts";
 
 const FILE_ERRORS: Readonly<Record<string, readonly [FileErrorCode, string]>> = {
   ENOENT: ["not-found", "there is no such file or folder"],

@@ -1,0 +1,100 @@
+import { fileError } from "../file_error.ts";
+import type { Stdio, TextInput, TextOutput } from "../world.ts";
+
+export class SimulatedStdio implements Stdio {
+  readonly stdout = new SimulatedOutput("standard output");
+  readonly stderr = new SimulatedOutput("standard error");
+  readonly stdin = new SimulatedInput();
+
+  /** What was written to stdout so far. */
+  text(): string {
+    return this.stdout.text();
+  }
+}
+
+export class SimulatedOutput implements TextOutput {
+  isTerminal = false;
+  columns = 0;
+  rows = 0;
+  /** The reader is gone: writes throw `closed`. */
+  isClosed = false;
+  /** The reader takes nothing more: `writeAll` waits until it is false again. */
+  #isBlocked = false;
+  #name: string;
+  #chunks: Uint8Array[] = [];
+  #waiting: (() => void)[] = [];
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  write(data: string | Uint8Array): void {
+    if (this.isClosed) throw fileError({ code: "EPIPE" }, "write to", this.#name);
+    this.#chunks.push(typeof data === "string" ? new TextEncoder().encode(data) : data.slice());
+  }
+
+  async writeAll(data: string | Uint8Array): Promise<void> {
+    const copy = typeof data === "string" ? data : data.slice();
+    while (this.#isBlocked) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.write(copy);
+  }
+
+  set isBlocked(blocked: boolean) {
+    this.#isBlocked = blocked;
+    if (!blocked) for (const resume of this.#waiting.splice(0)) resume();
+  }
+
+  text(): string {
+    return new TextDecoder().decode(Buffer.concat(this.#chunks));
+  }
+
+  clear(): void {
+    this.#chunks = [];
+  }
+}
+
+export class SimulatedInput implements TextInput {
+  isTerminal = false;
+  #chunks: Uint8Array[] = [];
+  #hasEnded = false;
+  #run: ((bytes: Uint8Array) => void) | null = null;
+  #ended: (() => void) | null = null;
+
+  /** More input arrives. */
+  feed(text: string): void {
+    this.#chunks.push(new TextEncoder().encode(text));
+    this.#pump();
+  }
+
+  /** No more input. */
+  end(): void {
+    this.#hasEnded = true;
+    this.#pump();
+  }
+
+  readAll(): Promise<string> {
+    return new Promise((resolve) => {
+      const chunks: Uint8Array[] = [];
+      const decode = (): string => new TextDecoder().decode(Buffer.concat(chunks));
+      this.read(
+        (bytes) => chunks.push(bytes),
+        () => resolve(decode()),
+      );
+    });
+  }
+
+  read(run: (bytes: Uint8Array) => void, end: () => void): void {
+    this.#run = run;
+    this.#ended = end;
+    this.#pump();
+  }
+
+  #pump(): void {
+    if (this.#run === null) return;
+    for (const chunk of this.#chunks.splice(0)) this.#run(chunk);
+    if (!this.#hasEnded) return;
+    const end = this.#ended;
+    this.#ended = null;
+    end?.();
+  }
+}
