@@ -22,16 +22,16 @@ export interface WorkloadSite {
    * the sidecar is disabled. A host that is no IP address is a name that callers ask DNS for.
    */
   readonly endpoints: readonly HostPort[];
-  /** Null for a workload that is only called: no Snapshot is made for it. */
+  /** Null for a workload that is only called: it is given no Snapshot. */
   readonly local: LocalSite | null;
 }
 
 /** What one sidecar needs to know about the place that it shares with its app. */
 export interface LocalSite {
-  /** Where the sidecar listens in front of the app. */
-  readonly inbound: HostPort;
-  /** Where the app's own process listens. */
-  readonly app: HostPort;
+  /** Where the sidecar listens in front of the app; null for an App without a port. */
+  readonly inbound: HostPort | null;
+  /** Where the app's own process listens; null for an App without a port. */
+  readonly app: HostPort | null;
   /** By the call's name: where the sidecar listens for the app. */
   readonly calls: Readonly<Record<string, HostPort>>;
   readonly admin: AdminBinding;

@@ -42,9 +42,9 @@ export function aspectsOf(policy: WorkloadPolicy): Aspect[] {
   }
   const { accessLog, drainMs } = policy;
   const log = aspect(["policy", "accessLog"], "access log", accessLog, accessLog.format);
-  found.push({ ...log, plain: sameJson(accessLog, defaults.ACCESS_LOG) });
+  found.push({ ...log, plain: accessLog.format === defaults.PLAIN_SIDECAR.accessLog });
   const drain = aspect(["policy", "drainMs"], "drain", drainMs, words.durationText(drainMs));
-  found.push({ ...drain, plain: drainMs === defaults.DRAIN_MS });
+  found.push({ ...drain, plain: drainMs === defaults.PLAIN_SIDECAR.drainTimeout });
   return found;
 }
 
@@ -71,18 +71,47 @@ function traffic(name: string, listener: ListenerPolicy): string {
   }
 }
 
-const LISTENER_FIGURES = [
-  ["maxConnections", "connection limit", defaults.MAX_CONNECTIONS, String],
-  ["maxHeaderBytes", "header size limit", defaults.MAX_HEADER_BYTES, (n) => `${n} bytes`],
-  ["maxHeaders", "header count limit", defaults.MAX_HEADERS, String],
-  ["headerTimeoutMs", "header timeout", defaults.HEADER_TIMEOUT_MS, words.durationText],
-  ["idleTimeoutMs", "idle connection timeout", defaults.IDLE_TIMEOUT_MS, words.durationText],
-] as const satisfies readonly (readonly [
-  keyof ListenerPolicy,
-  string,
-  number,
-  (n: number) => string,
-])[];
+interface Figure {
+  readonly field:
+    | "maxConnections"
+    | "maxHeaderBytes"
+    | "maxHeaders"
+    | "headerTimeoutMs"
+    | "idleTimeoutMs";
+  readonly title: string;
+  readonly plain: number;
+  readonly text: (value: number) => string;
+}
+
+const { PLAIN_SIDECAR, PLAIN_CALL } = defaults;
+
+const LISTENER_FIGURES: readonly Figure[] = [
+  {
+    field: "maxConnections",
+    title: "connection limit",
+    plain: PLAIN_SIDECAR.maxConnections,
+    text: String,
+  },
+  {
+    field: "maxHeaderBytes",
+    title: "header size limit",
+    plain: PLAIN_SIDECAR.maxHeaderBytes,
+    text: (bytes) => words.countText(bytes, "byte"),
+  },
+  { field: "maxHeaders", title: "header limit", plain: PLAIN_SIDECAR.maxHeaders, text: String },
+  {
+    field: "headerTimeoutMs",
+    title: "header timeout",
+    plain: PLAIN_SIDECAR.headerTimeout,
+    text: words.durationText,
+  },
+  {
+    field: "idleTimeoutMs",
+    title: "idle connection timeout",
+    plain: PLAIN_SIDECAR.idleTimeout,
+    text: words.durationText,
+  },
+];
 
 function listenerAspects(name: string, listener: ListenerPolicy): Aspect[] {
   const at: Segment[] = ["policy", "listeners", name];
@@ -97,7 +126,7 @@ function listenerAspects(name: string, listener: ListenerPolicy): Aspect[] {
     const routes = [...at, "routes"];
     found.push(...routeAspects(route, title, [...routes, index], [...routes, route.name]));
   }
-  for (const [field, title, plain, text] of LISTENER_FIGURES) {
+  for (const { field, title, plain, text } of LISTENER_FIGURES) {
     const value = listener[field];
     const figure = aspect([...at, field], `${title} of ${what}`, value, text(value));
     found.push({ ...figure, plain: value === plain });
@@ -151,7 +180,6 @@ function clusterAspects(name: string, cluster: ClusterPolicy): Aspect[] {
   const what = cluster.kind === "app" ? "the app" : name;
   const { kind, balance, connectTimeoutMs, idleTimeoutMs, limits, breaker } = cluster;
   const { policy } = balance;
-  const { CONNECT_TIMEOUT_MS, IDLE_TIMEOUT_MS, LIMITS } = defaults;
   const found: Aspect[] = [
     { ...aspect(at, `cluster ${name}`, { kind }, `tries go to ${what}`), plain: true },
     { ...aspect([...at, "balance"], `balance of ${what}`, balance, policy), plain: true },
@@ -162,7 +190,7 @@ function clusterAspects(name: string, cluster: ClusterPolicy): Aspect[] {
         connectTimeoutMs,
         words.durationText(connectTimeoutMs),
       ),
-      plain: connectTimeoutMs === CONNECT_TIMEOUT_MS,
+      plain: connectTimeoutMs === PLAIN_CALL.connectTimeout,
     },
     {
       ...aspect(
@@ -171,11 +199,11 @@ function clusterAspects(name: string, cluster: ClusterPolicy): Aspect[] {
         idleTimeoutMs,
         words.durationText(idleTimeoutMs),
       ),
-      plain: idleTimeoutMs === IDLE_TIMEOUT_MS,
+      plain: idleTimeoutMs === defaults.CLUSTER_IDLE_TIMEOUT_MS,
     },
     {
       ...aspect([...at, "limits"], `limits of ${what}`, limits, words.limitsText(limits)),
-      plain: sameJson(limits, LIMITS),
+      plain: sameJson(limits, PLAIN_CALL.limits),
     },
   ];
   if (breaker !== null) {
