@@ -1,0 +1,236 @@
+import type { Path } from "../schema/node.ts";
+import type { ProblemList } from "../schema/problem.ts";
+import { nearest } from "../schema/spelling.ts";
+import type {
+  AnyDocument,
+  AppDocument,
+  Kind,
+  Mention,
+  MeshDocument,
+  PipelineDocument,
+} from "./document.ts";
+import { parseAppReference } from "./names.ts";
+
+/** What has been read: the whole documents, and the names of all. */
+export interface DocumentSet {
+  readonly apps: readonly AppDocument[];
+  readonly meshes: readonly MeshDocument[];
+  readonly pipelines: readonly PipelineDocument[];
+  readonly mentions: readonly Mention[];
+}
+
+/**
+ * What documents must not say of each other. An App whose own spec has problems still counts as one
+ * that is there, so that one mistake is one problem.
+ */
+export function checkDocuments(set: DocumentSet, problems: ProblemList): void {
+  const names = new AppNames(set);
+  checkDuplicates(set.mentions, problems);
+  checkLocalPorts(set.apps, problems);
+  for (const app of set.apps) {
+    checkCalls(app, names, problems);
+    checkAppRoutes(app, names, problems);
+    checkLogSinks(app, set, problems);
+  }
+  for (const mesh of set.meshes) checkMeshRoutes(mesh, names, problems);
+  checkSingleMesh(set.meshes, problems);
+}
+
+/** Which Apps there are, and which of them are whole. */
+class AppNames {
+  readonly #known = new Set<string>();
+  readonly #whole = new Map<string, AppDocument>();
+  readonly #byName = new Map<string, string[]>();
+
+  constructor(set: DocumentSet) {
+    for (const { kind, namespace, name } of set.mentions) {
+      if (kind !== "App" || this.#known.has(`${namespace}/${name}`)) continue;
+      this.#known.add(`${namespace}/${name}`);
+      this.#byName.set(name, [...(this.#byName.get(name) ?? []), namespace]);
+    }
+    for (const app of set.apps) this.#whole.set(`${app.namespace}/${app.name}`, app);
+  }
+
+  /** The App's key, or null. `anywhere`: also the only one of that name in another namespace. */
+  find(reference: string, namespace: string, anywhere: boolean): string | null {
+    const ref = parseAppReference(reference, namespace);
+    const key = `${ref.namespace}/${ref.name}`;
+    if (this.#known.has(key)) return key;
+    const elsewhere = this.#byName.get(ref.name) ?? [];
+    const written = reference.includes("/");
+    return anywhere && !written && elsewhere.length === 1 ? `${elsewhere[0]}/${ref.name}` : null;
+  }
+
+  whole(key: string): AppDocument | undefined {
+    return this.#whole.get(key);
+  }
+
+  /** What to do about a reference to nobody. */
+  advice(reference: string, namespace: string): string {
+    const { name } = parseAppReference(reference, namespace);
+    const elsewhere = this.#byName.get(name) ?? [];
+    if (elsewhere.length > 0) return `did you mean "${elsewhere[0]}/${name}"?`;
+    const own = [...this.#known].filter((key) => key.startsWith(`${namespace}/`));
+    const meant = nearest(name, own.map((key) => key.slice(namespace.length + 1)));
+    if (meant !== null) return `did you mean "${meant}"?`;
+    const far = nearest(reference, this.#known);
+    return far === null ? "give its file too, or correct the name" : `did you mean "${far}"?`;
+  }
+}
+
+function report(
+  problems: ProblemList,
+  document: AnyDocument,
+  path: Path,
+  message: string,
+  advice: string | null,
+  found: string | null = null,
+): void {
+  const { file, line, column, field } = document.origin(path);
+  problems.add({ file, line, column, field, found, message, advice });
+}
+
+function checkDuplicates(mentions: readonly Mention[], problems: ProblemList): void {
+  const seen = new Map<string, Mention>();
+  for (const mention of mentions) {
+    const { kind, namespace, name, file, line, column } = mention;
+    const key = `${kind} ${namespace}/${name}`;
+    const first = seen.get(key);
+    if (first === undefined) {
+      seen.set(key, mention);
+      continue;
+    }
+    problems.add({
+      file,
+      line,
+      column,
+      field: "metadata.name",
+      found: `"${name}"`,
+      message: `${key} is there twice, first at ${first.file}:${first.line}:${first.column}`,
+      advice: "rename or remove one of them",
+    });
+  }
+}
+
+/** Two processes of one machine cannot listen on one port. */
+function checkLocalPorts(apps: readonly AppDocument[], problems: ProblemList): void {
+  const holders = new Map<number, { readonly app: AppDocument; readonly path: string }>();
+  for (const app of apps) {
+    for (const { port, path } of localPorts(app)) {
+      const first = holders.get(port);
+      if (first === undefined) {
+        holders.set(port, { app, path });
+        continue;
+      }
+      if (first.app === app) continue;
+      const { file, line } = first.app.origin(`spec.${first.path}`);
+      const other = `App ${first.app.namespace}/${first.app.name}`;
+      const message = `${path} ${port} is ${first.path} of ${other} too (${file}:${line})`;
+      report(problems, app, ["spec", ...path.split(".")], message, "choose another one", String(port));
+    }
+  }
+}
+
+/** Only Apps that run on this machine take ports there. */
+function localPorts(app: AppDocument): readonly { port: number; path: string }[] {
+  const { run, port, sidecar } = app.spec;
+  if (run === undefined) return [];
+  const own = run.port === undefined ? [] : [{ port: run.port, path: "run.port" }];
+  const called = port === undefined ? [] : [{ port, path: "port" }];
+  // Without a sidecar nobody listens on `port` but the process itself.
+  return sidecar.enabled || own.length === 0 ? [...called, ...own] : own;
+}
+
+function checkCalls(app: AppDocument, names: AppNames, problems: ProblemList): void {
+  for (const [name, call] of Object.entries(app.spec.calls)) {
+    if (call.host !== undefined || call.endpoints !== undefined) continue;
+    const reference = call.app ?? name;
+    const path = ["spec", "calls", name, ...(call.app === undefined ? [] : ["app"])];
+    const key = names.find(reference, app.namespace, false);
+    if (key === null) {
+      const message = `calls.${name}: there is no App "${reference}"`;
+      const outside = call.app === undefined ? ", or add host and port" : "";
+      const advice = names.advice(reference, app.namespace) + outside;
+      report(problems, app, path, message, advice.replace("?, or", "? Or"), `"${reference}"`);
+      continue;
+    }
+    const callee = names.whole(key);
+    if (callee === undefined) continue;
+    if (callee.spec.port === undefined) {
+      const message = `calls.${name}: App ${key} has no port, so it cannot be called`;
+      report(problems, app, path, message, `add port in ${callee.file}`);
+    } else if (app.spec.sidecar.capture === "loopback" && callee.spec.port === app.spec.port) {
+      const message =
+        `calls.${name}: with capture loopback the sidecar cannot listen on ${callee.spec.port} ` +
+        "for this call, for the app itself listens there";
+      const advice = "change the port of one of the two, or use capture: env";
+      report(problems, app, path, message, advice, String(callee.spec.port));
+    }
+  }
+}
+
+function checkAppRoutes(app: AppDocument, names: AppNames, problems: ProblemList): void {
+  const { calls, routes } = app.spec;
+  const check = (reference: string, path: Path): void => {
+    if (Object.hasOwn(calls, reference) || names.find(reference, app.namespace, false) !== null) return;
+    const meant = nearest(reference, Object.keys(calls));
+    const advice = meant === null ? names.advice(reference, app.namespace) : `did you mean "${meant}"?`;
+    const message = `routes: "${reference}" is neither a name of calls nor an App`;
+    report(problems, app, path, message, advice, `"${reference}"`);
+  };
+  for (const [index, route] of routes.entries()) {
+    if (route.to !== undefined) check(route.to, ["spec", "routes", index, "to"]);
+    for (const [nth, backend] of (route.backends ?? []).entries()) {
+      if (backend.app === undefined || names.find(backend.app, app.namespace, false) !== null) continue;
+      const path = ["spec", "routes", index, "backends", nth, "app"];
+      const message = `routes: there is no App "${backend.app}"`;
+      const advice = names.advice(backend.app, app.namespace);
+      report(problems, app, path, message, advice, `"${backend.app}"`);
+    }
+  }
+}
+
+function checkLogSinks(app: AppDocument, set: DocumentSet, problems: ProblemList): void {
+  const declared = set.meshes.some((mesh) => mesh.spec.sinks.elasticsearch !== undefined);
+  // A Mesh with problems of its own may well declare it.
+  const unread = set.mentions.some((one) => one.kind === "Mesh") && set.meshes.length === 0;
+  if (declared || unread) return;
+  for (const [index, log] of app.spec.logs.entries()) {
+    const nth = log.to.indexOf("elasticsearch");
+    if (nth < 0) continue;
+    const message = "logs: no Mesh says where elasticsearch is";
+    const advice = 'add a Mesh with sinks: { elasticsearch: { url: "http://127.0.0.1:9200" } }';
+    report(problems, app, ["spec", "logs", index, "to", nth], message, advice, '"elasticsearch"');
+  }
+}
+
+/** A Mesh is not bound to a namespace's Apps: a name that only one App has is found anywhere. */
+function checkMeshRoutes(mesh: MeshDocument, names: AppNames, problems: ProblemList): void {
+  for (const [index, route] of mesh.spec.routes.entries()) {
+    for (const [nth, rule] of route.rules.entries()) {
+      for (const [at, backend] of rule.backends.entries()) {
+        const path = ["spec", "routes", index, "rules", nth, "backends", at, "app"];
+        const key = names.find(backend.app, mesh.namespace, true);
+        if (key === null) {
+          const message = `routes: there is no App "${backend.app}"`;
+          const advice = names.advice(backend.app, mesh.namespace);
+          report(problems, mesh, path, message, advice, `"${backend.app}"`);
+        } else if (names.whole(key) !== undefined && names.whole(key)!.spec.port === undefined) {
+          const message = `routes: App ${key} has no port, so nothing can reach it`;
+          report(problems, mesh, path, message, "add port to it");
+        }
+      }
+    }
+  }
+}
+
+/** One mesh per set of files: gateway and sinks would contradict each other. */
+function checkSingleMesh(meshes: readonly MeshDocument[], problems: ProblemList): void {
+  const [first, ...others] = meshes;
+  const kind: Kind = "Mesh";
+  for (const mesh of others) {
+    const { file, line } = first!.origin("metadata.name");
+    const message = `a second ${kind}, "${mesh.name}"; the first is at ${file}:${line}`;
+    report(problems, mesh, ["metadata", "name"], message, "put them together");
+  }
+}

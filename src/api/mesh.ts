@@ -1,0 +1,139 @@
+import type { Infer } from "../schema/field.ts";
+import { choice, integer, list, object, percent, port, text } from "../schema/field.ts";
+import { appReference, hostMatch, hostName } from "./names.ts";
+import { pathPattern } from "./path_pattern.ts";
+import { templateProblem } from "./template.ts";
+import {
+  checkOpenTrigger,
+  checkRequestPolicy,
+  fallback,
+  retry,
+  streamIdleTimeout,
+  timeout,
+} from "./traffic.ts";
+
+/** The Mesh file: what Apps share. Gateway API's words where it has them. */
+
+const backend = object({
+  app: appReference().about("The App that answers.").example("api"),
+  weight: integer({ min: 0, max: 1_000_000 })
+    .about("Its share of the sum of all weights. 1.")
+    .default(1)
+    .example(90),
+});
+
+const rule = object({
+  match: object({
+    path: pathPattern()
+      .about("Which requests: the most specific path wins. All by default.")
+      .default("/*")
+      .example("/api/*"),
+  })
+    .about("Which requests of the host.")
+    .default({}),
+  backends: list(backend, { min: 1, max: 100 })
+    .about("Who answers, by weight.")
+    .example([{ app: "api", weight: 90 }, { app: "api-next", weight: 10 }]),
+  timeout,
+  idleTimeout: streamIdleTimeout,
+  retry: retry.about("Tries again what failed. None by default.").optional(),
+  fallback: fallback.about("A canned answer where there is no real one. None by default.").optional(),
+}).check((value, report, node) => {
+  checkRequestPolicy(value, report);
+  checkOpenTrigger(node, false, report);
+  if (value.backends.every((one) => one.weight === 0)) {
+    report("backends", "all weights are 0, so nobody would answer", "give one of them a weight");
+  }
+});
+
+const route = object({
+  host: hostMatch()
+    .about('The name that people ask for; "*.example.com" is any name below, "*" any at all.')
+    .example("shop.example.com"),
+  rules: list(rule, { min: 1, max: 1000 }).about("By path.").example([
+    { match: { path: "/api/*" }, backends: [{ app: "api" }] },
+  ]),
+});
+
+const INDEX_NAMES = ["app", "namespace", "day"] as const;
+
+const elasticsearch = object({
+  url: text({
+    pattern: /^http:\/\/[^\s/?#@]+(?:\/[^\s?#]*)?$/,
+    expected: 'a URL such as "http://127.0.0.1:9200"',
+    maxLength: 2048,
+    advise: urlAdvice,
+  })
+    .about("Where Elasticsearch's API answers.")
+    .example("http://127.0.0.1:9200"),
+  index: text({
+    expected: 'an index name such as "logs-{{app}}"',
+    maxLength: 255,
+    check: (written) => {
+      const problem = templateProblem(written, INDEX_NAMES);
+      if (problem !== null) return `${problem.message}; ${problem.advice}`;
+      const plain = written.replaceAll(/\{\{.*?\}\}/g, "x");
+      return /^[a-z0-9][a-z0-9._-]*$/.test(plain)
+        ? null
+        : 'an index name is lower case letters, digits, ".", "_" and "-"';
+    },
+  })
+    .about("The index. Templates: `{{app}}`, `{{namespace}}`, `{{day}}` (2026-01-31, in UTC).")
+    .default("logs-{{app}}"),
+});
+
+function urlAdvice(written: string): string | null {
+  if (written.startsWith("https://")) {
+    return "TLS to a sink is not there yet: nothing would protect the events on their way";
+  }
+  if (/^http:\/\/[^/]*@/.test(written)) return "leave the user and the password out";
+  return written.includes("://") ? null : `write "http://${written}"`;
+}
+
+const meshFields = object({
+  trustDomain: hostName()
+    .about("The name that identities of this mesh end in.")
+    .example("shop.example.com")
+    .onlyOn("kubernetes")
+    .optional(),
+  mtls: choice(["off", "permissive", "strict"]).later(
+    "mutual TLS is not there yet",
+    "the traffic between Apps",
+  ),
+  gateway: object({
+    port: port().about("Where it listens on this machine.").example(8000),
+  })
+    .about("The door from outside: serves `routes` of the Mesh and `ingress` of Apps.")
+    .example({ port: 8000 })
+    .optional(),
+  routes: list(route, { max: 1000 })
+    .about("Names that several Apps serve.")
+    .default([])
+    .example([
+      { host: "shop.example.com", rules: [{ match: { path: "/api/*" }, backends: [{ app: "api" }] }] },
+    ]),
+  tracing: object({ sample: percent() }).later("spans are not sent anywhere yet"),
+  sinks: object({
+    elasticsearch: elasticsearch
+      .about("Events of Apps whose `logs` say `to: [elasticsearch]`.")
+      .example({ url: "http://127.0.0.1:9200", index: "logs-{{app}}" })
+      .optional(),
+  })
+    .about("Where events go.")
+    .default({}),
+});
+
+export const meshSpec = meshFields.check((spec, report) => {
+  const hosts = new Map<string, number>();
+  for (const [index, one] of spec.routes.entries()) {
+    const first = hosts.get(one.host);
+    if (first !== undefined) {
+      const message = `routes: ${one.host} stands there twice`;
+      report(["routes", index, "host"], message, `put its rules together at routes[${first}]`);
+    }
+    hosts.set(one.host, index);
+  }
+});
+
+export type MeshSpec = Infer<typeof meshFields>;
+export type MeshRouteSpec = MeshSpec["routes"][number];
