@@ -5,7 +5,7 @@ import type { ResolvedAddress } from "../world.ts";
 
 const QUERY_TIMEOUT_MS = 5_000;
 /** c-ares is to give up first, as its error says more. */
-const GRACE_MS = 500;
+const GRACE_MS = 100;
 /** Names answered here never change; this only says how soon to ask again. */
 const LOCAL_TTL_MS = 60_000;
 

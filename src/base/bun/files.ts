@@ -5,6 +5,12 @@ import { fileError } from "../file_error.ts";
 
 const FLAGS = { read: "r", append: "a", write: "w" } as const;
 
+/**
+ * Bun drops an event that equals the one before within about a millisecond: so the last of several
+ * quick changes would go unheard. Each call is repeated once, later than that.
+ */
+const WATCH_ECHO_MS = 5;
+
 export class BunFiles implements Files {
   #replacements = 0;
 
@@ -88,10 +94,23 @@ export class BunFiles implements Files {
 
   watch(folder: string, changed: () => void): FileWatcher {
     return tell("watch", folder, () => {
-      const watcher = fs.watch(folder, () => changed());
+      let echo: ReturnType<typeof setTimeout> | null = null;
+      const heard = (): void => {
+        changed();
+        echo ??= setTimeout(() => {
+          echo = null;
+          changed();
+        }, WATCH_ECHO_MS);
+      };
+      const watcher = fs.watch(folder, heard);
       // The folder itself went away: that is a change too, and the last one.
-      watcher.on("error", () => changed());
-      return { close: () => watcher.close() };
+      watcher.on("error", heard);
+      return {
+        close() {
+          watcher.close();
+          if (echo !== null) clearTimeout(echo);
+        },
+      };
     });
   }
 }
