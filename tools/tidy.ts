@@ -256,8 +256,7 @@ export function roomsPage(report: TidyReport): string {
     [...report.rooms.get(room)!].sort().map((other) => `  ${room} --> ${other}`),
   );
   const boxes = rooms.map((room) => `  ${room}["${room} (${RANKS[room] ?? "?"})"]`);
-  return `<!-- Written by \`make generate\`. -->
-# Rooms
+  return `# Rooms
 
 Which room of src/ imports which, as the source has it; in brackets its rank. An arrow points from the
 room that imports, and always to a lower rank.

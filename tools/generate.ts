@@ -1,0 +1,75 @@
+/**
+ * Writes everything that follows from definitions in the source: reference pages, schemas, the list of
+ * features that a test shows, the graph of rooms.
+ *
+ *   bun tools/generate.ts            writes what changed, and removes what is generated no more
+ *   bun tools/generate.ts --check    writes nothing; names each file that differs, status 1
+ */
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { allCommands } from "../src/cli/mod.ts";
+import { jsonSchema, referencePages } from "../src/api/json_schema.ts";
+import { cliPage } from "./pages/cli_page.ts";
+import { exitCodesPage } from "./pages/exit_codes_page.ts";
+import { featuresPage, readTests } from "./pages/features_page.ts";
+import { roomsPage, tidy } from "./tidy.ts";
+
+const ROOT = join(import.meta.dir, "..");
+
+/** By it a generated page is known from one that somebody wrote. */
+const MARK = "<!-- Written by `make generate`. -->\n";
+
+/** Folders in which a marked file that is no longer generated is removed. */
+const FOLDERS = ["docs", "docs/generated", "docs/reference"];
+
+/** Every generated file, by its path from the root. */
+async function generatedFiles(): Promise<Map<string, string>> {
+  const files = new Map<string, string>();
+  const page = (path: string, text: string): void => {
+    files.set(path, `${MARK}${text.trim()}\n`);
+  };
+  page("docs/generated/rooms.md", roomsPage(tidy(ROOT)));
+  page("docs/features.md", featuresPage(readTests(ROOT)));
+  page("docs/reference/cli.md", cliPage(await allCommands()));
+  page("docs/reference/exit-codes.md", exitCodesPage());
+  for (const { name, text } of referencePages()) page(`docs/reference/${name}.md`, text);
+  files.set("schema/outrigger.schema.json", `${JSON.stringify(jsonSchema(), null, 2)}\n`);
+  return files;
+}
+
+function read(path: string): string | null {
+  try {
+    return readFileSync(join(ROOT, path), "utf8");
+  } catch {
+    return null;
+  }
+}
+
+/** Marked files that nothing generates any more. */
+function stale(files: ReadonlyMap<string, string>): string[] {
+  return FOLDERS.flatMap((folder) => {
+    mkdirSync(join(ROOT, folder), { recursive: true });
+    return readdirSync(join(ROOT, folder)).map((name) => `${folder}/${name}`);
+  }).filter((path) => path.endsWith(".md") && !files.has(path) && read(path)?.startsWith(MARK));
+}
+
+if (import.meta.main) {
+  const check = process.argv.includes("--check");
+  const files = await generatedFiles();
+  const changed = [...files].filter(([path, text]) => read(path) !== text).map(([path]) => path);
+  const gone = stale(files);
+  if (check) {
+    for (const path of changed) console.log(`${path}: differs from its source; run \`make generate\``);
+    for (const path of gone) console.log(`${path}: nothing generates it; run \`make generate\``);
+    process.exit(changed.length + gone.length === 0 ? 0 : 1);
+  }
+  for (const path of changed) {
+    mkdirSync(dirname(join(ROOT, path)), { recursive: true });
+    writeFileSync(join(ROOT, path), files.get(path)!);
+    console.error(`generate: ${path}`);
+  }
+  for (const path of gone) {
+    rmSync(join(ROOT, path));
+    console.error(`generate: removed ${path}`);
+  }
+}
