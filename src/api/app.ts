@@ -1,4 +1,4 @@
-import type { AnyField, CheckReport, Infer } from "../schema/field.ts";
+import type { CheckReport, ObjectOf } from "../schema/field.ts";
 import {
   boolean,
   choice,
@@ -13,8 +13,8 @@ import {
   size,
   text,
 } from "../schema/field.ts";
-import type { Node } from "../schema/node.ts";
-import { nodeAt } from "../schema/node.ts";
+import type { Node, Path } from "../schema/node.ts";
+import { nodeAt, pathText } from "../schema/node.ts";
 import { nearest } from "../schema/spelling.ts";
 import { LABEL_EXPECTED, LABEL_PATTERN, appReference, endpoint, hostMatch, hostName } from "./names.ts";
 import { pathPattern } from "./path_pattern.ts";
@@ -83,8 +83,8 @@ const replicas = oneOf(
       .default("80%")
       .example("70%"),
   })
-    .check((value, report) => {
-      if (value.max < value.min) report("max", "replicas.max is less than replicas.min", "raise it");
+    .checkOf(["min", "max"], (value, report) => {
+      if (value.max < value.min) report("max", "max is less than min", "raise it");
     })
     .as((value): { min: number; max: number; cpu: number | undefined } => value),
 );
@@ -115,7 +115,7 @@ const ingress = object({
   paths: list(pathPattern(), { min: 1, max: 100 })
     .about("Which paths reach this App: `/items` exactly, `/items/*` with all below. All by default.")
     .default(["/*"]),
-  deny: list(object({})).later("requests are not filtered yet", "those requests from reaching the App"),
+  deny: list(object({})).later("requests are not filtered yet", "keep those requests away"),
 });
 
 const backend = object({
@@ -127,10 +127,10 @@ const backend = object({
     .example(90),
 }).check((value, report) => {
   if (value.app !== undefined && value.call !== undefined) {
-    report("call", "a backend has both app and call", "keep one");
+    report("call", "a backend with both app and call", "keep one");
   }
   if (value.app === undefined && value.call === undefined) {
-    report("", "a backend names neither app nor call", "add app: NAME");
+    report("", "a backend with neither app nor call", "add app: NAME");
   }
 });
 
@@ -149,15 +149,16 @@ const route = object({
   idleTimeout: streamIdleTimeout,
   retry: retry.about("Tries again what failed. None by default.").optional(),
   fallback: fallback.about("A canned answer where there is no real one. None by default.").optional(),
-}).check((value, report) => {
-  checkRequestPolicy(value, report);
-  if (value.to !== undefined && value.backends !== undefined) {
-    report("backends", "a route has both to and backends", "keep one");
-  }
-  if (value.backends?.every((one) => one.weight === 0) === true) {
-    report("backends", "all weights are 0, so nobody would answer", "give one of them a weight");
-  }
-});
+})
+  .checkOf(["timeout", "retry"], checkRequestPolicy)
+  .checkOf(["to", "backends"], (value, report) => {
+    if (value.to !== undefined && value.backends !== undefined) {
+      report("backends", "a route with both to and backends", "keep one");
+    }
+    if (value.backends?.every((one) => one.weight === 0) === true) {
+      report("backends", "all weights are 0, so nobody would answer", "give one of them a weight");
+    }
+  });
 
 // ---------------------------------------------------------------- what it calls
 
@@ -178,7 +179,7 @@ const call = object({
     .about("Fixed addresses instead of an App.")
     .example(["10.0.0.1:80", "10.0.0.2:80"])
     .optional(),
-  tls: boolean().later("TLS to a callee is not there yet", "the traffic to it"),
+  tls: boolean().later("TLS to a callee is not there yet", "encrypt the traffic to it"),
   timeout,
   idleTimeout: streamIdleTimeout,
   connectTimeout: duration({ min: "1ms", max: "10m" })
@@ -206,11 +207,12 @@ const call = object({
   })
     .about("How an endpoint is chosen. Each in turn by default.")
     .default("round-robin"),
-}).check((value, report, node) => {
-  checkRequestPolicy(value, report);
-  checkOpenTrigger(node, value.breaker !== undefined, report);
-  checkTarget(value, report);
-});
+})
+  .checkOf(["timeout", "retry"], checkRequestPolicy)
+  .checkOf(["breaker", "fallback"], (value, report, node) => {
+    checkOpenTrigger(node, value.breaker !== undefined, report);
+  })
+  .checkOf(["app", "host", "port", "endpoints"], checkTarget);
 
 function checkTarget(
   value: {
@@ -223,7 +225,7 @@ function checkTarget(
 ): void {
   const named = (["app", "host", "endpoints"] as const).filter((key) => value[key] !== undefined);
   if (named.length > 1) {
-    report(named[1]!, `a call has both ${named[0]} and ${named[1]}`, "keep the one that is meant");
+    report(named[1]!, `a call with both ${named[0]} and ${named[1]}`, "keep the one that is meant");
   }
   if (value.host !== undefined && value.port === undefined) {
     report("host", "host without port", "add port: 80, or the one that it listens on");
@@ -358,7 +360,8 @@ const sidecar = object({
 
 // ---------------------------------------------------------------- the whole
 
-const appFields = object({
+/** The fields of `spec`. */
+export const appShape = {
   image: text({
     pattern: /^[a-z0-9][a-zA-Z0-9._:/@-]*$/,
     expected: 'a container image such as "registry.example.com/shop/api:2.0.0"',
@@ -426,7 +429,7 @@ const appFields = object({
     .example({ api: { timeout: "2s", retry: { attempts: 2 } } }),
   egress: list(object({})).later(
     "calls outside are not filtered yet",
-    "against calls that are not listed",
+    "stop calls that are not listed",
   ),
   logs: list(log, { max: 100 })
     .about("Log files that become structured events.")
@@ -442,16 +445,19 @@ const appFields = object({
     .onlyOn("kubernetes")
     .optional(),
   sidecar: sidecar.about("Tunes the sidecar. Everything has a default.").default({}),
-});
+};
 
-export type AppSpec = Infer<typeof appFields>;
+export type AppSpec = ObjectOf<typeof appShape>;
 export type CallSpec = AppSpec["calls"][string];
 export type RouteSpec = AppSpec["routes"][number];
 export type LogSpec = AppSpec["logs"][number];
 
 /** Names that texts of an App may use in `{{...}}`. */
-export function appTemplateNames(spec: Pick<AppSpec, "calls" | "run" | "port">): readonly string[] {
-  const names = Object.keys(spec.calls).flatMap((call) => [
+export function appTemplateNames(
+  calls: readonly string[],
+  spec: Pick<AppSpec, "run" | "port">,
+): readonly string[] {
+  const names = calls.flatMap((call) => [
     `calls.${call}.url`,
     `calls.${call}.host`,
     `calls.${call}.port`,
@@ -460,38 +466,36 @@ export function appTemplateNames(spec: Pick<AppSpec, "calls" | "run" | "port">):
   return [...names, ...(hasPort ? ["run.port"] : []), "app.name", "app.namespace"];
 }
 
-function checkTemplates(spec: AppSpec, report: CheckReport): void {
-  const known = appTemplateNames(spec);
-  for (const [name, value] of Object.entries(spec.env)) {
-    reportTemplate(["env", name], value, spec, known, report);
-  }
-  for (const [index, word] of (spec.run?.command ?? []).entries()) {
-    reportTemplate(["run", "command", index], word, spec, known, report);
-  }
-}
+type Templated = Pick<AppSpec, "env" | "run" | "port">;
 
-function reportTemplate(
-  path: readonly (string | number)[],
-  value: string,
-  spec: AppSpec,
-  known: readonly string[],
-  report: CheckReport,
-): void {
-  const problem = templateProblem(value, known);
-  if (problem === null) return;
-  const undeclared = templateNames(value)
-    .map((name) => /^calls\.([^.]+)\.(?:url|host|port)$/.exec(name)?.[1])
-    .find((call) => call !== undefined && !Object.hasOwn(spec.calls, call));
-  if (undeclared !== undefined && !problem.advice.startsWith("did")) {
-    const message = `${path[0]}: ${problem.message}, for ${undeclared} is not declared in calls`;
-    report(path, message, `add calls: { ${undeclared}: {} }`);
-  } else {
-    report(path, `${path[0]}: ${problem.message}`, problem.advice);
+function checkTemplates(spec: Templated, report: CheckReport, node: Node): void {
+  // From the file, not the value: a call that is wrong in itself is declared all the same.
+  const written = nodeAt(node, ["calls"]);
+  const calls = written?.kind === "map" ? written.entries.map((entry) => entry.key) : [];
+  const known = appTemplateNames(calls, spec);
+  const check = (path: Path, value: string): void => {
+    const problem = templateProblem(value, known);
+    if (problem === null) return;
+    const undeclared = templateNames(value)
+      .map((name) => /^calls\.([^.]+)\.(?:url|host|port)$/.exec(name)?.[1])
+      .find((call) => call !== undefined && !calls.includes(call));
+    const where = pathText(path);
+    if (undeclared === undefined || problem.advice.startsWith("did")) {
+      report(path, `${where}: ${problem.message}`, problem.advice);
+    } else {
+      const message = `${where}: ${problem.message}, for ${undeclared} is not declared in calls`;
+      report(path, message, `add calls: { ${undeclared}: {} }`);
+    }
+  };
+  for (const [name, value] of Object.entries(spec.env)) check(["env", name], value);
+  const list = nodeAt(node, ["run", "command"])?.kind === "list";
+  for (const [index, word] of (spec.run?.command ?? []).entries()) {
+    check(list ? ["run", "command", index] : ["run", "command"], word);
   }
 }
 
 /** Where the process listens on this machine: `run.port`, or `port` where there is no sidecar. */
-function checkPorts(spec: AppSpec, report: CheckReport): void {
+function checkPorts(spec: Pick<AppSpec, "run" | "port" | "sidecar">, report: CheckReport): void {
   if (spec.run === undefined) return;
   const { port: own } = spec.run;
   if (own !== undefined && spec.port === undefined) {
@@ -499,7 +503,7 @@ function checkPorts(spec: AppSpec, report: CheckReport): void {
   }
   if (!spec.sidecar.enabled || spec.port === undefined) return;
   if (own === undefined) {
-    const advice = `add run.port: where the process listens, the sidecar takes ${spec.port}`;
+    const advice = `add run.port: where the process listens, for the sidecar takes ${spec.port}`;
     report("run", "run has no port", advice);
   } else if (own === spec.port) {
     report(
@@ -510,32 +514,31 @@ function checkPorts(spec: AppSpec, report: CheckReport): void {
   }
 }
 
-function checkRoutes(spec: AppSpec, report: CheckReport, node: Node): void {
+type Routed = Pick<AppSpec, "routes" | "calls" | "port">;
+
+function checkRoutes(spec: Routed, report: CheckReport, node: Node): void {
   for (const [index, one] of spec.routes.entries()) {
     const targets = one.backends ?? [{ call: one.to, app: undefined }];
     const hasBreaker = targets.some(
       (target) => target.call !== undefined && spec.calls[target.call]?.breaker !== undefined,
     );
-    const written = nodeAt(node, ["routes", index]);
-    if (written !== undefined) {
-      checkOpenTrigger(written, hasBreaker, (path, message, advice) => {
-        report(["routes", index, ...(path as readonly (string | number)[])], message, advice);
-      });
-    }
+    checkOpenTrigger(nodeAt(node, ["routes", index])!, hasBreaker, (path, message, advice) => {
+      report(["routes", index, ...(path as Path)], `routes[${index}]: ${message}`, advice);
+    });
     if (spec.port === undefined) report(["routes", index], "routes without port", "add port");
     for (const [nth, target] of (one.backends ?? []).entries()) {
       if (target.call === undefined || Object.hasOwn(spec.calls, target.call)) continue;
       const meant = nearest(target.call, Object.keys(spec.calls));
       report(
         ["routes", index, "backends", nth, "call"],
-        `routes: "${target.call}" is not a name of calls`,
+        `routes[${index}]: "${target.call}" is not a name of calls`,
         meant === null ? "declare it in calls" : `did you mean "${meant}"?`,
       );
     }
   }
 }
 
-function checkLogs(spec: AppSpec, report: CheckReport): void {
+function checkLogs(spec: Pick<AppSpec, "logs">, report: CheckReport): void {
   const files = new Set<string>();
   const names = new Set<string>();
   for (const [index, one] of spec.logs.entries()) {
@@ -550,15 +553,18 @@ function checkLogs(spec: AppSpec, report: CheckReport): void {
   }
 }
 
-export const appSpec = appFields.check((spec, report, node) => {
-  if (spec.run === undefined && spec.image === undefined) {
-    report("", "the App has neither run nor image", "add run: { command: [...] }, or image");
-  }
-  if (spec.ingress.length > 0 && spec.port === undefined) {
-    report("ingress", "ingress without port", "add port: the one that the app is reached by");
-  }
-  checkPorts(spec, report);
-  checkTemplates(spec, report);
-  checkRoutes(spec, report, node);
-  checkLogs(spec, report);
-}) satisfies AnyField;
+export const appSpec = object(appShape)
+  .checkOf(["run", "image"], (spec, report) => {
+    if (spec.run === undefined && spec.image === undefined) {
+      report("", "the App has neither run nor image", "add run: { command: [...] }, or image");
+    }
+  })
+  .checkOf(["ingress", "port"], (spec, report) => {
+    if (spec.ingress.length > 0 && spec.port === undefined) {
+      report("ingress", "ingress without port", "add port: the one that the app is reached by");
+    }
+  })
+  .checkOf(["run", "port", "sidecar"], checkPorts)
+  .checkOf(["env", "run", "port"], checkTemplates)
+  .checkOf(["routes", "calls", "port"], checkRoutes)
+  .checkOf(["logs"], checkLogs);

@@ -1,4 +1,4 @@
-import type { Infer } from "../schema/field.ts";
+import type { ObjectOf } from "../schema/field.ts";
 import { choice, integer, list, object, percent, port, text } from "../schema/field.ts";
 import { appReference, hostMatch, hostName } from "./names.ts";
 import { pathPattern } from "./path_pattern.ts";
@@ -38,13 +38,14 @@ const rule = object({
   idleTimeout: streamIdleTimeout,
   retry: retry.about("Tries again what failed. None by default.").optional(),
   fallback: fallback.about("A canned answer where there is no real one. None by default.").optional(),
-}).check((value, report, node) => {
-  checkRequestPolicy(value, report);
-  checkOpenTrigger(node, false, report);
-  if (value.backends.every((one) => one.weight === 0)) {
-    report("backends", "all weights are 0, so nobody would answer", "give one of them a weight");
-  }
-});
+})
+  .checkOf(["timeout", "retry"], checkRequestPolicy)
+  .checkOf(["fallback"], (_value, report, node) => checkOpenTrigger(node, false, report))
+  .checkOf(["backends"], (value, report) => {
+    if (value.backends.every((one) => one.weight === 0)) {
+      report("backends", "all weights are 0, so nobody would answer", "give one of them a weight");
+    }
+  });
 
 const route = object({
   host: hostMatch()
@@ -90,7 +91,8 @@ function urlAdvice(written: string): string | null {
   return written.includes("://") ? null : `write "http://${written}"`;
 }
 
-const meshFields = object({
+/** The fields of `spec`. */
+export const meshShape = {
   trustDomain: hostName()
     .about("The name that identities of this mesh end in.")
     .example("shop.example.com")
@@ -98,7 +100,7 @@ const meshFields = object({
     .optional(),
   mtls: choice(["off", "permissive", "strict"]).later(
     "mutual TLS is not there yet",
-    "the traffic between Apps",
+    "encrypt the traffic between Apps",
   ),
   gateway: object({
     port: port().about("Where it listens on this machine.").example(8000),
@@ -121,9 +123,9 @@ const meshFields = object({
   })
     .about("Where events go.")
     .default({}),
-});
+};
 
-export const meshSpec = meshFields.check((spec, report) => {
+export const meshSpec = object(meshShape).checkOf(["routes"], (spec, report) => {
   const hosts = new Map<string, number>();
   for (const [index, one] of spec.routes.entries()) {
     const first = hosts.get(one.host);
@@ -135,5 +137,5 @@ export const meshSpec = meshFields.check((spec, report) => {
   }
 });
 
-export type MeshSpec = Infer<typeof meshFields>;
+export type MeshSpec = ObjectOf<typeof meshShape>;
 export type MeshRouteSpec = MeshSpec["routes"][number];

@@ -1,4 +1,4 @@
-import type { AnyField, Infer, JsonSchema, Part, Reading, Rule } from "../schema/field.ts";
+import type { AnyField, CheckReport, Infer, JsonSchema, Part, Reading, Rule } from "../schema/field.ts";
 import { Field, INVALID, fieldSchema, list, map, object } from "../schema/field.ts";
 import { readMember, reportUnknown } from "../schema/collections.ts";
 import type { MapNode, Node } from "../schema/node.ts";
@@ -114,14 +114,14 @@ export function pipelineSpec(components: PipelineComponents) {
       .about("Where events go, by a name of its own. An event is done when all have taken it.")
       .example({ out: { stdout: {} } }),
     tests: anything().later("tests of a pipeline are not run yet"),
-  }).check((spec, report) => {
-    for (const key of ["sources", "sinks"] as const) {
-      if (Object.keys(spec[key]).length === 0) {
-        const what = key.slice(0, -1);
-        report(key, `${key} is empty: a pipeline needs one ${what} at least`, `add a ${what}`);
-      }
-    }
-  });
+  })
+    .checkOf(["sources"], (spec, report) => needsOne("source", spec.sources, report))
+    .checkOf(["sinks"], (spec, report) => needsOne("sink", spec.sinks, report));
+}
+
+function needsOne(what: string, written: object, report: CheckReport): void {
+  if (Object.keys(written).length > 0) return;
+  report(`${what}s`, `${what}s is empty: a pipeline needs one ${what} at least`, `add a ${what}`);
 }
 
 export type PipelineSpec = Infer<ReturnType<typeof pipelineSpec>>;

@@ -62,8 +62,8 @@ const backoff = object({
   max: duration({ min: "1ms", max: "10m" })
     .about("No wait is chosen from more than this. 250ms, ten times the base, as Envoy has it.")
     .default("250ms"),
-}).check((value, report) => {
-  if (value.max < value.base) report("max", "backoff.max is shorter than backoff.base", "raise it");
+}).checkOf(["base", "max"], (value, report) => {
+  if (value.max < value.base) report("max", "max is shorter than base", "raise it");
 });
 
 export const retry = object({
@@ -179,11 +179,11 @@ const headers = map(
   for (const name of Object.keys(value)) {
     const lower = name.toLowerCase();
     if (FRAMING_HEADERS.has(lower)) {
-      report([name], `headers: ${name} is written by the proxy itself`, "remove it");
+      report([name], `${name} is written by the proxy itself`, "remove it");
     }
     const first = seen.get(lower);
     if (first !== undefined) {
-      report([name], `headers: ${name} is ${first} again`, "remove one of them");
+      report([name], `${name} is ${first} again`, "remove one of them");
     }
     seen.set(lower, name);
   }
@@ -210,7 +210,7 @@ export const fallback = object({
     .about("The answer's body, in UTF-8, at most 64 KiB for it stays in memory. Empty by default.")
     .default("")
     .example('{"items":[],"degraded":true}'),
-}).check((value, report) => {
+}).checkOf(["status", "body"], (value, report) => {
   if ((value.status === 204 || value.status === 304) && value.body !== "") {
     report("body", `an answer with status ${value.status} has no body`, "remove one of the two");
   }

@@ -177,14 +177,17 @@ export function object<S extends Shape>(shape: S): Field<ObjectOf<S>> {
         const empty = node.kind === "null" && names.every((name) => shape[name]!.mayBeMissing);
         return wrongType(node, reading, expected, empty ? "write {} for the defaults" : null);
       }
-      let failed = reportUnknown(node, names, reading, offered);
+      const unknown = reportUnknown(node, names, reading, offered);
       const value: Record<string, unknown> = {};
+      const failed = new Set<string>();
       for (const name of names) {
         const result = readMember(shape[name]!, name, node, reading);
-        if (result === INVALID) failed = true;
+        if (result === INVALID) failed.add(name);
         else if (result !== undefined) value[name] = result;
       }
-      return failed ? INVALID : (value as ObjectOf<S>);
+      if (!unknown && failed.size === 0) return value as ObjectOf<S>;
+      reading.partial = { value, failed };
+      return INVALID;
     },
   };
   return new Field(rule);

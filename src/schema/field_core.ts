@@ -1,5 +1,5 @@
 import type { Node, NodeKind, Path } from "./node.ts";
-import { nodeOf, parsePath, pathText, placeOf } from "./node.ts";
+import { nodeAt, nodeOf, parsePath, pathText, placeOf } from "./node.ts";
 import type { Problem } from "./problem.ts";
 import { foundText } from "./problem.ts";
 
@@ -45,9 +45,17 @@ export interface Note {
   readonly column: number;
 }
 
+/** The fields of an object that were right or missing, and the names of those that were wrong. */
+interface ReadSoFar {
+  readonly value: Readonly<Record<string, unknown>>;
+  readonly failed: ReadonlySet<string>;
+}
+
 /** One pass over one document: the path where it stands, and what it found. */
 export class Reading {
   readonly path: (string | number)[];
+  /** What could be read of the object that was INVALID last, for checks that need no more. */
+  partial: ReadSoFar | null = null;
 
   constructor(
     readonly file: string,
@@ -57,6 +65,12 @@ export class Reading {
     start: Path = [],
   ) {
     this.path = [...start];
+  }
+
+  takePartial(): ReadSoFar | null {
+    const { partial } = this;
+    this.partial = null;
+    return partial;
   }
 
   /** A problem at a node of the current path. */
@@ -106,6 +120,12 @@ export type CheckReport = (path: string | Path, message: string, advice?: string
 /** A rule across fields. `node` tells what was written from what is a default. */
 export type Check<T> = (value: T, report: CheckReport, node: Node) => void;
 
+interface CheckEntry<T> {
+  /** The fields that it looks at: it runs where these are right. Null: all have to be. */
+  readonly needs: ReadonlySet<string> | null;
+  readonly run: Check<T>;
+}
+
 interface Meta<T> {
   readonly about: string;
   readonly examples: readonly Json[];
@@ -113,13 +133,13 @@ interface Meta<T> {
   readonly optional: boolean;
   readonly later: Later | null;
   readonly onlyOn: string | null;
-  readonly checks: readonly Check<T>[];
+  readonly checks: readonly CheckEntry<T>[];
 }
 
 export interface Later {
   /** What is missing, as a clause: `mutual TLS is not there yet`. */
   readonly reason: string;
-  /** What a user would wrongly believe to be protected; empty for a feature without that risk. */
+  /** What a user would wrongly rely on, as a verb: `encrypt the traffic`; empty without that risk. */
   readonly protects: string;
 }
 const NO_META: Meta<any> = {
@@ -185,7 +205,15 @@ export class Field<out T, out P extends Presence = "required"> {
 
   /** A rule across fields; called only with a value that is valid by itself. */
   check(run: Check<T>): Field<T, P> {
-    return this.#with({ checks: [...this.meta.checks, run] });
+    return this.#with({ checks: [...this.meta.checks, { needs: null, run }] });
+  }
+
+  /** The same for some fields of an object: called where these are right, whatever the others are. */
+  checkOf<const K extends keyof T & string>(
+    needs: readonly K[],
+    run: Check<Pick<T, K>>,
+  ): Field<T, P> {
+    return this.#with({ checks: [...this.meta.checks, { needs: new Set<string>(needs), run }] });
   }
 
   /** Another shape for the program; the file, its schema and its pages stay the same. */
@@ -242,21 +270,37 @@ export function noteOnlyOn(where: string, reading: Reading): void {
 }
 
 function readChecked<T>(field: Field<T, Presence>, node: Node, reading: Reading): T | Invalid {
+  reading.takePartial();
   const value = field.rule.read(node, reading);
-  if (value === INVALID || field.meta.checks.length === 0) return value;
-  let failed = false;
-  for (const check of field.meta.checks) {
-    const report: CheckReport = (path, message, advice) => {
-      failed = true;
-      const steps = typeof path === "string" ? parsePath(path) : path;
-      const { place, depth } = placeOf(node, steps);
-      const own = depth === 0 ? placeOf(reading.root, reading.path).place : place;
-      const full = [...reading.path, ...steps];
-      reading.problemAt(own, full, { message, advice: advice ?? null });
-    };
-    check(value, report, node);
+  const partial = reading.takePartial();
+  let failed = value === INVALID;
+  for (const { needs, run } of field.meta.checks) {
+    if (value !== INVALID) failed = runCheck(run, value, node, reading) || failed;
+    else if (partial !== null && needs !== null && needs.isDisjointFrom(partial.failed)) {
+      runCheck(run, partial.value as T, node, reading);
+    }
   }
+  if (failed) reading.partial = partial;
   return failed ? INVALID : value;
+}
+
+/** True where the check had something to say. */
+function runCheck<T>(run: Check<T>, value: T, node: Node, reading: Reading): boolean {
+  let failed = false;
+  const shared = reading.path.length === 0 || (reading.path.length === 1 && reading.path[0] === "spec");
+  const prefix = shared ? "" : `${reading.name}: `;
+  const report: CheckReport = (path, message, advice) => {
+    failed = true;
+    const steps = typeof path === "string" ? parsePath(path) : path;
+    const { place, depth } = placeOf(node, steps);
+    const own = depth === 0 ? placeOf(reading.root, reading.path).place : place;
+    const full = [...reading.path, ...steps];
+    const at = nodeAt(node, steps);
+    const found = at === undefined || at.kind === "null" ? null : foundText(at);
+    reading.problemAt(own, full, { message: prefix + message, advice: advice ?? null, found });
+  };
+  run(value, report, node);
+  return failed;
 }
 
 function reportLater(node: Node, reading: Reading, later: Later): void {
@@ -265,7 +309,7 @@ function reportLater(node: Node, reading: Reading, later: Later): void {
   const what =
     protects === ""
       ? `${reading.name} has no effect yet: ${reason}`
-      : `${reading.name} is not enforced yet: ${reason}; nothing would protect ${protects}`;
+      : `${reading.name} is not enforced yet: ${reason}, so nothing would ${protects}`;
   reading.problemAt(place, reading.path, {
     message: what,
     advice: "remove it, or wait for the release that brings it",
