@@ -20,13 +20,15 @@ export class Xoshiro128 {
 
   /** Spreads one number over the whole state (splitmix32), so that near seeds give far sequences. */
   static fromSeed(seed: number): Xoshiro128 {
-    let state = (seed ^ Math.floor(seed / 0x1_0000_0000)) | 0;
+    let state = seed | 0;
     const word = (): number => {
       state = (state + 0x9e3779b9) | 0;
       let z = Math.imul(state ^ (state >>> 16), 0x21f0aaad);
       z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
       return z ^ (z >>> 15);
     };
+    // Numbers beyond 32 bits, negative ones too, are other seeds.
+    state = word() ^ Math.floor(seed / 0x1_0000_0000);
     return new Xoshiro128(word(), word(), word(), word());
   }
 
