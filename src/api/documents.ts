@@ -91,6 +91,15 @@ export function envelope(kind: Kind, spec: AnyField) {
   });
 }
 
+/** The definition of each kind's spec. */
+export function specFields(components: PipelineComponents): Readonly<Record<Kind, AnyField>> {
+  return {
+    App: appSpec.about("What the App is and what it calls."),
+    Mesh: meshSpec.about("What Apps share."),
+    Pipeline: pipelineSpec(components).about("Where events come from, pass and go."),
+  };
+}
+
 class Loader {
   readonly apps: AppDocument[] = [];
   readonly meshes: MeshDocument[] = [];
@@ -103,7 +112,7 @@ class Loader {
     private readonly problems: ProblemList,
     components: PipelineComponents,
   ) {
-    this.#specs = { App: appSpec, Mesh: meshSpec, Pipeline: pipelineSpec(components) };
+    this.#specs = specFields(components);
   }
 
   readSource({ file, text: written }: Source): void {
@@ -147,6 +156,7 @@ class Loader {
       spec: whole.value.spec as unknown,
       file,
       origin: (path: string | Path) => originOf(file, newest, path),
+      wrote: (path: string | Path) => wroteIn(newest, path),
       notes: whole.notes,
     };
     if (kind === "App") this.apps.push(loaded as AppDocument);
@@ -213,6 +223,11 @@ function originOf(file: string, document: Node, path: string | Path): Origin {
   const steps = typeof path === "string" ? parsePath(path) : path;
   const { place } = placeOf(document, steps);
   return { file, line: place.line, column: place.column, field: pathText(steps) };
+}
+
+function wroteIn(document: Node, path: string | Path): boolean {
+  const steps = typeof path === "string" ? parsePath(path) : path;
+  return placeOf(document, steps).depth === steps.length;
 }
 
 /** `App shop/api`, as messages name a document. */

@@ -67,6 +67,8 @@ export function fillTemplate(written: string, value: (name: string) => string): 
   return template.parts.map((part) => (part.kind === "text" ? part.text : value(part.name))).join("");
 }
 
+const MAX_LISTED = 12;
+
 /** What is wrong with a text whose templates may use only `known` names, or null. */
 export function templateProblem(
   written: string,
@@ -77,10 +79,11 @@ export function templateProblem(
   for (const part of template.parts) {
     if (part.kind === "text" || known.includes(part.name)) continue;
     const meant = nearest(part.name, known);
-    const list = known.map((name) => `{{${name}}}`).join(", ");
+    const list = known.slice(0, MAX_LISTED).map((name) => `{{${name}}}`).join(", ");
+    const dots = known.length > MAX_LISTED ? ", ..." : "";
     return {
       message: `{{${part.name}}} is not known here`,
-      advice: meant === null ? `known are ${list}` : `did you mean {{${meant}}}?`,
+      advice: meant === null ? `known are ${list}${dots}` : `did you mean {{${meant}}}?`,
     };
   }
   return null;

@@ -35,10 +35,12 @@ export function readYaml(file: string, written: string): YamlFile {
     report(start, `the file is larger than ${MAX_FILE_LENGTH} characters`, "split it into several");
     return { documents: [], problems };
   }
-  const zero = text.indexOf("\0");
-  if (zero >= 0) {
-    const line = text.slice(0, zero).split("\n").length;
-    report({ line, column: 1 }, "a zero byte: this is no text file", "give YAML or JSON");
+  const odd = text.search(/[\0\uFFFD]/);
+  if (odd >= 0) {
+    const before = text.slice(0, odd).split("\n");
+    const place = { line: before.length, column: before.at(-1)!.length + 1 };
+    const what = text[odd] === "\0" ? "a zero byte" : "bytes that are not UTF-8 (or U+FFFD itself)";
+    report(place, `${what}: this is no text file`, "save it as YAML or JSON in UTF-8");
     return { documents: [], problems };
   }
   const deep = tooDeep(text);
