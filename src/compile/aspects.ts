@@ -177,11 +177,11 @@ function routeAspects(
 
 function clusterAspects(name: string, cluster: ClusterPolicy): Aspect[] {
   const at: Segment[] = ["policy", "clusters", name];
-  const what = cluster.kind === "app" ? "the app" : name;
+  const what = cluster.kind === "app" ? "the app" : `calls to ${name}`;
   const { kind, balance, connectTimeoutMs, idleTimeoutMs, limits, breaker } = cluster;
   const { policy } = balance;
   const found: Aspect[] = [
-    { ...aspect(at, `cluster ${name}`, { kind }, `tries go to ${what}`), plain: true },
+    { ...aspect(at, `cluster ${name}`, { kind }, what), plain: true },
     { ...aspect([...at, "balance"], `balance of ${what}`, balance, policy), plain: true },
     {
       ...aspect(

@@ -43,17 +43,14 @@ const CLUSTER = "/policy/clusters/*";
  * file, whose text tells why, or a reason of its own. The first that fits holds.
  */
 const REASONS: readonly (readonly [pattern: string, reason: string])[] = [
-  [`${LISTENER}/direction`, "what the listener is for"],
   [`${LISTENER}/protocol`, "spec.protocol"],
   [`${LISTENER}/maxConnections`, "spec.sidecar.maxConnections"],
   [`${LISTENER}/maxHeaderBytes`, "spec.sidecar.maxHeaderBytes"],
   [`${LISTENER}/maxHeaders`, "spec.sidecar.maxHeaders"],
   [`${LISTENER}/headerTimeoutMs`, "spec.sidecar.headerTimeout"],
   [`${LISTENER}/idleTimeoutMs`, "spec.sidecar.idleTimeout"],
-  [`${ROUTE}/name`, "its host, where that is not any, and its path"],
   [`${ROUTE}/hosts`, "any host"],
   [`${ROUTE}/path/*`, "any path"],
-  [`${ROUTE}/backends/*/cluster`, "where the route leads"],
   [`${ROUTE}/backends/*/weight`, "all of it, or an equal part"],
   [`${ROUTE}/timeoutMs`, "spec.calls.NAME.timeout"],
   [`${ROUTE}/idleTimeoutMs`, "spec.calls.NAME.idleTimeout"],
@@ -73,7 +70,6 @@ const REASONS: readonly (readonly [pattern: string, reason: string])[] = [
   [`${ROUTE}/fallback/headers`, "spec.calls.NAME.fallback.headers"],
   [`${ROUTE}/fallback/body`, "spec.calls.NAME.fallback.body"],
   [`${ROUTE}/filters/**`, "every request has an id and passes its trace on"],
-  [`${CLUSTER}/kind`, "what the cluster is for"],
   [`${CLUSTER}/balance/policy`, "spec.calls.NAME.balance"],
   [`${CLUSTER}/connectTimeoutMs`, "spec.calls.NAME.connectTimeout"],
   [`${CLUSTER}/idleTimeoutMs`, "60 s: an idle connection is closed before the other side does"],

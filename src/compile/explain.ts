@@ -81,7 +81,7 @@ function sourceText(part: ExplainedPart): string {
     case "default":
       return `default: ${part.reason}`;
     case "site":
-      return `site: ${part.reason}`;
+      return `site: ${part.reason}${line === null ? "" : `, for ${line}`}`;
     case "derived":
       return line === null ? `${part.reason}` : `from ${line}`;
   }

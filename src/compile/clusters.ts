@@ -1,0 +1,154 @@
+/** Clusters: how tries reach the app itself, a declared call, or another App. */
+import type { AppDocument, AnyDocument } from "../api/document.ts";
+import type { CallSpec } from "../api/app.ts";
+import type {
+  BreakerPolicy,
+  ClusterBinding,
+  ClusterPolicy,
+  HostPort,
+  LimitsPolicy,
+} from "../api/snapshot.ts";
+import type { Breaker } from "../api/traffic.ts";
+import type { Path } from "../schema/node.ts";
+import { nearest } from "../schema/spelling.ts";
+import { CLUSTER_IDLE_TIMEOUT_MS, DNS_REFRESH, PLAIN_CALL } from "./defaults.ts";
+import type { Draft } from "./draft.ts";
+import type { Context } from "./source.ts";
+
+/** The process beside the sidecar. */
+export const APP_CLUSTER = "app";
+
+export function addAppCluster(draft: Draft, address: HostPort): void {
+  draft.addCluster(APP_CLUSTER, clusterPolicy("app", PLAIN_CALL), clusterBinding([address]));
+}
+
+/** Adds the cluster of a declared call; false where it cannot be made, with a problem. */
+export function addCallCluster(
+  draft: Draft,
+  context: Context,
+  app: AppDocument,
+  name: string,
+): boolean {
+  const call = app.spec.calls[name] as CallSpec;
+  const path = ["spec", "calls", name];
+  if (name === APP_CLUSTER) {
+    context.report(app, path, {
+      message: `calls.${name}: this name is taken by the App's own process`,
+      advice: `call it otherwise: calls: { backend: { app: ${call.app ?? name} } }`,
+    });
+    return false;
+  }
+  const endpoints = endpointsOfCall(context, app, name);
+  if (endpoints === null) return false;
+  draft.addCluster(name, clusterPolicy("call", call), clusterBinding(endpoints));
+  noteCallCluster(draft, app, name);
+  return true;
+}
+
+/** Adds the plainest cluster for another App, unless it is there; false with a problem. */
+export function addPlainCluster(
+  draft: Draft,
+  context: Context,
+  name: string,
+  target: { readonly key: string; readonly document: AnyDocument; readonly path: Path },
+): void {
+  if (draft.hasCluster(name)) return;
+  const endpoints = context.siteOf(target.key)?.endpoints ?? [];
+  draft.addCluster(name, clusterPolicy("call", PLAIN_CALL), clusterBinding(endpoints));
+  const origin = target.document.origin(target.path);
+  draft.notePart(["policy", "clusters", name], origin);
+  draft.notePart(["bindings", "clusters", name], origin);
+}
+
+/** Where a call leads, whatever is in between; null with a problem. */
+export function endpointsOfCall(
+  context: Context,
+  app: AppDocument,
+  name: string,
+): readonly HostPort[] | null {
+  const call = app.spec.calls[name] as CallSpec;
+  if (call.endpoints !== undefined) return call.endpoints;
+  if (call.host !== undefined && call.port !== undefined) {
+    return [{ host: call.host, port: call.port }];
+  }
+  const reference = call.app ?? name;
+  const key = context.findApp(reference, app.namespace);
+  if (key !== null) return context.siteOf(key)?.endpoints ?? [];
+  const known = context.documents.apps.map((one) => one.name);
+  const meant = nearest(reference, known);
+  context.report(app, ["spec", "calls", name, ...(call.app === undefined ? [] : ["app"])], {
+    found: `"${reference}"`,
+    message: `calls.${name}: there is no App "${reference}"`,
+    advice: meant === null ? "give its file too, or add host and port" : `did you mean "${meant}"?`,
+  });
+  return null;
+}
+
+function clusterPolicy(kind: "app" | "call", call: CallSpec): ClusterPolicy {
+  return {
+    kind,
+    balance: { policy: call.balance },
+    connectTimeoutMs: call.connectTimeout,
+    idleTimeoutMs: CLUSTER_IDLE_TIMEOUT_MS,
+    limits: limitsPolicy(call.limits),
+    breaker: call.breaker === undefined ? null : breakerPolicy(call.breaker),
+  };
+}
+
+function limitsPolicy(limits: CallSpec["limits"]): LimitsPolicy {
+  const { maxConnections, maxPendingRequests, maxRequests } = limits;
+  return { maxConnections, maxPendingRequests, maxRequests };
+}
+
+function breakerPolicy(breaker: Breaker): BreakerPolicy {
+  return {
+    errorRate: breaker.errorRate,
+    minRequests: breaker.minRequests,
+    windowMs: breaker.window,
+    openMs: breaker.openFor,
+    halfOpenRequests: breaker.halfOpenRequests,
+  };
+}
+
+/** Names are asked of DNS; where each is an address there is nothing to ask. */
+function clusterBinding(endpoints: readonly HostPort[]): ClusterBinding {
+  return {
+    discovery: endpoints.every(({ host }) => isAddress(host)) ? "static" : "strict-dns",
+    endpoints: endpoints.map(({ host, port }) => ({ host, port })),
+    refresh: DNS_REFRESH,
+  };
+}
+
+/** No name has a colon, and no name ends in a label of digits alone (RFC 3696, 2). */
+function isAddress(host: string): boolean {
+  return host.includes(":") || /^\d{1,3}(?:\.\d{1,3}){3}$/.test(host);
+}
+
+const CLUSTER_MEMBERS = [
+  ["balance.policy", "balance"],
+  ["connectTimeoutMs", "connectTimeout"],
+  ["limits", "limits"],
+  ["limits.maxConnections", "limits.maxConnections"],
+  ["limits.maxPendingRequests", "limits.maxPendingRequests"],
+  ["limits.maxRequests", "limits.maxRequests"],
+  ["breaker", "breaker"],
+  ["breaker.errorRate", "breaker.errorRate"],
+  ["breaker.minRequests", "breaker.minRequests"],
+  ["breaker.windowMs", "breaker.window"],
+  ["breaker.openMs", "breaker.openFor"],
+  ["breaker.halfOpenRequests", "breaker.halfOpenRequests"],
+] as const;
+
+function noteCallCluster(draft: Draft, app: AppDocument, name: string): void {
+  const path = ["spec", "calls", name];
+  const at = ["policy", "clusters", name];
+  draft.note(at, app, path);
+  draft.noteMembers(at, app, path, CLUSTER_MEMBERS);
+  const binding = ["bindings", "clusters", name];
+  draft.note(binding, app, path);
+  const { host, endpoints } = app.spec.calls[name] as CallSpec;
+  if (endpoints !== undefined) draft.note([...binding, "endpoints"], app, [...path, "endpoints"]);
+  if (host === undefined) return;
+  draft.note([...binding, "endpoints", 0, "host"], app, [...path, "host"]);
+  draft.note([...binding, "endpoints", 0, "port"], app, [...path, "port"]);
+}

@@ -1,0 +1,109 @@
+import type { AnyDocument } from "../api/document.ts";
+import type {
+  AccessLogPolicy,
+  AdminBinding,
+  ClusterBinding,
+  ClusterPolicy,
+  HostPort,
+  ListenerPolicy,
+  Origin,
+  PipelineBinding,
+  PipelinePolicy,
+  Snapshot,
+  WorkloadBindings,
+  WorkloadPolicy,
+  WorkloadRef,
+} from "../api/snapshot.ts";
+import { API_VERSION } from "../api/versions.ts";
+import type { Path } from "../schema/node.ts";
+import { policyHash, versionHash } from "./hash.ts";
+import { Origins } from "./origins.ts";
+import type { Segment } from "./pointer.ts";
+import { writtenAt } from "./source.ts";
+
+/** A Snapshot while it is put together: each concern adds its part, and where it came from. */
+export class Draft {
+  readonly origins = new Origins();
+  #listeners = new Map<string, ListenerPolicy>();
+  #listenerAddresses = new Map<string, HostPort>();
+  #clusters = new Map<string, ClusterPolicy>();
+  #clusterBindings = new Map<string, ClusterBinding>();
+  #pipelines = new Map<string, PipelinePolicy>();
+  #pipelineBindings = new Map<string, PipelineBinding>();
+
+  constructor(readonly workload: WorkloadRef) {}
+
+  addListener(name: string, policy: ListenerPolicy, address: HostPort): void {
+    this.#listeners.set(name, policy);
+    this.#listenerAddresses.set(name, address);
+  }
+
+  hasCluster(name: string): boolean {
+    return this.#clusters.has(name);
+  }
+
+  addCluster(name: string, policy: ClusterPolicy, binding: ClusterBinding): void {
+    this.#clusters.set(name, policy);
+    this.#clusterBindings.set(name, binding);
+  }
+
+  addPipeline(name: string, policy: PipelinePolicy, binding: PipelineBinding): void {
+    this.#pipelines.set(name, policy);
+    this.#pipelineBindings.set(name, binding);
+  }
+
+  /** Notes where a part came from, if somebody wrote its field. */
+  note(at: readonly Segment[], document: AnyDocument, path: Path): void {
+    this.origins.set(at, writtenAt(document, path));
+  }
+
+  /** The same for members of one part: the Snapshot's name of each, and the file's. */
+  noteMembers(
+    at: readonly Segment[],
+    document: AnyDocument,
+    path: Path,
+    members: readonly (readonly [member: string, field: string])[],
+  ): void {
+    for (const [member, field] of members) {
+      this.note([...at, ...member.split(".")], document, [...path, ...field.split(".")]);
+    }
+  }
+
+  /** Notes a whole part: its origin is the field, or the nearest one that was written. */
+  notePart(at: readonly Segment[], origin: Origin): void {
+    this.origins.set(at, origin);
+  }
+
+  /** The whole with its hashes. Members stand in the order in which they were added. */
+  finish(rest: {
+    readonly accessLog: AccessLogPolicy;
+    readonly drainMs: number;
+    readonly admin: AdminBinding;
+    readonly stateFolder: string;
+  }): Snapshot {
+    const policy: WorkloadPolicy = {
+      listeners: Object.fromEntries(this.#listeners),
+      clusters: Object.fromEntries(this.#clusters),
+      pipelines: Object.fromEntries(this.#pipelines),
+      accessLog: rest.accessLog,
+      drainMs: rest.drainMs,
+    };
+    const bindings: WorkloadBindings = {
+      listeners: Object.fromEntries(this.#listenerAddresses),
+      clusters: Object.fromEntries(this.#clusterBindings),
+      admin: rest.admin,
+      pipelines: Object.fromEntries(this.#pipelineBindings),
+      stateFolder: rest.stateFolder,
+    };
+    return {
+      apiVersion: API_VERSION,
+      kind: "Snapshot",
+      workload: { namespace: this.workload.namespace, name: this.workload.name },
+      version: versionHash(policy, bindings),
+      policyHash: policyHash(policy),
+      policy,
+      bindings,
+      origins: this.origins.toRecord(),
+    };
+  }
+}

@@ -1,0 +1,191 @@
+/** The door from outside: the hosts of the Mesh's routes and of the Apps' ingress, in one table. */
+import type { AppDocument, AnyDocument, MeshDocument } from "../api/document.ts";
+import { workloadKey } from "../api/site.ts";
+import type { RoutePolicy, Snapshot, WeightedBackend } from "../api/snapshot.ts";
+import type { Path } from "../schema/node.ts";
+import { addPlainCluster } from "./clusters.ts";
+import { PLAIN_CALL, PLAIN_SIDECAR } from "./defaults.ts";
+import { Draft } from "./draft.ts";
+import { listenerPolicy } from "./listeners.ts";
+import type { Context } from "./source.ts";
+import {
+  noteTraffic,
+  type RouteMatch,
+  routeName,
+  routePolicy,
+  type TrafficSpec,
+} from "./traffic.ts";
+
+export const GATEWAY_NAME = "gateway";
+export const GATEWAY_LISTENER = "gateway";
+
+/** A route before it is known in which namespace the gateway is. */
+interface Wish {
+  readonly match: RouteMatch;
+  readonly document: AnyDocument;
+  /** Of the rule, or of the ingress entry. */
+  readonly path: Path;
+  readonly hostPath: Path;
+  readonly pathPath: Path;
+  readonly backends: readonly BackendWish[];
+  readonly traffic: TrafficSpec;
+}
+
+interface BackendWish {
+  /** The App's. */
+  readonly key: string;
+  readonly weight: number;
+  readonly path: Path;
+}
+
+/** Null where nothing is to be reached from outside, or the site has no place for a gateway. */
+export function gatewaySnapshot(context: Context): Snapshot | null {
+  const { site, documents } = context;
+  const wishes = [
+    ...documents.meshes.flatMap((mesh) => meshWishes(context, mesh)),
+    ...[...documents.apps].sort(byKey).flatMap(ingressWishes),
+  ];
+  if (site.gateway === null || wishes.length === 0) return null;
+  const namespace = gatewayNamespace(context, wishes);
+  refuseNamesake(context, namespace);
+  const draft = new Draft({ namespace, name: GATEWAY_NAME });
+  const routes: RoutePolicy[] = [];
+  const first = new Map<string, Wish>();
+  for (const wish of wishes) {
+    const name = routeName(wish.match);
+    const other = first.get(name);
+    if (other === undefined) {
+      first.set(name, wish);
+      routes.push(addRoute(draft, context, namespace, wish, routes.length));
+    } else {
+      reportTwice(context, name, wish, other);
+    }
+  }
+  draft.addListener(
+    GATEWAY_LISTENER,
+    listenerPolicy("gateway", routes, PLAIN_SIDECAR),
+    site.gateway.listener,
+  );
+  for (const mesh of documents.meshes) {
+    const field = ["spec", "gateway", "port"];
+    draft.note(["bindings", "listeners", GATEWAY_LISTENER], mesh, field);
+  }
+  return draft.finish({
+    accessLog: { format: PLAIN_SIDECAR.accessLog },
+    drainMs: PLAIN_SIDECAR.drainTimeout,
+    admin: site.gateway.admin,
+    stateFolder: site.gateway.stateFolder,
+  });
+}
+
+function byKey(a: AppDocument, b: AppDocument): number {
+  return workloadKey(a) < workloadKey(b) ? -1 : 1;
+}
+
+// ---------------------------------------------------------------- what the files ask for
+
+function meshWishes(context: Context, mesh: MeshDocument): Wish[] {
+  const wishes: Wish[] = [];
+  for (const [index, route] of mesh.spec.routes.entries()) {
+    const at = ["spec", "routes", index];
+    for (const [nth, rule] of route.rules.entries()) {
+      const path = [...at, "rules", nth];
+      const backends = rule.backends.flatMap(({ app, weight }, place) => {
+        const from = [...path, "backends", place];
+        const key = context.findApp(app, mesh.namespace, true);
+        if (key !== null) return [{ key, weight, path: from }];
+        context.report(mesh, [...from, "app"], {
+          found: `"${app}"`,
+          message: `routes: there is no App "${app}"`,
+          advice: "give its file too, or correct the name",
+        });
+        return [];
+      });
+      if (backends.length < rule.backends.length) continue;
+      wishes.push({
+        match: { host: route.host, path: rule.match.path },
+        document: mesh,
+        path,
+        hostPath: [...at, "host"],
+        pathPath: [...path, "match", "path"],
+        backends,
+        traffic: rule,
+      });
+    }
+  }
+  return wishes;
+}
+
+function ingressWishes(app: AppDocument): Wish[] {
+  return app.spec.ingress.flatMap(({ host, paths }, index) => {
+    const at = ["spec", "ingress", index];
+    return paths.map((path, nth): Wish => ({
+      match: { host, path },
+      document: app,
+      path: at,
+      hostPath: [...at, "host"],
+      pathPath: [...at, "paths", nth],
+      backends: [{ key: workloadKey(app), weight: 1, path: at }],
+      traffic: PLAIN_CALL,
+    }));
+  });
+}
+
+/** Where the Mesh says it is, else where the first App is that it leads to. */
+function gatewayNamespace(context: Context, wishes: readonly Wish[]): string {
+  const mesh = context.documents.meshes.find((one) => one.wrote(["metadata", "namespace"]));
+  if (mesh !== undefined) return mesh.namespace;
+  const keys = wishes.flatMap((wish) => wish.backends.map((backend) => backend.key)).sort();
+  return (keys[0] as string).split("/")[0] as string;
+}
+
+function refuseNamesake(context: Context, namespace: string): void {
+  for (const app of context.documents.apps) {
+    if (app.namespace !== namespace || app.name !== GATEWAY_NAME) continue;
+    context.report(app, ["metadata", "name"], {
+      found: `"${app.name}"`,
+      message: `App ${workloadKey(app)} has the name of the gateway that its namespace has`,
+      advice: "rename the App, or give the Mesh a namespace of its own",
+    });
+  }
+}
+
+function reportTwice(context: Context, name: string, wish: Wish, other: Wish): void {
+  const { file, line } = other.document.origin(other.pathPath);
+  context.report(wish.document, wish.pathPath, {
+    found: `"${name}"`,
+    message: `${name} is asked for twice, first at ${file}:${line}`,
+    advice: "remove one of them, or share it by weight in a route of the Mesh",
+  });
+}
+
+// ---------------------------------------------------------------- the table
+
+function addRoute(
+  draft: Draft,
+  context: Context,
+  namespace: string,
+  wish: Wish,
+  position: number,
+): RoutePolicy {
+  const { document, path, match, traffic } = wish;
+  const at = ["policy", "listeners", GATEWAY_LISTENER, "routes", position];
+  draft.note(at, document, path);
+  draft.note([...at, "hosts"], document, wish.hostPath);
+  draft.note([...at, "path"], document, wish.pathPath);
+  draft.note([...at, "path", "kind"], document, wish.pathPath);
+  draft.note([...at, "path", "value"], document, wish.pathPath);
+  noteTraffic(draft, at, { document, path, spec: traffic });
+  const backends = wish.backends.map((backend, nth): WeightedBackend => {
+    const cluster = clusterName(backend.key, namespace);
+    addPlainCluster(draft, context, cluster, { ...backend, document });
+    draft.note([...at, "backends", nth, "cluster"], document, [...backend.path, "app"]);
+    draft.note([...at, "backends", nth, "weight"], document, [...backend.path, "weight"]);
+    return { cluster, weight: backend.weight };
+  });
+  return routePolicy(match, backends, traffic);
+}
+
+function clusterName(key: string, namespace: string): string {
+  return key.startsWith(`${namespace}/`) ? key.slice(namespace.length + 1) : key;
+}

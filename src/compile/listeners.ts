@@ -1,0 +1,35 @@
+import type { AppSpec } from "../api/app.ts";
+import type { AppDocument } from "../api/document.ts";
+import type { ListenerPolicy, RoutePolicy } from "../api/snapshot.ts";
+import type { Draft } from "./draft.ts";
+
+/** A listener with the sidecar's settings. */
+export function listenerPolicy(
+  direction: ListenerPolicy["direction"],
+  routes: readonly RoutePolicy[],
+  sidecar: AppSpec["sidecar"],
+): ListenerPolicy {
+  return {
+    direction,
+    protocol: "http",
+    routes,
+    maxConnections: sidecar.maxConnections,
+    maxHeaderBytes: sidecar.maxHeaderBytes,
+    maxHeaders: sidecar.maxHeaders,
+    headerTimeoutMs: sidecar.headerTimeout,
+    idleTimeoutMs: sidecar.idleTimeout,
+  };
+}
+
+/** Notes where an App's listener got its figures from. */
+export function noteListener(draft: Draft, app: AppDocument, name: string): void {
+  const at = ["policy", "listeners", name];
+  draft.note([...at, "protocol"], app, ["spec", "protocol"]);
+  draft.noteMembers(at, app, ["spec", "sidecar"], [
+    ["maxConnections", "maxConnections"],
+    ["maxHeaderBytes", "maxHeaderBytes"],
+    ["maxHeaders", "maxHeaders"],
+    ["headerTimeoutMs", "headerTimeout"],
+    ["idleTimeoutMs", "idleTimeout"],
+  ]);
+}

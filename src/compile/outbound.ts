@@ -1,0 +1,46 @@
+/** What the app calls: a listener and a cluster per declared call, and nothing else. */
+import type { CallSpec } from "../api/app.ts";
+import type { AppDocument } from "../api/document.ts";
+import type { LocalSite } from "../api/site.ts";
+import { addCallCluster } from "./clusters.ts";
+import type { Draft } from "./draft.ts";
+import { listenerPolicy, noteListener } from "./listeners.ts";
+import type { Context } from "./source.ts";
+import { noteTraffic, routePolicy } from "./traffic.ts";
+
+const ANY = { host: "*", path: { kind: "prefix", value: "/" } } as const;
+
+/** The listener of a call; no call can be named so itself. */
+export function callListener(name: string): string {
+  return `call:${name}`;
+}
+
+export function addCalls(
+  draft: Draft,
+  context: Context,
+  app: AppDocument,
+  local: LocalSite,
+): void {
+  for (const name of Object.keys(app.spec.calls).sort()) {
+    if (!addCallCluster(draft, context, app, name)) continue;
+    addCallListener(draft, app, name, local);
+  }
+}
+
+function addCallListener(draft: Draft, app: AppDocument, name: string, local: LocalSite): void {
+  const address = Object.hasOwn(local.calls, name) ? local.calls[name] : undefined;
+  if (address === undefined) {
+    const caller = `${app.namespace}/${app.name}`;
+    throw new Error(`The site has no address for the call ${name} of ${caller}.`);
+  }
+  const call = app.spec.calls[name] as CallSpec;
+  const path = ["spec", "calls", name];
+  const listener = callListener(name);
+  const route = routePolicy(ANY, [{ cluster: name, weight: 1 }], call);
+  draft.addListener(listener, listenerPolicy("outbound", [route], app.spec.sidecar), address);
+  const at = ["policy", "listeners", listener];
+  draft.note(at, app, path);
+  noteListener(draft, app, listener);
+  noteTraffic(draft, [...at, "routes", 0], { document: app, path, spec: call });
+  draft.note(["bindings", "listeners", listener], app, path);
+}

@@ -1,0 +1,117 @@
+/** What a call, a route or a Mesh's rule says of requests, as the parts of a Snapshot's route. */
+import type { AnyDocument } from "../api/document.ts";
+import type {
+  FallbackPolicy,
+  FilterPolicy,
+  PathMatch,
+  RetryPolicy,
+  RoutePolicy,
+  WeightedBackend,
+} from "../api/snapshot.ts";
+import type { Fallback, Retry } from "../api/traffic.ts";
+import type { Path } from "../schema/node.ts";
+import { FILTERS, RETRY_BUDGET_MINIMUM } from "./defaults.ts";
+import type { Draft } from "./draft.ts";
+import type { Segment } from "./pointer.ts";
+import { pathText } from "./words.ts";
+
+/** The fields that calls, routes and rules share. */
+export interface TrafficSpec {
+  readonly timeout: number;
+  readonly idleTimeout: number;
+  readonly retry?: Retry | undefined;
+  readonly fallback?: Fallback | undefined;
+}
+
+/** Fields with the place where they stand, for origins. */
+export interface Written<Spec> {
+  readonly document: AnyDocument;
+  readonly path: Path;
+  readonly spec: Spec;
+}
+
+export interface RouteMatch {
+  readonly host: string;
+  readonly path: PathMatch;
+}
+
+/** `/api/*`, or `shop.example.com/api/*`: the label of metrics, and unique in a listener. */
+export function routeName({ host, path }: RouteMatch): string {
+  return host === "*" ? pathText(path) : `${host}${pathText(path)}`;
+}
+
+export function routePolicy(
+  match: RouteMatch,
+  backends: readonly WeightedBackend[],
+  traffic: TrafficSpec,
+): RoutePolicy {
+  return {
+    name: routeName(match),
+    hosts: [match.host],
+    path: { kind: match.path.kind, value: match.path.value },
+    backends,
+    timeoutMs: traffic.timeout,
+    idleTimeoutMs: traffic.idleTimeout,
+    retry: traffic.retry === undefined ? null : retryPolicy(traffic.retry),
+    fallback: traffic.fallback === undefined ? null : fallbackPolicy(traffic.fallback),
+    filters: FILTERS.map(({ filter, config }): FilterPolicy => ({ filter, config })),
+  };
+}
+
+function retryPolicy(retry: Retry): RetryPolicy {
+  return {
+    attempts: retry.attempts,
+    on: retry.on,
+    perTryTimeoutMs: retry.perTryTimeout,
+    backoff: { baseMs: retry.backoff.base, maxMs: retry.backoff.max },
+    budgetRatio: retry.budget,
+    budgetMinimum: RETRY_BUDGET_MINIMUM,
+    methods: retry.methods,
+    maxBodyBytes: retry.maxBody,
+  };
+}
+
+function fallbackPolicy({ on, status, headers, body }: Fallback): FallbackPolicy {
+  return { on, status, headers, body };
+}
+
+const TRAFFIC_MEMBERS = [
+  ["timeoutMs", "timeout"],
+  ["idleTimeoutMs", "idleTimeout"],
+  ["retry", "retry"],
+  ["retry.attempts", "retry.attempts"],
+  ["retry.on", "retry.on"],
+  ["retry.perTryTimeoutMs", "retry.perTryTimeout"],
+  ["retry.backoff", "retry.backoff"],
+  ["retry.backoff.baseMs", "retry.backoff.base"],
+  ["retry.backoff.maxMs", "retry.backoff.max"],
+  ["retry.budgetRatio", "retry.budget"],
+  ["retry.methods", "retry.methods"],
+  ["retry.maxBodyBytes", "retry.maxBody"],
+  ["fallback", "fallback"],
+  ["fallback.on", "fallback.on"],
+  ["fallback.status", "fallback.status"],
+  ["fallback.headers", "fallback.headers"],
+  ["fallback.body", "fallback.body"],
+] as const;
+
+export const TRAFFIC_FIELDS = ["timeout", "idleTimeout", "retry", "fallback"] as const;
+export type TrafficField = (typeof TRAFFIC_FIELDS)[number];
+
+/** Notes where a route's timeouts, retry and fallback came from, or those of some fields. */
+export function noteTraffic(
+  draft: Draft,
+  at: readonly Segment[],
+  { document, path, spec }: Written<TrafficSpec>,
+  fields: readonly TrafficField[] = TRAFFIC_FIELDS,
+): void {
+  const members = TRAFFIC_MEMBERS.filter(([, field]) => {
+    return fields.some((one) => field === one || field.startsWith(`${one}.`));
+  });
+  draft.noteMembers(at, document, path, members);
+  if (!fields.includes("fallback")) return;
+  for (const name of Object.keys(spec.fallback?.headers ?? {})) {
+    const inside = ["fallback", "headers", name];
+    draft.note([...at, ...inside], document, [...path, ...inside]);
+  }
+}
