@@ -1,0 +1,52 @@
+/** Times as logs write them, to ISO 8601 in UTC: `2026-11-21T09:15:18.250Z`. */
+import { parseClfTime } from "./clf.ts";
+
+const PLAIN =
+  /^(\d{4})([-/])(\d\d)\2(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))? ?(Z|[+-]\d\d:?\d\d)?$/;
+
+/**
+ * ISO 8601 and RFC 3339 (also with a space, a comma or slashes; without a zone it is UTC), the time
+ * of access logs, and seconds or milliseconds since 1970. Null for all else. At least three digits
+ * of a second; finer ones are kept.
+ */
+export function isoTime(value: unknown): string | null {
+  if (typeof value === "number") return epochTime(value);
+  if (typeof value !== "string" || value.length > 64) return null;
+  const match = PLAIN.exec(value);
+  if (match === null) {
+    const clf = parseClfTime(value);
+    if (clf !== null) return new Date(clf).toISOString();
+    return /^\d{9,13}(\.\d{1,6})?$/.test(value) ? epochTime(Number(value)) : null;
+  }
+  const [, year, , month, day, hour, minute, second, fraction = "", zone] = match;
+  if (!isDate(Number(year), Number(month), Number(day))) return null;
+  // 60 is a leap second; 24:00 is not written by any logger.
+  if (hour! > "23" || minute! > "59" || second! > "60") return null;
+  const digits = fraction.length >= 3 ? fraction : fraction.padEnd(3, "0");
+  const utc = zone === undefined || zone === "Z" || zone === "+00:00" || zone === "+0000";
+  if (utc && second !== "60") return `${year}-${month}-${day}T${hour}:${minute}:${second}.${digits}Z`;
+  const parts = [year, month, day, hour, minute, second].map(Number);
+  const [y, mo, d, h, mi, s] = parts as [number, number, number, number, number, number];
+  const ms = Date.UTC(y, mo - 1, d, h, mi, s) - zoneMinutes(zone) * 60_000;
+  return `${new Date(ms).toISOString().slice(0, 19)}.${digits}Z`;
+}
+
+function isDate(year: number, month: number, day: number): boolean {
+  if (month < 1 || month > 12 || day < 1 || year < 1000) return false;
+  const leap = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
+  const days = month === 2 ? (leap ? 29 : 28) : [4, 6, 9, 11].includes(month) ? 30 : 31;
+  return day <= days;
+}
+
+function zoneMinutes(zone: string | undefined): number {
+  if (zone === undefined || zone === "Z") return 0;
+  const minutes = Number(zone.slice(1, 3)) * 60 + Number(zone.slice(-2));
+  return zone.startsWith("-") ? -minutes : minutes;
+}
+
+/** From 1973 on in seconds, to 2286; above that it is milliseconds. */
+function epochTime(value: number): string | null {
+  if (value >= 1e8 && value < 1e10) return new Date(Math.round(value * 1000)).toISOString();
+  if (value >= 1e11 && value < 1e13) return new Date(Math.round(value)).toISOString();
+  return null;
+}

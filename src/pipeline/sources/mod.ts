@@ -1,0 +1,7 @@
+import type { SourceDefinition } from "../component.ts";
+import { file } from "./file.ts";
+import { stdin } from "./stdin.ts";
+
+/** Where events can come from, by name. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- each has a config of its own
+export const sources: readonly SourceDefinition<any>[] = [file, stdin];

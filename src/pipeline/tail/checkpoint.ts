@@ -1,0 +1,107 @@
+import type { Files } from "../../base/world.ts";
+import { FileError } from "../../base/world.ts";
+import type { Report } from "../component.ts";
+import type { Fingerprint } from "./fingerprint.ts";
+import { MAX_HEAD_BYTES } from "./fingerprint.ts";
+
+/** How far one file has been acknowledged. */
+export interface Entry {
+  /** Under which it is followed; not the name that a rotation gave it. */
+  readonly path: string;
+  readonly device: number;
+  readonly inode: number;
+  /** Times that this inode was seen to begin anew. */
+  readonly generation: number;
+  /** The stream of its events' ids; empty while it has none. */
+  readonly stream: string;
+  /** Everything before it is acknowledged. */
+  readonly offset: number;
+  readonly head: Fingerprint;
+  /** What stands just before `offset`. */
+  readonly tail: Fingerprint;
+}
+
+/** The newest are kept. */
+export const MAX_ENTRIES = 10_000;
+
+/** The checkpoint of one file source: JSON, mode 0600, replaced as a whole. */
+export class Checkpoint {
+  #written = "";
+
+  constructor(
+    readonly files: Files,
+    readonly path: string,
+  ) {}
+
+  /** A file that cannot be understood is reported and moved aside: rather duplicates than loss. */
+  read(report: Report): readonly Entry[] {
+    let text: string;
+    try {
+      text = this.files.readText(this.path);
+    } catch (error) {
+      if (error instanceof FileError && error.code === "not-found") return [];
+      throw error;
+    }
+    const entries = parseEntries(text);
+    if (entries !== null) {
+      this.#written = text;
+      return entries;
+    }
+    const aside = `${this.path}.bad`;
+    report(
+      `the checkpoint ${this.path} is damaged: it is kept as ${aside}, and the files are read from` +
+        " their beginning (lines may come twice)",
+    );
+    try {
+      this.files.rename(this.path, aside);
+    } catch (error) {
+      report(`the damaged checkpoint stays: ${error instanceof Error ? error.message : error}`);
+    }
+    return [];
+  }
+
+  /** Writes it where it differs. @throws FileError */
+  write(entries: readonly Entry[]): void {
+    const text = `${JSON.stringify({ version: 1, files: entries.slice(-MAX_ENTRIES) })}\n`;
+    if (text === this.#written) return;
+    this.files.replace(this.path, text, { mode: 0o600 });
+    this.#written = text;
+  }
+}
+
+function parseEntries(text: string): Entry[] | null {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  const { version, files } = (parsed ?? {}) as { version?: unknown; files?: unknown };
+  if (version !== 1 || !Array.isArray(files) || files.length > MAX_ENTRIES) return null;
+  return files.every(isEntry) ? files : null;
+}
+
+function isEntry(value: unknown): value is Entry {
+  if (typeof value !== "object" || value === null) return false;
+  const entry = value as Partial<Record<keyof Entry, unknown>>;
+  return (
+    typeof entry.path === "string" &&
+    typeof entry.stream === "string" &&
+    isCount(entry.device) &&
+    isCount(entry.inode) &&
+    isCount(entry.generation) &&
+    isCount(entry.offset) &&
+    isFingerprint(entry.head) &&
+    isFingerprint(entry.tail)
+  );
+}
+
+function isFingerprint(value: unknown): value is Fingerprint {
+  if (typeof value !== "object" || value === null) return false;
+  const { length, hash } = value as { length?: unknown; hash?: unknown };
+  return isCount(length) && length <= MAX_HEAD_BYTES && typeof hash === "string";
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}

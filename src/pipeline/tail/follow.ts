@@ -1,0 +1,314 @@
+import { basename } from "node:path";
+import type { Files, FileStat, OpenFile } from "../../base/world.ts";
+import { FileError } from "../../base/world.ts";
+import type { Report } from "../component.ts";
+import type { Entry } from "./checkpoint.ts";
+import { MAX_ENTRIES } from "./checkpoint.ts";
+import { findCopy, findRenamed, isRotatedName, siblingsOf } from "./siblings.ts";
+import type { TailHost } from "./tailed_file.ts";
+import { TailedFile, keyOf, matches, newEntry } from "./tailed_file.ts";
+
+/** One path and the files that had it: the rotated ones, oldest first, then the one it names now. */
+interface Chain {
+  readonly path: string;
+  readonly files: TailedFile[];
+  current: TailedFile | null;
+}
+
+export interface FollowOptions {
+  /** Files open at once. */
+  readonly maxFiles: number;
+  /** A rotated file is let go after as long without growth. */
+  readonly keepRotatedMs: number;
+  /** One file reads at most as much before it is another's turn. */
+  readonly readBytes: number;
+}
+
+/** The files of one source: which there are, which of them is which, and how far they were read. */
+export class FollowedFiles {
+  #files: Files;
+  #host: TailHost;
+  #options: FollowOptions;
+  #report: Report;
+  #chains = new Map<string, Chain>();
+  /** Open files by device and inode. */
+  #open = new Map<string, TailedFile>();
+  /** Files that are not open, as far as they were acknowledged. */
+  #known = new Map<string, Entry>();
+  #said = new Set<string>();
+  #turn = 0;
+
+  constructor(files: Files, host: TailHost, options: FollowOptions, report: Report) {
+    this.#files = files;
+    this.#host = host;
+    this.#options = options;
+    this.#report = report;
+  }
+
+  remember(entries: readonly Entry[]): void {
+    for (const entry of entries) this.#known.set(keyOf(entry), entry);
+  }
+
+  /** For the checkpoint: those that are open last, so that a bound drops the others first. */
+  entries(): Entry[] {
+    const known = new Map(this.#known);
+    for (const file of this.#open.values()) known.delete(file.key);
+    return [...known.values(), ...[...this.#open.values()].map((file) => file.entry())];
+  }
+
+  get openCount(): number {
+    return this.#open.size;
+  }
+
+  get paths(): readonly string[] {
+    return [...this.#chains.keys()];
+  }
+
+  /** Bytes that are there and not read. */
+  get lagBytes(): number {
+    let lag = 0;
+    for (const file of this.#open.values()) {
+      const size = this.#try(file.path, () => file.takeHandle().stat().sizeBytes);
+      if (size !== null) lag += Math.max(0, size - file.offset);
+    }
+    return lag;
+  }
+
+  /** Looks at the paths: new files, rotated ones, those that are over. True where one was opened. */
+  refresh(paths: readonly string[]): boolean {
+    const before = this.#open.size;
+    const opened = new Set(this.#open.keys());
+    for (const path of paths) {
+      if (!this.#chains.has(path)) this.#begin(path);
+    }
+    for (const chain of this.#chains.values()) {
+      if (chain.current !== null) this.#followPath(chain);
+      this.#release(chain);
+      if (chain.files.length === 0) this.#chains.delete(chain.path);
+    }
+    if (this.#open.size !== before) return true;
+    return [...this.#open.keys()].some((key) => !opened.has(key));
+  }
+
+  /** Reads a bounded amount of every file. True where there is more to read at once. */
+  read(): boolean {
+    const chains = [...this.#chains.values()];
+    let more = false;
+    // Begin with another one each time: when the sinks push back, none of them starves.
+    this.#turn += 1;
+    for (let i = 0; i < chains.length; i++) {
+      const chain = chains[(i + this.#turn) % chains.length]!;
+      if (this.#readChain(chain)) more = true;
+      if (!this.#host.output.ready) return false;
+    }
+    return more;
+  }
+
+  close(): void {
+    for (const file of this.#open.values()) this.#try(file.path, () => file.close());
+    this.#open.clear();
+    this.#chains.clear();
+  }
+
+  #readChain(chain: Chain): boolean {
+    for (const file of [...chain.files]) {
+      const more = this.#try(file.path, () => {
+        if (!file.isSame()) this.#beganAnew(chain, file);
+        return chain.files.includes(file) ? file.read(this.#options.readBytes) : true;
+      });
+      if (more === true) return true;
+      // The rest of a rotated file comes before the next one's first line.
+      if (more === null || !file.atEnd) return false;
+    }
+    return false;
+  }
+
+  // -------------------------------------------------------------- which file is which
+
+  #begin(path: string): void {
+    const stat = this.#stat(path);
+    if (stat === null || this.#open.has(keyOf(stat))) return;
+    const chain: Chain = { path, files: [], current: null };
+    this.#resumeRotated(chain, keyOf(stat));
+    this.#openCurrent(chain, stat);
+    if (chain.files.length > 0) this.#chains.set(path, chain);
+  }
+
+  /** What was rotated away while nobody looked. */
+  #resumeRotated(chain: Chain, currentKey: string): void {
+    const olds = [...this.#known.values()].filter(
+      (entry) => entry.path === chain.path && keyOf(entry) !== currentKey && !this.#open.has(keyOf(entry)),
+    );
+    if (olds.length === 0) return;
+    const siblings = siblingsOf(this.#files, chain.path);
+    let newestMs = -1;
+    for (const entry of olds.sort((one, other) => one.generation - other.generation)) {
+      const found =
+        findRenamed(this.#files, siblings, entry) ??
+        findCopy(this.#files, siblings, entry, (key) => this.#isTaken(key));
+      if (found === null) {
+        this.#known.delete(keyOf(entry));
+        continue;
+      }
+      newestMs = Math.max(newestMs, found.stat.modifiedMs);
+      const { device, inode } = found.stat;
+      if (found.stat.sizeBytes === entry.offset) found.handle.close();
+      else {
+        this.#known.delete(keyOf(entry));
+        this.#add(chain, new TailedFile(this.#host, found.handle, { ...entry, device, inode }));
+      }
+    }
+    chain.files.sort((one, other) => one.modifiedMs - other.modifiedMs);
+    if (newestMs >= 0) this.#addUnseen(chain, newestMs);
+  }
+
+  /** Rotated twice between two looks: the file in the middle was never the path's while we looked. */
+  #addUnseen(chain: Chain, sinceMs: number): void {
+    const unseen = siblingsOf(this.#files, chain.path)
+      .filter(({ path, stat }) => {
+        if (!isRotatedName(basename(path), chain.path) || this.#isTaken(keyOf(stat))) return false;
+        return stat.modifiedMs >= sinceMs;
+      })
+      .sort((one, other) => one.stat.modifiedMs - other.stat.modifiedMs);
+    for (const { path, stat } of unseen) {
+      const handle = this.#openFile(path, stat);
+      if (handle === null) continue;
+      this.#add(chain, new TailedFile(this.#host, handle, newEntry(chain.path, stat, 0)));
+    }
+  }
+
+  #openCurrent(chain: Chain, stat: FileStat): void {
+    if (this.#open.has(keyOf(stat)) || !this.#hasRoom(chain.path)) return;
+    const handle = this.#openFile(chain.path, stat);
+    if (handle === null) return;
+    const entry = this.#known.get(keyOf(stat));
+    const same = entry === undefined || matches(handle, entry);
+    if (!same) this.#resumeCopy(chain, entry);
+    const next = newEntry(chain.path, stat, (entry?.generation ?? -1) + 1);
+    const start = entry !== undefined && same ? { ...entry, path: chain.path } : next;
+    this.#known.delete(keyOf(stat));
+    chain.current = new TailedFile(this.#host, handle, start);
+    this.#add(chain, chain.current);
+  }
+
+  #followPath(chain: Chain): void {
+    const current = chain.current!;
+    const stat = this.#stat(chain.path);
+    if (stat === null) {
+      current.leftAtMs ??= this.#host.now();
+      return;
+    }
+    if (keyOf(stat) === current.key) {
+      current.leftAtMs = null;
+      return;
+    }
+    current.leftAtMs ??= this.#host.now();
+    // The next look finds the new one again, when one of the open ones has been let go.
+    if (!this.#hasRoom(chain.path)) return;
+    chain.current = null;
+    const sinceMs = this.#try(chain.path, () => current.modifiedMs);
+    if (sinceMs !== null) this.#addUnseen(chain, sinceMs);
+    const now = this.#stat(chain.path);
+    if (now !== null) this.#openCurrent(chain, now);
+  }
+
+  /** Truncated or written over, under the same inode. */
+  #beganAnew(chain: Chain, file: TailedFile): void {
+    this.#host.counts.truncated += 1;
+    const copied = this.#resumeCopy(chain, file.readEntry());
+    // A copy holds the unfinished line too; without one it is what is left of it.
+    if (!copied) file.finish();
+    const next = new TailedFile(
+      this.#host,
+      file.takeHandle(),
+      newEntry(chain.path, file, file.generation + 1),
+    );
+    next.leftAtMs = file.leftAtMs;
+    chain.files.splice(chain.files.indexOf(file), 1, next);
+    // The copy's lines are older: it was added at the end.
+    if (copied) chain.files.splice(chain.files.indexOf(next), 0, chain.files.pop()!);
+    this.#open.set(next.key, next);
+    if (chain.current === file) chain.current = next;
+  }
+
+  #resumeCopy(chain: Chain, entry: Entry): boolean {
+    const siblings = siblingsOf(this.#files, chain.path);
+    const copy = findCopy(this.#files, siblings, entry, (key) => this.#isTaken(key));
+    if (copy === null) return false;
+    const { device, inode } = copy.stat;
+    this.#add(chain, new TailedFile(this.#host, copy.handle, { ...entry, device, inode }));
+    return true;
+  }
+
+  #add(chain: Chain, file: TailedFile): void {
+    if (file !== chain.current) file.leftAtMs = this.#host.now();
+    chain.files.push(file);
+    this.#open.set(file.key, file);
+  }
+
+  /** Lets go of files that have no path and no news, once all of them is acknowledged. */
+  #release(chain: Chain): void {
+    const { keepRotatedMs } = this.#options;
+    for (const file of [...chain.files]) {
+      const left = file.leftAtMs;
+      if (left === null || !file.atEnd || this.#host.now() - left < keepRotatedMs) continue;
+      if (file.quietForMs() < keepRotatedMs) continue;
+      file.finish();
+      if (!file.isSettled) continue;
+      this.#try(file.path, () => file.close());
+      this.#open.delete(file.key);
+      this.#known.set(file.key, file.entry());
+      if (this.#known.size > MAX_ENTRIES) this.#known.delete(this.#known.keys().next().value!);
+      chain.files.splice(chain.files.indexOf(file), 1);
+      if (chain.current === file) chain.current = null;
+    }
+  }
+
+  // -------------------------------------------------------------- small questions
+
+  #isTaken(key: string): boolean {
+    return this.#open.has(key) || this.#known.has(key);
+  }
+
+  #hasRoom(path: string): boolean {
+    if (this.#open.size < this.#options.maxFiles) return true;
+    const { maxFiles } = this.#options;
+    this.#once(`room`, `${path} waits: ${maxFiles} files are open, the most that maxFiles allows`);
+    return false;
+  }
+
+  #stat(path: string): FileStat | null {
+    const stat = this.#try(path, () => this.#files.stat(path));
+    return stat?.kind === "file" ? stat : null;
+  }
+
+  #openFile(path: string, stat: FileStat): OpenFile | null {
+    return this.#try(path, () => {
+      const handle = this.#files.open(path, "read");
+      if (keyOf(handle.stat()) === keyOf(stat)) return handle;
+      // Moved between the look and the opening: the next look sees how it stands.
+      handle.close();
+      return null;
+    });
+  }
+
+  /** Null where the disk refuses, which is said once a path. */
+  #try<T>(path: string, run: () => T): T | null {
+    try {
+      const value = run();
+      this.#said.delete(path);
+      return value;
+    } catch (error) {
+      if (!(error instanceof FileError)) throw error;
+      this.#host.counts.readFailures += 1;
+      if (error.code !== "not-found") this.#once(path, error.message);
+      return null;
+    }
+  }
+
+  #once(key: string, text: string): void {
+    if (this.#said.has(key)) return;
+    this.#said.add(key);
+    this.#report(text);
+  }
+}

@@ -1,0 +1,117 @@
+import { basename, dirname, join } from "node:path";
+import type { Files, FileStat, OpenFile } from "../../base/world.ts";
+import { FileError } from "../../base/world.ts";
+import type { Entry } from "./checkpoint.ts";
+import { isCompressed } from "./glob.ts";
+import { keyOf, matches } from "./tailed_file.ts";
+
+/** Files of one folder that are looked at in search of a rotated one. */
+const MAX_SIBLINGS = 1000;
+
+export interface Sibling {
+  readonly path: string;
+  readonly stat: FileStat;
+}
+
+/**
+ * Regular files beside `path`. Links are left out: a rotated file is where its log is, and a link
+ * would lead elsewhere.
+ */
+export function siblingsOf(files: Files, path: string): readonly Sibling[] {
+  const folder = dirname(path);
+  const found: Sibling[] = [];
+  let names: readonly string[];
+  let real: string;
+  try {
+    names = files.list(folder);
+    real = files.realPath(folder);
+  } catch (error) {
+    if (error instanceof FileError) return [];
+    throw error;
+  }
+  for (const name of names) {
+    if (found.length >= MAX_SIBLINGS) break;
+    if (name === basename(path) || isCompressed(name) || !isRelated(name, path)) continue;
+    const beside = join(folder, name);
+    try {
+      const stat = files.stat(beside);
+      if (stat?.kind !== "file" || files.realPath(beside) !== join(real, name)) continue;
+      found.push({ path: beside, stat });
+    } catch (error) {
+      if (!(error instanceof FileError)) throw error;
+    }
+  }
+  return found;
+}
+
+/** The part of a log's name before its first dot: rotated names begin with it. */
+function stemOf(path: string): string {
+  const name = basename(path);
+  const dot = name.indexOf(".", 1);
+  return dot < 0 ? name : name.slice(0, dot);
+}
+
+function isRelated(name: string, path: string): boolean {
+  return name.startsWith(stemOf(path));
+}
+
+/**
+ * Names that say "an older part of this log" by themselves: `app.log.1`, `app.log-20261121`,
+ * `app-2026-11-21.log`, `app.1.log`.
+ */
+export function isRotatedName(name: string, path: string): boolean {
+  const base = basename(path);
+  const stem = stemOf(path);
+  const extension = base.slice(stem.length);
+  const isNumber = (rest: string): boolean => /^[.\-_]?\d[\d.\-_T:]*$/.test(rest);
+  if (name.startsWith(base) && isNumber(name.slice(base.length))) return true;
+  if (extension === "" || !name.startsWith(stem) || !name.endsWith(extension)) return false;
+  return isNumber(name.slice(stem.length, name.length - extension.length));
+}
+
+/** The file of an entry under its new name, by inode and content. Null where it is not there. */
+export function findRenamed(files: Files, siblings: readonly Sibling[], entry: Entry): Found | null {
+  for (const { path, stat } of siblings) {
+    if (keyOf(stat) !== keyOf(entry)) continue;
+    const handle = openMatching(files, path, entry);
+    if (handle !== null) return { path, stat, handle };
+  }
+  return null;
+}
+
+/**
+ * A copy that was made before the log itself began anew (`copytruncate`): it holds what was read at
+ * the same place, and maybe what was not read yet. The newest of several.
+ */
+export function findCopy(
+  files: Files,
+  siblings: readonly Sibling[],
+  entry: Entry,
+  isTaken: (key: string) => boolean,
+): Found | null {
+  if (entry.head.length === 0) return null;
+  const candidates = siblings
+    .filter(({ stat }) => stat.sizeBytes >= entry.offset && !isTaken(keyOf(stat)))
+    .sort((one, other) => other.stat.modifiedMs - one.stat.modifiedMs);
+  for (const { path, stat } of candidates) {
+    const handle = openMatching(files, path, entry);
+    if (handle !== null) return { path, stat, handle };
+  }
+  return null;
+}
+
+export interface Found extends Sibling {
+  readonly handle: OpenFile;
+}
+
+function openMatching(files: Files, path: string, entry: Entry): OpenFile | null {
+  let handle: OpenFile | null = null;
+  try {
+    handle = files.open(path, "read");
+    if (matches(handle, entry)) return handle;
+  } catch (error) {
+    if (!(error instanceof FileError)) throw error;
+  }
+  handle?.close();
+  return null;
+}

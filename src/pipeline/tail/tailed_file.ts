@@ -1,0 +1,288 @@
+import type { OpenFile } from "../../base/world.ts";
+import type { SourceOutput } from "../component.ts";
+import type { LineBounds, LineCounts } from "../event_batch.ts";
+import { EventBatch, addLines, pieceEnd } from "../event_batch.ts";
+import type { Entry } from "./checkpoint.ts";
+import type { Fingerprint } from "./fingerprint.ts";
+import { MAX_HEAD_BYTES, MAX_TAIL_BYTES, NO_BYTES, fingerprint, fingerprintAt, holds } from "./fingerprint.ts";
+
+/** What a file asks of its source. */
+export interface TailHost {
+  readonly source: string;
+  /** Of this state folder alone: two machines' files never share an event's id. */
+  readonly instance: string;
+  readonly output: SourceOutput;
+  readonly bounds: LineBounds;
+  readonly counts: TailCounts;
+  now(): number;
+  wallMs(): number;
+}
+
+export interface TailCounts extends LineCounts {
+  /** Times that a file began anew under its inode. */
+  truncated: number;
+  /** Times that the disk refused a read, an opening or a look. */
+  readFailures: number;
+}
+
+/** A piece that was read, until everything in it is acknowledged. */
+interface Range {
+  readonly end: number;
+  readonly tail: Fingerprint;
+  done: boolean;
+}
+
+const CHUNK_BYTES = 256 * 1024;
+/** Pieces behind one that is not acknowledged; then reading waits. */
+const MAX_RANGES = 1024;
+/** A stream's name holds a hash of the first line, of at most as many bytes. */
+const MAX_NAME_BYTES = 256;
+const NEWLINE = 10;
+
+export function keyOf(stat: { readonly device: number; readonly inode: number }): string {
+  return `${stat.device}:${stat.inode}`;
+}
+
+/** One open file: what was read, what is acknowledged, and whether it is still the same file. */
+export class TailedFile {
+  #host: TailHost;
+  #handle: OpenFile;
+  readonly path: string;
+  readonly device: number;
+  readonly inode: number;
+  readonly generation: number;
+  #stream: string;
+  #head: Fingerprint;
+  /** Behind the last byte that became an event; what follows is an unfinished line. */
+  #offset: number;
+  /** What stands before `#offset`. */
+  #readTail: Fingerprint;
+  /** The unfinished line, at most `maxLineBytes`: a truncation must not take it with it. */
+  #partial: Buffer | null = null;
+  /** In the rest of a line that was cut. */
+  #skipping = false;
+  #acked: number;
+  #ackedTail: Fingerprint;
+  #ranges: Range[] = [];
+  #seenSize = -1;
+  #seenModifiedMs = -1;
+  /** Since when the path names another file, or none. */
+  leftAtMs: number | null = null;
+  #grownAtMs: number;
+  /** The last read came to the end. */
+  atEnd = false;
+
+  constructor(host: TailHost, handle: OpenFile, entry: Entry) {
+    this.#host = host;
+    this.#handle = handle;
+    this.path = entry.path;
+    this.device = entry.device;
+    this.inode = entry.inode;
+    this.generation = entry.generation;
+    this.#stream = entry.stream;
+    this.#head = entry.head;
+    this.#offset = entry.offset;
+    this.#acked = entry.offset;
+    this.#readTail = entry.tail;
+    this.#ackedTail = entry.tail;
+    this.#grownAtMs = host.now();
+    if (host.bounds.longLines === "cut" && entry.offset > 0) this.#skipping = this.#isWithinLine();
+  }
+
+  get key(): string {
+    return keyOf(this);
+  }
+
+  get offset(): number {
+    return this.#offset;
+  }
+
+  get modifiedMs(): number {
+    return this.#handle.stat().modifiedMs;
+  }
+
+  /** Everything that was read is acknowledged. */
+  get isSettled(): boolean {
+    return this.#ranges.length === 0;
+  }
+
+  /** How far it has been acknowledged. */
+  entry(): Entry {
+    const { path, device, inode, generation } = this;
+    const [stream, head] = [this.#stream, this.#head];
+    return { path, device, inode, generation, stream, head, offset: this.#acked, tail: this.#ackedTail };
+  }
+
+  /** Like `entry`, as far as it has been read: what a copy of it must hold. */
+  readEntry(): Entry {
+    return { ...this.entry(), offset: this.#offset, tail: this.#readTail };
+  }
+
+  /** False where the file began anew: truncated, or written over, under the same inode. */
+  isSame(): boolean {
+    const { sizeBytes, modifiedMs } = this.#handle.stat();
+    if (sizeBytes === this.#seenSize && modifiedMs === this.#seenModifiedMs) return true;
+    if (sizeBytes < this.#offset + (this.#partial?.length ?? 0)) return false;
+    if (!holds(this.#handle, 0, this.#head)) return false;
+    if (!holds(this.#handle, this.#offset - this.#readTail.length, this.#readTail)) return false;
+    if (this.#head.length < MAX_HEAD_BYTES && sizeBytes > this.#head.length) {
+      this.#head = fingerprintAt(this.#handle, 0, MAX_HEAD_BYTES);
+    }
+    if (sizeBytes !== this.#seenSize) this.#grownAtMs = this.#host.now();
+    this.#seenSize = sizeBytes;
+    this.#seenModifiedMs = modifiedMs;
+    return true;
+  }
+
+  /** Nothing was written for so long. */
+  quietForMs(): number {
+    return this.#host.now() - this.#grownAtMs;
+  }
+
+  /** Reads about `limitBytes`. True where there may be more to read at once. */
+  read(limitBytes: number): boolean {
+    const { output, bounds } = this.#host;
+    const chunkBytes = Math.max(CHUNK_BYTES, 2 * bounds.maxLineBytes);
+    for (let left = limitBytes; left > 0; ) {
+      const known = this.#offset + (this.#partial?.length ?? 0);
+      if (this.#seenSize <= known) {
+        this.atEnd = true;
+        return false;
+      }
+      if (!output.ready || this.#ranges.length >= MAX_RANGES) {
+        this.atEnd = false;
+        return false;
+      }
+      // No larger than what is there: an event keeps its whole chunk in memory.
+      const length = Math.min(this.#seenSize - this.#offset, chunkBytes);
+      const chunk = Buffer.allocUnsafeSlow(length);
+      const read = this.#handle.readAt(chunk, 0, length, this.#offset);
+      if (read === 0) {
+        this.atEnd = true;
+        return false;
+      }
+      left -= read;
+      this.#take(chunk, read);
+    }
+    this.atEnd = false;
+    return true;
+  }
+
+  /** The file is over: its unfinished line is one. */
+  finish(): void {
+    const partial = this.#partial;
+    this.#partial = null;
+    if (partial === null) return;
+    const start = this.#offset;
+    if (this.#skipping) return this.#pass(partial, partial.length);
+    const batch = this.#batch(partial, start + partial.length, 0, partial.length);
+    batch.add(0, partial.length);
+    this.#send(batch);
+  }
+
+  /** Gives the open file to a next generation, which alone closes it. */
+  takeHandle(): OpenFile {
+    return this.#handle;
+  }
+
+  close(): void {
+    this.#handle.close();
+  }
+
+  #take(chunk: Buffer, length: number): void {
+    let from = 0;
+    if (this.#skipping) {
+      const newline = chunk.indexOf(NEWLINE);
+      if (newline < 0 || newline >= length) return this.#pass(chunk, length);
+      this.#skipping = false;
+      from = newline + 1;
+    }
+    const last = chunk.lastIndexOf(NEWLINE, length - 1);
+    if (last >= from) return this.#takeLines(chunk, from, last + 1);
+    if (from > 0) return this.#pass(chunk, from);
+    const { bounds, counts } = this.#host;
+    if (length > bounds.maxLineBytes) {
+      const end = pieceEnd(chunk, 0, length, bounds.maxLineBytes);
+      const batch = this.#batch(chunk, this.#offset + end, 0, end);
+      batch.add(0, end);
+      counts.long += 1;
+      this.#skipping = bounds.longLines === "cut";
+      return this.#send(batch);
+    }
+    this.#partial = Buffer.from(chunk.subarray(0, length));
+  }
+
+  #takeLines(chunk: Buffer, from: number, end: number): void {
+    const batch = this.#batch(chunk, this.#offset + end, from, end);
+    addLines(batch, from, end, this.#host.bounds, this.#host.counts);
+    this.#send(batch);
+  }
+
+  /** A batch that starts at `#offset`; moves on to `end`. Send it before the next. */
+  #batch(chunk: Buffer, end: number, tailFrom: number, tailTo: number): EventBatch {
+    if (this.#stream === "") this.#stream = this.#nameStream(chunk);
+    const tail = fingerprint(chunk, Math.max(tailFrom, tailTo - MAX_TAIL_BYTES), tailTo);
+    const range: Range = { end, tail, done: false };
+    const { source, wallMs } = { source: this.#host.source, wallMs: this.#host.wallMs() };
+    const start = this.#offset;
+    this.#offset = end;
+    this.#readTail = tail;
+    this.#partial = null;
+    this.#ranges.push(range);
+    return new EventBatch(source, this.#stream, this.path, chunk, start, wallMs, () => {
+      range.done = true;
+      this.#advance();
+    });
+  }
+
+  #send(batch: EventBatch): void {
+    if (batch.events.length === 0) batch.done();
+    else this.#host.output.emit(batch);
+  }
+
+  /** Bytes that are nobody's: the rest of a line that was cut. */
+  #pass(chunk: Buffer, length: number): void {
+    this.#batch(chunk, this.#offset + length, 0, length).done();
+  }
+
+  #advance(): void {
+    let done = 0;
+    for (const range of this.#ranges) {
+      if (!range.done) break;
+      this.#acked = range.end;
+      this.#ackedTail = range.tail;
+      done += 1;
+    }
+    if (done > 0) this.#ranges.splice(0, done);
+  }
+
+  #nameStream(chunk: Buffer): string {
+    const newline = chunk.indexOf(NEWLINE);
+    const end = Math.min(newline < 0 ? chunk.length : newline, MAX_NAME_BYTES);
+    const parts = [this.device, this.inode, this.generation].map((n) => n.toString(36));
+    return [this.#host.instance, ...parts, fingerprint(chunk, 0, end).hash].join(".");
+  }
+
+  #isWithinLine(): boolean {
+    const before = Buffer.alloc(1);
+    return this.#handle.readAt(before, 0, 1, this.#offset - 1) === 1 && before[0] !== NEWLINE;
+  }
+}
+
+/** A file that nobody has seen yet. */
+export function newEntry(
+  path: string,
+  stat: { readonly device: number; readonly inode: number },
+  generation: number,
+): Entry {
+  const { device, inode } = stat;
+  const none = { head: NO_BYTES, tail: NO_BYTES, stream: "", offset: 0 };
+  return { path, device, inode, generation, ...none };
+}
+
+/** Whether an open file is the one of the entry, with all that was read of it. */
+export function matches(handle: OpenFile, entry: Entry): boolean {
+  if (handle.stat().sizeBytes < entry.offset) return false;
+  if (!holds(handle, 0, entry.head)) return false;
+  return holds(handle, entry.offset - entry.tail.length, entry.tail);
+}
