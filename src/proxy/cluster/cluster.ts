@@ -1,0 +1,276 @@
+import type { ClusterBinding, ClusterPolicy } from "../../api/snapshot.ts";
+import type { ClusterStats } from "../../api/stats.ts";
+import type { ProxyContext } from "../context.ts";
+import type { FailureCode } from "../errors.ts";
+import type { Stream } from "../stream.ts";
+import { ClusterCounters, increment } from "../telemetry/counters.ts";
+import { tryFailed } from "../tries.ts";
+import { Http1Upstream } from "../upstream/http1_connection.ts";
+import { Breaker } from "./breaker.ts";
+import { Discovery } from "./discovery.ts";
+import { Endpoint } from "./endpoint.ts";
+import { RoundRobin } from "./round_robin.ts";
+
+/**
+ * The endpoints of one callee with their connections, limits and breaker. A new Snapshot updates it in
+ * place: connections and counters of what stays live on.
+ */
+export class Cluster {
+  readonly name: string;
+  readonly counters = new ClusterCounters();
+  policy: ClusterPolicy;
+  breaker: Breaker | null = null;
+  endpoints: readonly Endpoint[] = [];
+  readonly #context: ProxyContext;
+  readonly #balancer = new RoundRobin();
+  readonly #discovery: Discovery;
+  readonly #connections = new Set<Http1Upstream>();
+  /** Streams that wait for a connection, oldest first; bounded by `maxPendingRequests`. */
+  readonly #waiting: Stream[] = [];
+  #closed = false;
+
+  constructor(name: string, policy: ClusterPolicy, binding: ClusterBinding, context: ProxyContext) {
+    this.name = name;
+    this.policy = policy;
+    this.#context = context;
+    this.#discovery = new Discovery(name, context, (addresses) => this.#setEndpoints(addresses));
+    this.#makeBreaker();
+    this.#discovery.follow(binding);
+  }
+
+  update(policy: ClusterPolicy, binding: ClusterBinding): void {
+    const breakerChanged = JSON.stringify(policy.breaker) !== JSON.stringify(this.policy.breaker);
+    this.policy = policy;
+    if (breakerChanged) this.#makeBreaker();
+    this.#discovery.follow(binding);
+  }
+
+  /** No new tries; connections close when theirs end. */
+  close(): void {
+    this.#closed = true;
+    this.#discovery.stop();
+    this.#setEndpoints([]);
+  }
+
+  /** Closes every connection at once. */
+  terminate(): void {
+    this.close();
+    for (const connection of [...this.#connections]) connection.terminate();
+  }
+
+  #makeBreaker(): void {
+    const { breaker } = this.policy;
+    this.breaker =
+      breaker === null
+        ? null
+        : new Breaker(breaker, this.#context.clock.now(), (to, errorRate) => {
+            increment(this.counters.transitions, to);
+            const { kind, text } = BREAKER_EVENTS[to];
+            const rate = to === "open" ? ` (${Math.round(errorRate * 100)}% of tries failed)` : "";
+            this.#context.events.add(kind, this.name, text + rate);
+          });
+  }
+
+  #setEndpoints(addresses: readonly { host: string; port: number }[]): void {
+    const before = new Map(this.endpoints.map((endpoint) => [endpoint.key, endpoint]));
+    const after: Endpoint[] = [];
+    for (const { host, port } of addresses) {
+      const endpoint = before.get(`${host}:${port}`) ?? new Endpoint(host, port);
+      before.delete(endpoint.key);
+      if (!after.includes(endpoint)) after.push(endpoint);
+    }
+    this.endpoints = after;
+    for (const gone of before.values()) {
+      gone.removed = true;
+      for (const connection of gone.idle.splice(0)) connection.close();
+    }
+    this.#serveWaiting();
+  }
+
+  // -------------------------------------------------------------- requests
+
+  /** Takes a request in, or refuses it at once; `leave` follows where it was taken in. */
+  admit(): boolean {
+    const { counters } = this;
+    if (counters.requestsActive >= this.policy.limits.maxRequests) {
+      increment(counters.overflow, "requests");
+      return false;
+    }
+    counters.requestsActive++;
+    return true;
+  }
+
+  leave(stream: Stream): void {
+    this.judge(stream, 0, null);
+    this.#endTry(stream);
+    this.counters.requestsActive--;
+  }
+
+  /** Finds the stream's try an endpoint and a connection, now or later; or fails it. */
+  connect(stream: Stream): void {
+    this.#endTry(stream);
+    if (this.endpoints.length === 0) {
+      if (this.#discovery.isPending && !this.#closed) return this.#wait(stream);
+      this.counters.noEndpoint++;
+      return tryFailed(stream, "no-endpoint");
+    }
+    const endpoint = this.#balancer.pick(this.endpoints, stream.endpoint)!;
+    const connection = endpoint.idle.pop();
+    if (connection !== undefined) return this.#assign(stream, connection);
+    if (this.counters.connectionsActive >= this.policy.limits.maxConnections) {
+      // Another endpoint's idle connection makes room for one to this endpoint.
+      const spare = this.endpoints.find((other) => other.idle.length !== 0);
+      if (spare === undefined) return this.#wait(stream);
+      spare.idle.pop()!.close();
+    }
+    this.#dial(stream, endpoint);
+  }
+
+  /** Sends the stream's request once more on a new connection: the idle one was closed under us. */
+  reconnect(stream: Stream, endpoint: Endpoint): void {
+    this.#dial(stream, endpoint);
+  }
+
+  #wait(stream: Stream): void {
+    if (this.counters.requestsPending >= this.policy.limits.maxPendingRequests) {
+      increment(this.counters.overflow, "pending");
+      return tryFailed(stream, "overflow-pending");
+    }
+    this.#waiting.push(stream);
+    this.counters.requestsPending++;
+  }
+
+  #open(stream: Stream, endpoint: Endpoint): void {
+    stream.endpoint = endpoint;
+    stream.endpointIsBusy = true;
+    stream.tries++;
+    endpoint.active++;
+    endpoint.tries++;
+    this.counters.triesStarted++;
+  }
+
+  #assign(stream: Stream, connection: Http1Upstream): void {
+    this.#open(stream, connection.endpoint);
+    connection.send(stream);
+  }
+
+  #dial(stream: Stream, endpoint: Endpoint): void {
+    if (!stream.endpointIsBusy) this.#open(stream, endpoint);
+    const connection = new Http1Upstream(this, endpoint, this.#context);
+    this.#connections.add(connection);
+    this.counters.connectionsActive++;
+    this.counters.connectionsTotal++;
+    connection.dial(stream);
+  }
+
+  /**
+   * Accounts for a try's outcome, once. Status 0 without a code: it said nothing of the endpoint.
+   */
+  judge(stream: Stream, status: number, code: FailureCode | null): void {
+    const { counters } = this;
+    if (stream.tryIsRetry) {
+      stream.tryIsRetry = false;
+      counters.retriesActive--;
+    }
+    if (!stream.tryOpen) return;
+    stream.tryOpen = false;
+    const now = this.#context.clock.now();
+    const failed = status >= 500 || code !== null;
+    if (stream.breakerPass !== 0) {
+      if (status === 0 && code === null) this.breaker?.release(stream.breakerPass);
+      else this.breaker?.record(stream.breakerPass, now, failed);
+      stream.breakerPass = 0;
+    }
+    if (failed) {
+      counters.triesFailed++;
+      stream.endpoint!.triesFailed++;
+    }
+    if (code !== null) increment(counters.failures, code);
+    if (status !== 0) {
+      counters.tries.add(status);
+      counters.tryDuration.observe(now - stream.tryStartedMs);
+    }
+  }
+
+  #endTry(stream: Stream): void {
+    if (!stream.endpointIsBusy) return;
+    stream.endpointIsBusy = false;
+    stream.endpoint!.active--;
+  }
+
+  /** The stream gave up: it neither waits nor counts any more. */
+  forget(stream: Stream): void {
+    const index = this.#waiting.indexOf(stream);
+    if (index < 0) return;
+    this.#waiting.splice(index, 1);
+    this.counters.requestsPending--;
+  }
+
+  // -------------------------------------------------------------- connections
+
+  /** A connection is free again. */
+  release(connection: Http1Upstream): void {
+    if (connection.endpoint.removed || this.#closed) return connection.close();
+    const stream = this.#nextWaiting();
+    if (stream !== null) return this.#assign(stream, connection);
+    connection.endpoint.idle.push(connection);
+    this.#context.timeouts.list(this.policy.idleTimeoutMs).arm(connection.timeout);
+  }
+
+  /** A connection is gone. */
+  closed(connection: Http1Upstream): void {
+    if (!this.#connections.delete(connection)) return;
+    this.counters.connectionsActive--;
+    const { idle } = connection.endpoint;
+    const index = idle.indexOf(connection);
+    if (index >= 0) idle.splice(index, 1);
+    this.#serveWaiting();
+  }
+
+  #nextWaiting(): Stream | null {
+    const stream = this.#waiting.shift();
+    if (stream === undefined) return null;
+    this.counters.requestsPending--;
+    return stream;
+  }
+
+  #serveWaiting(): void {
+    for (let count = this.#waiting.length; count > 0; count--) {
+      const isFull = this.counters.connectionsActive >= this.policy.limits.maxConnections;
+      if (isFull && this.endpoints.length !== 0) return;
+      if (this.endpoints.length === 0 && this.#discovery.isPending && !this.#closed) return;
+      this.connect(this.#nextWaiting()!);
+    }
+  }
+
+  stats(): ClusterStats {
+    const { counters } = this;
+    return {
+      name: this.name,
+      kind: this.policy.kind,
+      breaker: this.breaker === null ? "none" : this.breaker.state,
+      requestsActive: counters.requestsActive,
+      requestsPending: counters.requestsPending,
+      connectionsActive: counters.connectionsActive,
+      triesTotal: counters.triesStarted,
+      triesFailedTotal: counters.triesFailed,
+      retriesTotal: counters.retries,
+      overflowTotal: [...counters.overflow.values()].reduce((sum, count) => sum + count, 0),
+      rejectedByBreakerTotal: counters.rejectedByBreaker,
+      noEndpointTotal: counters.noEndpoint,
+      endpoints: this.endpoints.map((endpoint) => ({
+        address: endpoint.address,
+        port: endpoint.port,
+        active: endpoint.active,
+        triesTotal: endpoint.tries,
+        triesFailedTotal: endpoint.triesFailed,
+      })),
+    };
+  }
+}
+
+const BREAKER_EVENTS = {
+  open: { kind: "breaker-opened", text: "the circuit breaker opened" },
+  "half-open": { kind: "breaker-half-open", text: "the circuit breaker lets probes through" },
+  closed: { kind: "breaker-closed", text: "the circuit breaker closed" },
+} as const;

@@ -1,0 +1,349 @@
+import { TimeoutEntry, type TimeoutList } from "../../base/timeouts.ts";
+import type { NetError, Socket, SocketHandler } from "../../base/world.ts";
+import {
+  localResponseSize,
+  responseHeadSize,
+  writeLocalResponse,
+  writeResponseHead,
+} from "../../codec/http1/encoder.ts";
+import { RequestDecoder, type RequestSink } from "../../codec/http1/request_decoder.ts";
+import type { HeaderBlock } from "../../codec/headers.ts";
+import type { CodecError, RequestHead, ResponseHead } from "../../codec/message.ts";
+import type { ProxyContext } from "../context.ts";
+import type { HttpListener } from "../listener/http_listener.ts";
+import {
+  processRequest,
+  processRequestBody,
+  processRequestEnd,
+  processRequestTrailers,
+} from "../process_request.ts";
+import { abandonStream } from "../process_response.ts";
+import { SocketWriter } from "../socket_writer.ts";
+import { type Downstream, Stream } from "../stream.ts";
+import { streamTimedOut } from "../tries.ts";
+import { writeChunk, writeLastChunk } from "../upstream/http1_connection.ts";
+
+/** How long a closing connection waits for the caller's own close, reading what still comes. */
+const LINGER_MS = 1000;
+
+/** One HTTP/1.x connection of a caller: one stream after the other. */
+export class Http1Downstream implements SocketHandler, RequestSink, Downstream {
+  readonly #listener: HttpListener;
+  readonly #context: ProxyContext;
+  readonly #writer: SocketWriter;
+  readonly #decoder: RequestDecoder;
+  readonly #stream: Stream;
+  readonly #timeout: TimeoutEntry;
+  #socket: Socket;
+  /** Between a request's head and the end of both request and answer. */
+  #active = false;
+  #requestDone = true;
+  #responseDone = true;
+  #keepAlive = true;
+  #chunked = false;
+  #trailers: HeaderBlock | null = null;
+  #tunnel = false;
+  /** Within `decoder.feed`: the decoder goes on by itself. */
+  #feeding = false;
+  #paused = false;
+  /** The last answer is out or on its way: what still comes is dropped. */
+  #closing = false;
+  #ended = false;
+
+  constructor(listener: HttpListener, socket: Socket, context: ProxyContext) {
+    this.#listener = listener;
+    this.#socket = socket;
+    this.#context = context;
+    this.#writer = new SocketWriter(context.scratch);
+    this.#writer.socket = socket;
+    this.#decoder = new RequestDecoder(listener.config.policy, this);
+    this.#stream = new Stream(context, this, this.#decoder.head, streamTimedOut);
+    this.#timeout = new ConnectionTimeout(this);
+  }
+
+  onOpen(): void {
+    this.#idleList.arm(this.#timeout);
+  }
+
+  get #idleList(): TimeoutList {
+    return this.#context.timeouts.list(this.#listener.config.policy.idleTimeoutMs);
+  }
+
+  /** No request is in hand. */
+  get isIdle(): boolean {
+    return !this.#active && this.#decoder.isIdle;
+  }
+
+  // -------------------------------------------------------------- from the caller
+
+  onData(bytes: Uint8Array): void {
+    if (this.#closing) return;
+    this.#feeding = true;
+    const error = this.#decoder.feed(bytes);
+    this.#feeding = false;
+    this.#afterFeed(error);
+    this.#context.scratch.flush();
+  }
+
+  #afterFeed(error: CodecError | null): void {
+    if (this.#closing) return;
+    if (error !== null) return this.#refuse(error);
+    // Requests that do not wait for their turn are left to the kernel's window.
+    if (this.#decoder.heldBytes !== 0) this.pauseRequest();
+    else if (!this.#active && !this.#decoder.isIdle) {
+      const list = this.#context.timeouts.list(this.#listener.config.policy.headerTimeoutMs);
+      if (this.#timeout.list !== list) list.arm(this.#timeout);
+    }
+  }
+
+  onRequestHead(head: RequestHead): void {
+    if (this.#timeout.list !== null) this.#timeout.disarm();
+    this.#decoder.hold = true;
+    this.#active = true;
+    this.#requestDone = false;
+    this.#responseDone = false;
+    this.#trailers = null;
+    this.#keepAlive = head.keepAlive;
+    this.#stream.begin(this.#listener.config, this.#socket.remoteAddress);
+    processRequest(this.#stream);
+  }
+
+  onBody(bytes: Uint8Array, start: number, end: number): void {
+    processRequestBody(this.#stream, bytes, start, end);
+  }
+
+  onTrailers(trailers: HeaderBlock): void {
+    processRequestTrailers(this.#stream, trailers);
+  }
+
+  onMessageEnd(): void {
+    this.#requestDone = true;
+    processRequestEnd(this.#stream);
+    if (this.#responseDone) this.#recycle();
+  }
+
+  #refuse(error: CodecError): void {
+    this.#listener.config.counters.malformed++;
+    if (this.#active) {
+      const wasSilent = !this.#stream.responseStarted;
+      abandonStream(this.#stream, "DPE");
+      if (!wasSilent) {
+        this.#socket.terminate();
+        return;
+      }
+    }
+    this.#context.accessLog.addMalformed(this.#listener.config.name, this.#socket.remoteAddress, error);
+    this.#sendClosing(error.status, `${error.code}: ${error.message}\n`);
+  }
+
+  /** An answer to what never became a request; the connection ends with it. */
+  #sendClosing(status: number, text: string): void {
+    const body = new TextEncoder().encode(text);
+    writeLocalResponse(this.#writer.begin(localResponseSize(PLAIN_TEXT, body)), status, PLAIN_TEXT, body, {
+      minorVersion: 1,
+      keepAlive: false,
+      withoutBody: false,
+    });
+    this.#close();
+  }
+
+  onDrain(): void {
+    if (this.#writer.drain()) {
+      if (this.#closing) this.#finishClosing();
+      else if (this.#active) this.#stream.connection?.resumeResponse();
+    }
+    this.#context.scratch.flush();
+  }
+
+  /** The caller sends no more; it may still read. */
+  onEnd(): void {
+    this.#ended = true;
+    if (this.#closing || !this.#active) {
+      this.#socket.close();
+    } else if (this.#tunnel) {
+      processRequestEnd(this.#stream);
+    } else {
+      const error = this.#requestDone ? null : this.#decoder.end();
+      this.#keepAlive = false;
+      if (error !== null) {
+        abandonStream(this.#stream, "DC");
+        this.#socket.terminate();
+      }
+    }
+    this.#context.scratch.flush();
+  }
+
+  onClose(_error: NetError | null): void {
+    this.#timeout.disarm();
+    this.#writer.detach();
+    this.#closing = true;
+    if (this.#active) {
+      this.#active = false;
+      abandonStream(this.#stream, "DC");
+    }
+    this.#listener.closed(this);
+    this.#context.scratch.flush();
+  }
+
+  pauseRequest(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#socket.pause();
+  }
+
+  resumeRequest(): void {
+    if (!this.#paused || this.#decoder.heldBytes !== 0) return;
+    this.#paused = false;
+    this.#socket.resume();
+  }
+
+  // -------------------------------------------------------------- to the caller
+
+  sendInterim(head: ResponseHead): void {
+    if (this.#stream.head.minorVersion === 0) return;
+    writeResponseHead(this.#writer.begin(responseHeadSize(head)), head, 1, "none", true);
+  }
+
+  sendHead(head: ResponseHead): void {
+    const { minorVersion } = this.#stream.head;
+    let { framing } = head;
+    if (framing === "chunked" || framing === "until-close") {
+      framing = minorVersion === 1 ? "chunked" : "until-close";
+    }
+    if (framing === "until-close" || this.#listener.draining) this.#keepAlive = false;
+    this.#chunked = framing === "chunked";
+    const out = this.#writer.begin(responseHeadSize(head));
+    writeResponseHead(out, head, minorVersion, framing, this.#keepAlive);
+  }
+
+  sendBody(bytes: Uint8Array, start: number, end: number): boolean {
+    if (this.#chunked) writeChunk(this.#writer, bytes, start, end);
+    else this.#writer.data(bytes, start, end);
+    return !this.#writer.isBlocked;
+  }
+
+  sendTrailers(trailers: HeaderBlock): void {
+    this.#trailers = trailers;
+  }
+
+  endResponse(): void {
+    if (this.#chunked) {
+      writeLastChunk(this.#writer, this.#trailers);
+      this.#chunked = false;
+    }
+    this.#responseDone = true;
+    this.#endExchange();
+  }
+
+  sendLocal(status: number, headers: Readonly<Record<string, string>>, body: Uint8Array): void {
+    const { head } = this.#stream;
+    // A body that nobody reads would be taken for the next request.
+    if (!this.#requestDone && head.framing !== "none") this.#keepAlive = false;
+    if (this.#listener.draining) this.#keepAlive = false;
+    const out = this.#writer.begin(localResponseSize(headers, body));
+    writeLocalResponse(out, status, headers, body, {
+      minorVersion: head.minorVersion,
+      keepAlive: this.#keepAlive,
+      withoutBody: head.method === "HEAD",
+    });
+    this.#responseDone = true;
+    this.#endExchange();
+  }
+
+  #endExchange(): void {
+    if (this.#requestDone) this.#recycle();
+    // Without a body the request's end is about to be told.
+    else if (this.#stream.head.framing !== "none" || this.#tunnel) this.#close();
+  }
+
+  /** Request and answer are whole: the next request, or the end. */
+  #recycle(): void {
+    this.#active = false;
+    if (!this.#keepAlive || this.#tunnel) return this.#close();
+    if (this.#writer.isBlocked) {
+      // A caller that does not read its answer gets no further one before it does.
+    }
+    this.#idleList.arm(this.#timeout);
+    this.#decoder.hold = false;
+    if (this.#feeding) return;
+    if (this.#decoder.heldBytes !== 0) {
+      this.#feeding = true;
+      const error = this.#decoder.resume();
+      this.#feeding = false;
+      this.#afterFeed(error);
+    }
+    this.resumeRequest();
+  }
+
+  abort(): void {
+    this.#active = false;
+    this.#closing = true;
+    this.#socket.terminate();
+  }
+
+  becomeTunnel(): void {
+    this.#tunnel = true;
+    this.#requestDone = false;
+    this.#chunked = false;
+    this.#decoder.becomeRaw();
+    if (!this.#feeding) this.#decoder.resume();
+    this.resumeRequest();
+    if (this.#ended) processRequestEnd(this.#stream);
+  }
+
+  // -------------------------------------------------------------- closing
+
+  /** Closes when all is written. */
+  #close(): void {
+    this.#active = false;
+    this.#closing = true;
+    this.#context.scratch.flush();
+    this.#context.timeouts.list(LINGER_MS).arm(this.#timeout);
+    if (!this.#writer.isBlocked) this.#finishClosing();
+  }
+
+  /**
+   * FIN at once, but the socket stays until the caller closed too: closing with unread data would
+   * reset the connection and may take the answer along (RFC 9112, 9.6).
+   */
+  #finishClosing(): void {
+    if (this.#ended) {
+      this.#socket.close();
+      return;
+    }
+    this.#socket.shutdown();
+    this.#paused = false;
+    this.#socket.resume();
+  }
+
+  /** Ends an idle connection; a busy one ends with its answer. */
+  drain(): void {
+    if (this.isIdle && !this.#closing) this.#close();
+  }
+
+  terminate(): void {
+    this.#socket.terminate();
+  }
+
+  expire(): void {
+    if (this.#closing) {
+      // The answer is still on its way to a slow reader, or the caller does not close.
+      if (this.#writer.isBlocked) this.#context.timeouts.list(LINGER_MS).arm(this.#timeout);
+      else this.#socket.terminate();
+    } else if (this.#decoder.isIdle) this.#close();
+    else this.#sendClosing(408, "the request's head did not arrive in time\n");
+    this.#context.scratch.flush();
+  }
+}
+
+const PLAIN_TEXT: Readonly<Record<string, string>> = { "content-type": "text/plain" };
+
+class ConnectionTimeout extends TimeoutEntry {
+  constructor(readonly connection: Http1Downstream) {
+    super();
+  }
+
+  override onTimeout(): void {
+    this.connection.expire();
+  }
+}

@@ -1,0 +1,11 @@
+import type { ListenerPolicy } from "../../api/snapshot.ts";
+import type { RouteTable } from "../route/route_table.ts";
+import type { ListenerCounters } from "../telemetry/counters.ts";
+
+/** What a listener is at a time: replaced whole by a new Snapshot, read anew for each request. */
+export interface ListenerConfig {
+  readonly name: string;
+  readonly policy: ListenerPolicy;
+  readonly routes: RouteTable;
+  readonly counters: ListenerCounters;
+}

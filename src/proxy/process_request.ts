@@ -1,0 +1,170 @@
+import type { HeaderBlock } from "../codec/headers.ts";
+import type { DirectAnswer } from "./filters/filter.ts";
+import { answerLocally, failStream } from "./process_response.ts";
+import { normalizePath } from "./route/normalize_path.ts";
+import type { Stream } from "./stream.ts";
+import { startTry } from "./tries.ts";
+
+/**
+ * The life of a request, the same for every HTTP version: normalise, route, the route's filters in
+ * order, cluster. The answer comes back through `process_response.ts`. The seven hops: socket, codec,
+ * processRequest, filters, cluster, codec, socket.
+ */
+export function processRequest(stream: Stream): void {
+  const { head, config } = stream;
+  if (head.method === "CONNECT") return failStream(stream, "unsupported-method");
+  if (head.unusualPath && !normalise(stream)) return failStream(stream, "bad-path");
+  const route = config.routes.find(head);
+  if (route === null) return failStream(stream, "no-route");
+  stream.route = route;
+  route.counters.active++;
+  const { timeouts } = stream.context;
+  const { timeoutMs, idleTimeoutMs } = route.policy;
+  if (timeoutMs !== 0) timeouts.list(timeoutMs).arm(stream.requestTimeout);
+  if (idleTimeoutMs !== 0) timeouts.list(idleTimeoutMs).arm(stream.idleTimeout);
+  filterRequestHeaders(stream, 0);
+}
+
+/** Before anything is compared with the path: what is matched is what is passed on. */
+function normalise(stream: Stream): boolean {
+  const { head } = stream;
+  if (head.target === "*") return true;
+  const path = normalizePath(head.path);
+  if (path === null) return false;
+  const query = head.target.indexOf("?");
+  head.rewritten = query < 0 ? path : path + head.target.slice(query);
+  return true;
+}
+
+function filterRequestHeaders(stream: Stream, from: number): void {
+  const filters = stream.route!.chain.requestHeaders;
+  for (let index = from; index < filters.length; index++) {
+    let verdict: DirectAnswer | undefined | Promise<DirectAnswer | undefined>;
+    try {
+      verdict = filters[index]!.onRequestHeaders(stream);
+    } catch {
+      return failStream(stream, "filter-error");
+    }
+    if (verdict === undefined) continue;
+    if (!(verdict instanceof Promise)) return answerDirectly(stream, verdict);
+    return waitForVerdict(stream, verdict, index + 1);
+  }
+  chooseCluster(stream);
+}
+
+function waitForVerdict(
+  stream: Stream,
+  verdict: Promise<DirectAnswer | undefined>,
+  next: number,
+): void {
+  const { generation } = stream;
+  stream.requestHeld = true;
+  stream.downstream.pauseRequest();
+  verdict
+    .then(
+      (answer) => {
+        if (stream.generation !== generation || stream.finished) return;
+        if (answer === undefined) filterRequestHeaders(stream, next);
+        else answerDirectly(stream, answer);
+        if (!stream.finished) releaseRequest(stream);
+      },
+      () => {
+        if (stream.generation === generation) failStream(stream, "filter-error");
+      },
+    )
+    .finally(() => stream.context.scratch.flush());
+}
+
+/** Goes on with what came while a promise held the request. */
+function releaseRequest(stream: Stream): void {
+  stream.requestHeld = false;
+  const held = stream.heldRequest.splice(0);
+  for (const event of held) event();
+  if (stream.connection !== null) stream.downstream.resumeRequest();
+}
+
+function answerDirectly(stream: Stream, answer: DirectAnswer): void {
+  stream.detail = "direct_response";
+  answerLocally(stream, answer.status, answer.headers, new TextEncoder().encode(answer.body));
+}
+
+function chooseCluster(stream: Stream): void {
+  const cluster = stream.route!.chooseCluster(stream.context.random);
+  if (!cluster.admit()) {
+    return failStream(stream, "overflow-requests", cluster.name);
+  }
+  stream.cluster = cluster;
+  startTry(stream);
+}
+
+// ---------------------------------------------------------------- body and end of the request
+
+/** A slice of the request's body. */
+export function processRequestBody(
+  stream: Stream,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): void {
+  if (stream.finished) return;
+  if (stream.requestHeld) {
+    stream.heldRequest.push(() => processRequestBody(stream, bytes, start, end));
+    return;
+  }
+  stream.requestBytes += end - start;
+  if (stream.idleTimeout.list !== null) stream.touch();
+  const filters = stream.tunnel ? NO_FILTERS : stream.route!.chain.requestBody;
+  if (filters.length === 0) return sendRequestBody(stream, bytes, start, end);
+  let body = bytes.subarray(start, end);
+  try {
+    for (const filter of filters) body = filter.onRequestBody(stream, body);
+  } catch {
+    return failStream(stream, "filter-error");
+  }
+  if (body.length !== 0) sendRequestBody(stream, body, 0, body.length);
+}
+
+const NO_FILTERS = [] as const;
+
+function sendRequestBody(stream: Stream, bytes: Uint8Array, start: number, end: number): void {
+  const { connection, bodyParts } = stream;
+  if (stream.bodyIsWhole && !stream.tunnel) {
+    stream.bodyKeptBytes += end - start;
+    const keeps = stream.bodyKeptBytes <= (stream.route!.retry?.maxBodyBytes ?? 0);
+    if (keeps || connection === null) bodyParts.push({ bytes, start, end });
+    if (!keeps && connection !== null) {
+      bodyParts.length = 0;
+      stream.bodyIsWhole = false;
+    }
+  }
+  // Without a connection the socket is paused: what is kept is bounded by one read.
+  if (connection === null || !connection.sendBody(bytes, start, end)) {
+    stream.downstream.pauseRequest();
+  }
+}
+
+export function processRequestTrailers(stream: Stream, trailers: HeaderBlock): void {
+  if (stream.finished) return;
+  if (stream.requestHeld) {
+    stream.heldRequest.push(() => processRequestTrailers(stream, trailers));
+    return;
+  }
+  try {
+    for (const filter of stream.route!.chain.requestTrailers) {
+      filter.onRequestTrailers(stream, trailers);
+    }
+  } catch {
+    return failStream(stream, "filter-error");
+  }
+  stream.trailers = trailers;
+}
+
+export function processRequestEnd(stream: Stream): void {
+  if (stream.finished) return;
+  if (stream.requestHeld) {
+    stream.heldRequest.push(() => processRequestEnd(stream));
+    return;
+  }
+  stream.requestEnded = true;
+  stream.connection?.endRequest(stream.trailers);
+}

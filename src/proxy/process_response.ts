@@ -1,0 +1,226 @@
+import type { FallbackTrigger } from "../api/snapshot.ts";
+import type { HeaderBlock } from "../codec/headers.ts";
+import type { ResponseHead } from "../codec/message.ts";
+import { DECISIONS, type FailureCode } from "./errors.ts";
+import type { Stream } from "./stream.ts";
+import { increment } from "./telemetry/counters.ts";
+
+/** The life of an answer: the route's filters in reverse, then the caller; or an answer made here. */
+export function processResponse(stream: Stream, head: ResponseHead): void {
+  stream.responseStarted = true;
+  stream.status = head.status;
+  stream.detail = "via_upstream";
+  filterResponseHeaders(stream, head, 0);
+}
+
+function filterResponseHeaders(stream: Stream, head: ResponseHead, from: number): void {
+  const filters = stream.route!.chain.responseHeaders;
+  for (let index = from; index < filters.length; index++) {
+    let waits: void | Promise<void>;
+    try {
+      waits = filters[index]!.onResponseHeaders(stream, head);
+    } catch {
+      stream.responseStarted = false;
+      return failStream(stream, "filter-error");
+    }
+    if (waits instanceof Promise) return waitForFilter(stream, head, waits, index + 1);
+  }
+  if (head.status === 101) startTunnel(stream, head);
+  else stream.downstream.sendHead(head);
+}
+
+function waitForFilter(stream: Stream, head: ResponseHead, waits: Promise<void>, next: number): void {
+  const { generation } = stream;
+  stream.responseHeld = true;
+  stream.connection?.pauseResponse();
+  waits
+    .then(
+      () => {
+        if (stream.generation !== generation || stream.finished) return;
+        stream.responseHeld = false;
+        filterResponseHeaders(stream, head, next);
+        const held = stream.heldResponse.splice(0);
+        for (const event of held) event();
+        stream.connection?.resumeResponse();
+      },
+      () => {
+        if (stream.generation !== generation) return;
+        stream.responseStarted = false;
+        failStream(stream, "filter-error");
+      },
+    )
+    .finally(() => stream.context.scratch.flush());
+}
+
+function startTunnel(stream: Stream, head: ResponseHead): void {
+  stream.tunnel = true;
+  stream.requestTimeout.disarm();
+  stream.downstream.sendHead(head);
+  stream.connection!.becomeTunnel();
+  stream.downstream.becomeTunnel();
+}
+
+export function processResponseBody(
+  stream: Stream,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): void {
+  if (stream.responseHeld) {
+    stream.heldResponse.push(() => processResponseBody(stream, bytes, start, end));
+    return;
+  }
+  stream.responseBytes += end - start;
+  if (stream.idleTimeout.list !== null) stream.touch();
+  const filters = stream.tunnel ? NO_FILTERS : stream.route!.chain.responseBody;
+  if (filters.length !== 0) {
+    let body = bytes.subarray(start, end);
+    try {
+      for (const filter of filters) body = filter.onResponseBody(stream, body);
+    } catch {
+      return failStream(stream, "filter-error");
+    }
+    bytes = body;
+    start = 0;
+    end = body.length;
+  }
+  if (end > start && !stream.downstream.sendBody(bytes, start, end)) {
+    stream.connection?.pauseResponse();
+  }
+}
+
+const NO_FILTERS = [] as const;
+
+export function processResponseTrailers(stream: Stream, trailers: HeaderBlock): void {
+  if (stream.responseHeld) {
+    stream.heldResponse.push(() => processResponseTrailers(stream, trailers));
+    return;
+  }
+  try {
+    for (const filter of stream.route!.chain.responseTrailers) {
+      filter.onResponseTrailers(stream, trailers);
+    }
+  } catch {
+    return failStream(stream, "filter-error");
+  }
+  stream.downstream.sendTrailers(trailers);
+}
+
+/** The answer is whole. */
+export function processResponseEnd(stream: Stream): void {
+  if (stream.responseHeld) {
+    stream.heldResponse.push(() => processResponseEnd(stream));
+    return;
+  }
+  finishStream(stream);
+  stream.downstream.endResponse();
+}
+
+// ---------------------------------------------------------------- answers made here
+
+/** The request failed for good: the fallback where the route has one for it, else the plain answer. */
+export function failStream(stream: Stream, code: FailureCode, clusterName?: string): void {
+  if (stream.finished) return;
+  const decision = DECISIONS[code];
+  stream.addFlag(decision.flag);
+  if (stream.responseStarted) {
+    // The caller has a part of the answer already: only breaking off tells that the rest is missing.
+    stream.detail = code;
+    releaseUpstream(stream);
+    finishStream(stream);
+    stream.downstream.abort();
+    return;
+  }
+  const fallback = stream.route === null ? null : stream.route.fallback;
+  if (fallback !== null && decision.fallback !== null && fallback.on.has(decision.fallback)) {
+    return answerFallback(stream, decision.fallback, code);
+  }
+  const retry = stream.route?.retry ?? null;
+  if (retry !== null && stream.retries >= retry.attempts && decision.retry !== null) {
+    stream.addFlag("URX");
+  }
+  stream.detail = clusterName === undefined ? code : `${code}{${clusterName}}`;
+  const body = new TextEncoder().encode(`${decision.text}\n`);
+  answerLocally(stream, decision.status, PLAIN_TEXT, body);
+}
+
+const PLAIN_TEXT: Readonly<Record<string, string>> = { "content-type": "text/plain" };
+
+export function answerFallback(stream: Stream, trigger: FallbackTrigger, reason: string): void {
+  const route = stream.route!;
+  const fallback = route.fallback!;
+  increment(route.counters.fallbacks, trigger);
+  stream.detail = `fallback_${trigger}{${reason}}`;
+  answerLocally(stream, fallback.status, fallback.headers, fallback.body);
+}
+
+export function answerLocally(
+  stream: Stream,
+  status: number,
+  headers: Readonly<Record<string, string>>,
+  body: Uint8Array,
+): void {
+  stream.status = status;
+  stream.responseBytes = body.length;
+  releaseUpstream(stream);
+  finishStream(stream);
+  stream.downstream.sendLocal(status, headers, body);
+}
+
+/** The caller left. */
+export function abandonStream(stream: Stream, flag: "DC" | "DPE"): void {
+  if (stream.finished) return;
+  stream.addFlag(flag);
+  stream.detail = flag === "DC" ? "downstream_closed" : "downstream_malformed";
+  releaseUpstream(stream);
+  finishStream(stream);
+}
+
+/** Lets go of what the try in hand holds: its connection, its dial, its place in the queue. */
+export function releaseUpstream(stream: Stream): void {
+  const { connection, dialing, retryTimer } = stream;
+  if (retryTimer !== null) {
+    retryTimer.cancel();
+    stream.retryTimer = null;
+  }
+  if (connection !== null) {
+    stream.connection = null;
+    connection.cancel();
+  } else if (dialing !== null) {
+    stream.dialing = null;
+    dialing.abandonDial();
+  } else {
+    stream.cluster?.forget(stream);
+  }
+}
+
+/** Ends the account of a stream. It comes once a stream, whatever became of it. */
+function finishStream(stream: Stream): void {
+  if (stream.finished) return;
+  stream.finished = true;
+  const { route, cluster, context } = stream;
+  if (stream.requestTimeout.list !== null) stream.requestTimeout.disarm();
+  if (stream.tryTimeout.list !== null) stream.tryTimeout.disarm();
+  if (stream.idleTimeout.list !== null) stream.idleTimeout.disarm();
+  if (stream.heldRequest.length !== 0) stream.heldRequest.length = 0;
+  if (stream.heldResponse.length !== 0) stream.heldResponse.length = 0;
+  if (stream.bodyParts.length !== 0) stream.bodyParts.length = 0;
+  if (cluster !== null) cluster.leave(stream);
+  const now = context.clock.now();
+  const counters = route === null ? stream.config.counters.route("-") : route.counters;
+  if (route !== null) counters.active--;
+  counters.answers.add(stream.status);
+  counters.duration.observe(now - stream.startedMs);
+  if (route !== null && route.chain.complete.length !== 0) completeFilters(stream);
+  context.accessLog.add(stream, now);
+}
+
+function completeFilters(stream: Stream): void {
+  for (const filter of stream.route!.chain.complete) {
+    try {
+      filter.onComplete(stream);
+    } catch {
+      // The answer is out already: there is nobody left to tell.
+    }
+  }
+}

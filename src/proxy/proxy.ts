@@ -1,0 +1,232 @@
+import type { HostPort, ListenerPolicy, Snapshot } from "../api/snapshot.ts";
+import type { ListenerStats, ProxyStats } from "../api/stats.ts";
+import { Failure } from "../base/failure.ts";
+import { NetError, type World } from "../base/world.ts";
+import { Cluster } from "./cluster/cluster.ts";
+import { ProxyContext } from "./context.ts";
+import type { ListenerConfig } from "./listener/config.ts";
+import { HttpListener } from "./listener/http_listener.ts";
+import { Route } from "./route/route.ts";
+import { RouteTable } from "./route/route_table.ts";
+import { ListenerCounters } from "./telemetry/counters.ts";
+import { metricsText } from "./telemetry/metrics.ts";
+
+export interface ProxyOptions {
+  /** Takes lines of the access log and of events; several lines may come as one text. */
+  readonly log?: (lines: string) => void;
+}
+
+/** One data plane: what a Snapshot says, until the next one. */
+export class Proxy {
+  readonly #world: World;
+  readonly #context: ProxyContext;
+  readonly #startedMs: number;
+  #snapshot: Snapshot | null = null;
+  #listeners = new Map<string, HttpListener>();
+  #counters = new Map<string, ListenerCounters>();
+  #clusters = new Map<string, Cluster>();
+  #draining = false;
+
+  constructor(world: World, options: ProxyOptions = {}) {
+    this.#world = world;
+    this.#context = new ProxyContext(world, options.log ?? (() => {}));
+    this.#startedMs = world.clock.now();
+  }
+
+  /** The Snapshot in force. */
+  get snapshot(): Snapshot | null {
+    return this.#snapshot;
+  }
+
+  get ready(): boolean {
+    return this.#snapshot !== null && !this.#draining;
+  }
+
+  /** The port that a listener bound; the binding may have asked for a free one. */
+  portOf(listener: string): number {
+    return this.#listeners.get(listener)?.port ?? 0;
+  }
+
+  /**
+   * Puts a Snapshot in force without touching what it leaves as it is: connections of unchanged
+   * listeners and clusters live on, and a request in flight ends under the routes that it began with.
+   * @throws Failure `refused` or `port-in-use`; then nothing has changed.
+   */
+  apply(snapshot: Snapshot): void {
+    const { policy, bindings } = snapshot;
+    const added = new Map<string, Cluster>();
+    const opened: HttpListener[] = [];
+    try {
+      const clusters = this.#planClusters(snapshot, added);
+      const configs = this.#planListeners(snapshot, clusters);
+      const listeners = new Map<string, HttpListener>();
+      for (const [name, config] of configs) {
+        const address = bindings.listeners[name]!;
+        const current = this.#listenerAt(name, address);
+        if (current !== undefined) listeners.set(name, current);
+        else {
+          const listener = new HttpListener(config, address, this.#context);
+          opened.push(listener);
+          listeners.set(name, listener);
+        }
+      }
+      this.#putInForce(snapshot, clusters, configs, listeners);
+    } catch (error) {
+      for (const listener of opened) listener.terminate();
+      for (const cluster of added.values()) cluster.terminate();
+      const failure = refusal(error);
+      this.#context.events.add("snapshot-refused", snapshot.version, failure.message);
+      throw failure;
+    }
+    this.#context.accessLog.format = policy.accessLog.format;
+    this.#context.events.add("snapshot-applied", snapshot.version, "the Snapshot is in force");
+    this.#context.scratch.flush();
+  }
+
+  /** The open listener of that address, of the same name first: a renamed one keeps its socket. */
+  #listenerAt(name: string, address: HostPort): HttpListener | undefined {
+    const same = this.#listeners.get(name);
+    const candidates = same === undefined ? this.#listeners.values() : [same];
+    for (const listener of candidates) {
+      if (listener.address.host !== address.host) continue;
+      if (listener.address.port === address.port) return listener;
+    }
+    return undefined;
+  }
+
+  #planClusters(snapshot: Snapshot, added: Map<string, Cluster>): Map<string, Cluster> {
+    const clusters = new Map<string, Cluster>();
+    for (const [name, policy] of Object.entries(snapshot.policy.clusters)) {
+      const binding = snapshot.bindings.clusters[name];
+      if (binding === undefined) throw new Failure("refused", `cluster ${name} has no binding`);
+      let cluster = this.#clusters.get(name);
+      if (cluster === undefined) {
+        cluster = new Cluster(name, policy, binding, this.#context);
+        added.set(name, cluster);
+      }
+      clusters.set(name, cluster);
+    }
+    return clusters;
+  }
+
+  #planListeners(
+    snapshot: Snapshot,
+    clusters: ReadonlyMap<string, Cluster>,
+  ): Map<string, ListenerConfig> {
+    const configs = new Map<string, ListenerConfig>();
+    for (const [name, policy] of Object.entries(snapshot.policy.listeners)) {
+      if (snapshot.bindings.listeners[name] === undefined) {
+        throw new Failure("refused", `listener ${name} has no binding`);
+      }
+      const counters = this.#counters.get(name) ?? new ListenerCounters();
+      configs.set(name, { name, policy, counters, routes: this.#routes(policy, clusters, counters) });
+    }
+    return configs;
+  }
+
+  #routes(
+    policy: ListenerPolicy,
+    clusters: ReadonlyMap<string, Cluster>,
+    counters: ListenerCounters,
+  ): RouteTable {
+    const tools = { random: this.#world.random };
+    return new RouteTable(
+      policy.routes.map((route) => new Route(route, clusters, counters.route(route.name), tools)),
+    );
+  }
+
+  #putInForce(
+    snapshot: Snapshot,
+    clusters: Map<string, Cluster>,
+    configs: Map<string, ListenerConfig>,
+    listeners: Map<string, HttpListener>,
+  ): void {
+    for (const [name, cluster] of this.#clusters) {
+      const policy = snapshot.policy.clusters[name];
+      if (policy === undefined) cluster.close();
+      else cluster.update(policy, snapshot.bindings.clusters[name]!);
+    }
+    for (const [name, config] of configs) {
+      listeners.get(name)!.config = config;
+      this.#counters.set(name, config.counters);
+      const kept = new Set(config.policy.routes.map((route) => route.name));
+      for (const route of config.counters.routes.keys()) {
+        if (route !== "-" && !kept.has(route)) config.counters.routes.delete(route);
+      }
+    }
+    for (const [name, listener] of this.#listeners) {
+      if (![...listeners.values()].includes(listener)) void listener.drain(snapshot.policy.drainMs);
+      if (!listeners.has(name)) this.#counters.delete(name);
+    }
+    this.#clusters = clusters;
+    this.#listeners = listeners;
+    this.#snapshot = snapshot;
+  }
+
+  stats(): ProxyStats {
+    const usage = this.#world.processes.self.usage();
+    return {
+      workload: this.#snapshot?.workload ?? { namespace: "", name: "" },
+      version: this.#snapshot?.version ?? "",
+      policyHash: this.#snapshot?.policyHash ?? "",
+      uptimeMs: this.#world.clock.now() - this.#startedMs,
+      draining: this.#draining,
+      residentBytes: usage.residentBytes,
+      cpuMs: usage.userMs + usage.systemMs,
+      listeners: [...this.#listeners.values()].map(listenerStats),
+      clusters: [...this.#clusters.values()].map((cluster) => cluster.stats()),
+      events: this.#context.events.list(),
+    };
+  }
+
+  /** Prometheus text format. */
+  metrics(): string {
+    const listeners = [...this.#listeners.values()].map((listener) => listener.config);
+    return metricsText(listeners, [...this.#clusters.values()], this.#snapshot);
+  }
+
+  /** Accepts no more, lets what is in flight end within the policy's `drainMs`, closes the rest. */
+  async drain(): Promise<void> {
+    if (!this.#draining) {
+      this.#draining = true;
+      this.#context.events.add("drain-started", "", "no new connections; requests in flight end");
+    }
+    const withinMs = this.#snapshot?.policy.drainMs ?? 0;
+    await Promise.all([...this.#listeners.values()].map((listener) => listener.drain(withinMs)));
+    this.close();
+  }
+
+  /** Ends everything at once. */
+  close(): void {
+    for (const listener of this.#listeners.values()) listener.terminate();
+    for (const cluster of this.#clusters.values()) cluster.terminate();
+    this.#context.accessLog.flush();
+  }
+}
+
+function refusal(error: unknown): Failure {
+  if (error instanceof Failure) return error;
+  if (error instanceof NetError) {
+    const kind = error.code === "address-in-use" ? "port-in-use" : "refused";
+    return new Failure(kind, error.message);
+  }
+  return new Failure("refused", error instanceof Error ? error.message : String(error));
+}
+
+function listenerStats({ config }: HttpListener): ListenerStats {
+  const { counters, name, policy } = config;
+  return {
+    name,
+    direction: policy.direction,
+    connectionsActive: counters.connectionsActive,
+    connectionsTotal: counters.connectionsTotal,
+    malformedTotal: counters.malformed,
+    routes: [...counters.routes].map(([route, { active, answers, fallbacks, duration }]) => ({
+      name: route,
+      active,
+      answersByClass: answers.byClass(),
+      fallbacksTotal: [...fallbacks.values()].reduce((sum, count) => sum + count, 0),
+      duration: duration.stats(),
+    })),
+  };
+}

@@ -1,0 +1,80 @@
+import type { FallbackPolicy, FallbackTrigger, RetryPolicy, RoutePolicy } from "../../api/snapshot.ts";
+import type { Random } from "../../base/world.ts";
+import { Failure } from "../../base/failure.ts";
+import type { Cluster } from "../cluster/cluster.ts";
+import { compileChain, type FilterChain, type FilterTools } from "../filters/filter.ts";
+import { findFilter } from "../filters/mod.ts";
+import type { RouteCounters } from "../telemetry/counters.ts";
+
+/** A canned answer, encoded once. */
+export interface CannedAnswer {
+  readonly on: ReadonlySet<FallbackTrigger>;
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+}
+
+/** A route as requests meet it: names resolved to clusters, filters to compiled chains. */
+export class Route {
+  readonly name: string;
+  readonly policy: RoutePolicy;
+  readonly chain: FilterChain;
+  readonly retry: RetryPolicy | null;
+  readonly fallback: CannedAnswer | null;
+  readonly counters: RouteCounters;
+  readonly #clusters: readonly Cluster[];
+  readonly #weights: readonly number[];
+  readonly #totalWeight: number;
+
+  /** @throws Failure `refused` for an unknown cluster or filter, or weights that are all 0. */
+  constructor(
+    policy: RoutePolicy,
+    clusters: ReadonlyMap<string, Cluster>,
+    counters: RouteCounters,
+    tools: FilterTools,
+  ) {
+    this.name = policy.name;
+    this.policy = policy;
+    this.counters = counters;
+    this.retry = policy.retry;
+    this.fallback = policy.fallback === null ? null : canned(policy.fallback);
+    this.#clusters = policy.backends.map(({ cluster }) => {
+      const found = clusters.get(cluster);
+      if (found !== undefined) return found;
+      throw new Failure("refused", `route ${policy.name}: no cluster is named ${cluster}`);
+    });
+    this.#weights = policy.backends.map(({ weight }) => weight);
+    this.#totalWeight = this.#weights.reduce((sum, weight) => sum + weight, 0);
+    if (this.#totalWeight <= 0) {
+      throw new Failure("refused", `route ${policy.name}: no backend has a weight above 0`);
+    }
+    this.chain = compileChain(
+      policy.filters.map(({ filter, config }) => {
+        const component = findFilter(filter);
+        if (component !== undefined) return component.create(config, tools);
+        throw new Failure("refused", `route ${policy.name}: no filter is named ${filter}`);
+      }),
+    );
+  }
+
+  /** By weight, at random. */
+  chooseCluster(random: Random): Cluster {
+    const clusters = this.#clusters;
+    if (clusters.length === 1) return clusters[0]!;
+    let point = random.next() * this.#totalWeight;
+    for (let index = 0; index < clusters.length; index++) {
+      point -= this.#weights[index]!;
+      if (point < 0) return clusters[index]!;
+    }
+    return clusters[clusters.length - 1]!;
+  }
+}
+
+function canned(policy: FallbackPolicy): CannedAnswer {
+  return {
+    on: new Set(policy.on),
+    status: policy.status,
+    headers: policy.headers,
+    body: new TextEncoder().encode(policy.body),
+  };
+}

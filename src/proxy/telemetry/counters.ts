@@ -1,0 +1,97 @@
+import type { FallbackTrigger } from "../../api/snapshot.ts";
+import { Histogram } from "./histogram.ts";
+
+/** Counts by status. The same status comes again and again, so the last one is at hand. */
+export class StatusCounts {
+  readonly #counts = new Map<number, { count: number }>();
+  #lastStatus = -1;
+  #last = { count: 0 };
+
+  add(status: number): void {
+    if (status !== this.#lastStatus) {
+      let entry = this.#counts.get(status);
+      if (entry === undefined) {
+        entry = { count: 0 };
+        this.#counts.set(status, entry);
+      }
+      this.#lastStatus = status;
+      this.#last = entry;
+    }
+    this.#last.count++;
+  }
+
+  entries(): readonly (readonly [status: number, count: number])[] {
+    return [...this.#counts].map(([status, { count }]) => [status, count] as const).sort(byStatus);
+  }
+
+  byClass(): [number, number, number, number, number, number] {
+    const classes: [number, number, number, number, number, number] = [0, 0, 0, 0, 0, 0];
+    for (const [status, { count }] of this.#counts) {
+      const index = Math.trunc(status / 100);
+      classes[index < 6 ? index : 0]! += count;
+    }
+    return classes;
+  }
+
+  get total(): number {
+    let total = 0;
+    for (const { count } of this.#counts.values()) total += count;
+    return total;
+  }
+}
+
+function byStatus(a: readonly [number, number], b: readonly [number, number]): number {
+  return a[0] - b[0];
+}
+
+/** What a route counts. Status 0 is a request whose caller left before an answer. */
+export class RouteCounters {
+  active = 0;
+  readonly answers = new StatusCounts();
+  readonly fallbacks = new Map<FallbackTrigger, number>();
+  readonly duration = new Histogram();
+}
+
+/** What a listener counts. */
+export class ListenerCounters {
+  connectionsActive = 0;
+  connectionsTotal = 0;
+  connectionsRefused = 0;
+  malformed = 0;
+  readonly routes = new Map<string, RouteCounters>();
+
+  route(name: string): RouteCounters {
+    let counters = this.routes.get(name);
+    if (counters === undefined) {
+      counters = new RouteCounters();
+      this.routes.set(name, counters);
+    }
+    return counters;
+  }
+}
+
+/** What a cluster counts. A try is one sending of a request to one endpoint. */
+export class ClusterCounters {
+  requestsActive = 0;
+  requestsPending = 0;
+  connectionsActive = 0;
+  connectionsTotal = 0;
+  tries = new StatusCounts();
+  /** Tries without an answer, by failure code. */
+  readonly failures = new Map<string, number>();
+  /** Tries that failed, by an answer of 500 and above or without one. */
+  triesFailed = 0;
+  triesStarted = 0;
+  retries = 0;
+  retriesActive = 0;
+  retriesOverBudget = 0;
+  readonly overflow = new Map<"requests" | "pending", number>();
+  rejectedByBreaker = 0;
+  noEndpoint = 0;
+  readonly tryDuration = new Histogram();
+  readonly transitions = new Map<"open" | "half-open" | "closed", number>();
+}
+
+export function increment<Key>(map: Map<Key, number>, key: Key): void {
+  map.set(key, (map.get(key) ?? 0) + 1);
+}

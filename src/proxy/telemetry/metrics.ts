@@ -1,0 +1,175 @@
+import type { Snapshot } from "../../api/snapshot.ts";
+import { PrometheusText } from "../../codec/prometheus_text.ts";
+import type { BreakerState } from "../cluster/breaker.ts";
+import type { Cluster } from "../cluster/cluster.ts";
+import type { ListenerConfig } from "../listener/config.ts";
+import { LATENCY_BOUNDS_MS } from "./histogram.ts";
+
+const BOUNDS_SECONDS = LATENCY_BOUNDS_MS.map((bound) => bound / 1000);
+const BREAKER_VALUE: Readonly<Record<BreakerState, number>> = { closed: 0, "half-open": 1, open: 2 };
+
+/**
+ * The proxy's metrics as Prometheus text. Labels are names of listeners, routes and clusters and
+ * status codes: bounded by the Snapshot, never by what callers send.
+ */
+export function metricsText(
+  listeners: readonly ListenerConfig[],
+  clusters: readonly Cluster[],
+  snapshot: Snapshot | null,
+): string {
+  const text = new PrometheusText();
+  text.family("outrigger_build_info", "gauge", "1, with the version of the Snapshot in force.");
+  text.sample("outrigger_build_info", { version: snapshot?.version ?? "" }, 1);
+  writeListeners(text, listeners);
+  writeRoutes(text, listeners);
+  writeTries(text, clusters);
+  writeLimits(text, clusters);
+  writeBreakers(text, clusters);
+  return text.toString();
+}
+
+function writeListeners(text: PrometheusText, listeners: readonly ListenerConfig[]): void {
+  const families = [
+    ["outrigger_connections_active", "gauge", "Open connections of callers.", "connectionsActive"],
+    ["outrigger_connections_total", "counter", "Connections accepted.", "connectionsTotal"],
+    [
+      "outrigger_connections_refused_total",
+      "counter",
+      "Connections refused at the listener's limit.",
+      "connectionsRefused",
+    ],
+    [
+      "outrigger_malformed_requests_total",
+      "counter",
+      "Requests that could not be parsed.",
+      "malformed",
+    ],
+  ] as const;
+  for (const [name, type, help, field] of families) {
+    text.family(name, type, help);
+    for (const listener of listeners) {
+      text.sample(name, { listener: listener.name }, listener.counters[field]);
+    }
+  }
+}
+
+function writeRoutes(text: PrometheusText, listeners: readonly ListenerConfig[]): void {
+  const routes = listeners.flatMap((listener) =>
+    [...listener.counters.routes].map(([route, counters]) => ({
+      counters,
+      labels: { listener: listener.name, direction: listener.policy.direction, route },
+    })),
+  );
+  text.family(
+    "outrigger_requests_total",
+    "counter",
+    "Requests by the status that the caller got; 0 where the caller left before.",
+  );
+  for (const { labels, counters } of routes) {
+    for (const [code, count] of counters.answers.entries()) {
+      text.sample("outrigger_requests_total", { ...labels, code: String(code) }, count);
+    }
+  }
+  text.family(
+    "outrigger_request_duration_seconds",
+    "histogram",
+    "From a request's head to the end of its answer.",
+  );
+  for (const { labels, counters } of routes) {
+    const { counts, sumMs } = counters.duration;
+    text.histogram(
+      "outrigger_request_duration_seconds",
+      labels,
+      BOUNDS_SECONDS,
+      counts,
+      sumMs / 1000,
+    );
+  }
+  text.family("outrigger_requests_active", "gauge", "Requests in flight.");
+  for (const { labels, counters } of routes) {
+    text.sample("outrigger_requests_active", labels, counters.active);
+  }
+  text.family("outrigger_fallbacks_total", "counter", "Canned answers given, by what triggered them.");
+  for (const { labels, counters } of routes) {
+    for (const [trigger, count] of counters.fallbacks) {
+      text.sample("outrigger_fallbacks_total", { ...labels, trigger }, count);
+    }
+  }
+}
+
+function writeTries(text: PrometheusText, clusters: readonly Cluster[]): void {
+  const tries = "outrigger_upstream_tries_total";
+  text.family(tries, "counter", "Tries that got an answer, by its status.");
+  for (const { name, counters } of clusters) {
+    for (const [code, count] of counters.tries.entries()) {
+      text.sample(tries, { cluster: name, code: String(code) }, count);
+    }
+  }
+  const failures = "outrigger_upstream_failures_total";
+  text.family(failures, "counter", "Tries that got no answer, by reason.");
+  for (const { name, counters } of clusters) {
+    for (const [reason, count] of counters.failures) {
+      text.sample(failures, { cluster: name, reason }, count);
+    }
+  }
+  const duration = "outrigger_upstream_try_duration_seconds";
+  text.family(duration, "histogram", "From the start of a try to its answer's head.");
+  for (const { name, counters } of clusters) {
+    const { counts, sumMs } = counters.tryDuration;
+    text.histogram(duration, { cluster: name }, BOUNDS_SECONDS, counts, sumMs / 1000);
+  }
+}
+
+function writeLimits(text: PrometheusText, clusters: readonly Cluster[]): void {
+  const overflow = "outrigger_upstream_overflow_total";
+  text.family(overflow, "counter", "Requests refused at once, by the limit that was reached.");
+  for (const { name, counters } of clusters) {
+    for (const limit of ["requests", "pending"] as const) {
+      text.sample(overflow, { cluster: name, limit }, counters.overflow.get(limit) ?? 0);
+    }
+  }
+  const families = [
+    ["outrigger_upstream_retries_total", "counter", "Tries after the first.", "retries"],
+    [
+      "outrigger_upstream_retries_over_budget_total",
+      "counter",
+      "Retries that the budget refused.",
+      "retriesOverBudget",
+    ],
+    ["outrigger_upstream_requests_active", "gauge", "Requests in flight.", "requestsActive"],
+    ["outrigger_upstream_pending", "gauge", "Requests that wait for a connection.", "requestsPending"],
+    ["outrigger_upstream_connections_active", "gauge", "Open connections.", "connectionsActive"],
+    ["outrigger_upstream_connections_total", "counter", "Connections made.", "connectionsTotal"],
+    [
+      "outrigger_upstream_no_endpoint_total",
+      "counter",
+      "Requests that found no endpoint.",
+      "noEndpoint",
+    ],
+  ] as const;
+  for (const [name, type, help, field] of families) {
+    text.family(name, type, help);
+    for (const cluster of clusters) {
+      text.sample(name, { cluster: cluster.name }, cluster.counters[field]);
+    }
+  }
+}
+
+function writeBreakers(text: PrometheusText, clusters: readonly Cluster[]): void {
+  const guarded = clusters.filter((cluster) => cluster.breaker !== null);
+  text.family("outrigger_breaker_state", "gauge", "0 closed, 1 half-open, 2 open.");
+  for (const { name, breaker } of guarded) {
+    text.sample("outrigger_breaker_state", { cluster: name }, BREAKER_VALUE[breaker!.state]);
+  }
+  text.family("outrigger_breaker_transitions_total", "counter", "Changes of the breaker's state.");
+  for (const { name, counters } of guarded) {
+    for (const to of ["open", "half-open", "closed"] as const) {
+      const count = counters.transitions.get(to) ?? 0;
+      text.sample("outrigger_breaker_transitions_total", { cluster: name, to }, count);
+    }
+  }
+  text.family("outrigger_breaker_rejected_total", "counter", "Tries that an open breaker refused.");
+  for (const { name, counters } of guarded) {
+    text.sample("outrigger_breaker_rejected_total", { cluster: name }, counters.rejectedByBreaker);
+  }
+}

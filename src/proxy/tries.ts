@@ -1,0 +1,113 @@
+import type { ResponseHead } from "../codec/message.ts";
+import { backoffMs, isIdempotent, retriesFailure, retriesStatus, withinBudget } from "./cluster/retry.ts";
+import { DECISIONS, type FailureCode } from "./errors.ts";
+import {
+  answerFallback,
+  failStream,
+  processResponse,
+  releaseUpstream,
+} from "./process_response.ts";
+import type { Stream, StreamTimeoutKind } from "./stream.ts";
+
+/**
+ * The tries of one request: each is one sending to one endpoint. Asks the breaker, waits for a
+ * connection, judges the outcome, tries again where the policy allows it.
+ */
+export function startTry(stream: Stream): void {
+  const cluster = stream.cluster!;
+  const now = stream.context.clock.now();
+  if (cluster.breaker !== null) {
+    const pass = cluster.breaker.tryAcquire(now);
+    if (pass === 0) {
+      cluster.counters.rejectedByBreaker++;
+      return failStream(stream, "breaker-open");
+    }
+    stream.breakerPass = pass;
+  }
+  stream.tryOpen = true;
+  stream.tryStartedMs = now;
+  const perTryTimeoutMs = stream.route!.retry?.perTryTimeoutMs ?? 0;
+  if (perTryTimeoutMs !== 0) {
+    stream.context.timeouts.list(perTryTimeoutMs).arm(stream.tryTimeout);
+  }
+  cluster.connect(stream);
+}
+
+/** The cluster has no connection to give, or the one in hand failed. */
+export function tryFailed(stream: Stream, code: FailureCode): void {
+  if (stream.finished) return;
+  const decision = DECISIONS[code];
+  stream.tryTimeout.disarm();
+  stream.cluster!.judge(stream, 0, stream.endpointIsBusy ? code : null);
+  if (!stream.responseStarted && decision.retry !== null && mayRetry(stream)) {
+    const policy = stream.route!.retry!;
+    if (retriesFailure(policy, decision.retry) && spendRetry(stream)) {
+      stream.addFlag(decision.flag);
+      return;
+    }
+  }
+  failStream(stream, code);
+}
+
+/** An answer's head arrived: deliver it, or try again, or give the fallback instead. */
+export function tryAnswered(stream: Stream, head: ResponseHead): void {
+  const { status } = head;
+  if (stream.tryTimeout.list !== null) stream.tryTimeout.disarm();
+  stream.cluster!.judge(stream, status, null);
+  if (status >= 500) {
+    const { retry, fallback } = stream.route!;
+    const wanted = retry === null || retriesStatus(retry, status);
+    if (retry !== null && wanted && mayRetry(stream) && spendRetry(stream)) {
+      stream.connection!.discardResponse();
+      return;
+    }
+    if (retry !== null && wanted && stream.retries >= retry.attempts) stream.addFlag("URX");
+    if (wanted && fallback !== null && fallback.on.has("exhausted")) {
+      stream.connection!.discardResponse();
+      return answerFallback(stream, "exhausted", `upstream_${status}`);
+    }
+  }
+  processResponse(stream, head);
+}
+
+/** One of the stream's times is up. */
+export function streamTimedOut(stream: Stream, which: StreamTimeoutKind): void {
+  if (stream.finished) return;
+  if (which === "try") {
+    releaseUpstream(stream);
+    return tryFailed(stream, "per-try-timeout");
+  }
+  const code = which === "request" ? "timeout" : "idle-timeout";
+  stream.cluster?.judge(stream, 0, stream.endpointIsBusy ? code : null);
+  failStream(stream, code);
+}
+
+function mayRetry(stream: Stream): boolean {
+  const { retry } = stream.route!;
+  if (retry === null || stream.retries >= retry.attempts || stream.tunnel) return false;
+  if (!stream.bodyIsWhole) return false;
+  return retry.methods === "all" || isIdempotent(stream.head.method);
+}
+
+/** Plans the next try where the budget allows it. */
+function spendRetry(stream: Stream): boolean {
+  const cluster = stream.cluster!;
+  const retry = stream.route!.retry!;
+  if (!withinBudget(retry, cluster.counters)) {
+    cluster.counters.retriesOverBudget++;
+    return false;
+  }
+  const waitMs = backoffMs(retry, stream.retries, stream.context.random);
+  stream.retries++;
+  stream.tryIsRetry = true;
+  cluster.counters.retries++;
+  cluster.counters.retriesActive++;
+  const { generation } = stream;
+  stream.retryTimer = stream.context.clock.after(waitMs, () => {
+    if (stream.generation !== generation || stream.finished) return;
+    stream.retryTimer = null;
+    startTry(stream);
+    stream.context.scratch.flush();
+  });
+  return true;
+}

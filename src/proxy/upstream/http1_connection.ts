@@ -1,0 +1,374 @@
+import { TimeoutEntry } from "../../base/timeouts.ts";
+import type { Dial, DialHandler, NetError, Socket } from "../../base/world.ts";
+import { CHUNK_SLACK, LAST_CHUNK, requestHeadSize, writeRequestHead } from "../../codec/http1/encoder.ts";
+import { ResponseDecoder, type ResponseSink } from "../../codec/http1/response_decoder.ts";
+import type { HeaderBlock } from "../../codec/headers.ts";
+import type { ResponseHead } from "../../codec/message.ts";
+import type { Cluster } from "../cluster/cluster.ts";
+import type { Endpoint } from "../cluster/endpoint.ts";
+import { isIdempotent } from "../cluster/retry.ts";
+import type { ProxyContext } from "../context.ts";
+import type { FailureCode } from "../errors.ts";
+import {
+  processResponseBody,
+  processResponseEnd,
+  processResponseTrailers,
+} from "../process_response.ts";
+import { SocketWriter } from "../socket_writer.ts";
+import type { Stream } from "../stream.ts";
+import { tryAnswered, tryFailed } from "../tries.ts";
+
+/** An upstream's head is bounded as Envoy bounds it. */
+const LIMITS = { maxHeaderBytes: 64 * 1024, maxHeaders: 200 };
+/** The rest of an answer that nobody wants is read up to this, so that its connection lives on. */
+const MAX_DISCARD_BYTES = 64 * 1024;
+
+/** One HTTP/1.1 connection to an endpoint: one request at a time. */
+export class Http1Upstream implements DialHandler, ResponseSink {
+  readonly endpoint: Endpoint;
+  /** While dialling the connect timeout, while idle the idle timeout. */
+  readonly timeout: TimeoutEntry;
+  readonly #cluster: Cluster;
+  readonly #context: ProxyContext;
+  readonly #writer: SocketWriter;
+  readonly #decoder = new ResponseDecoder(LIMITS, this);
+  #socket: Socket | null = null;
+  #dial: Dial | null = null;
+  #stream: Stream | null = null;
+  #chunked = false;
+  #tunnel = false;
+  #requestDone = true;
+  #responseDone = true;
+  #keepAlive = true;
+  #discarding = false;
+  #discarded = 0;
+  #paused = false;
+  #gone = false;
+  /** Requests sent on it so far. */
+  #served = 0;
+  /** Bytes of the answer in hand arrived. */
+  #heard = false;
+
+  constructor(cluster: Cluster, endpoint: Endpoint, context: ProxyContext) {
+    this.#cluster = cluster;
+    this.endpoint = endpoint;
+    this.#context = context;
+    this.#writer = new SocketWriter(context.scratch);
+    this.timeout = new ConnectionTimeout(this);
+  }
+
+  // -------------------------------------------------------------- connecting
+
+  dial(stream: Stream): void {
+    this.#stream = stream;
+    stream.dialing = this;
+    this.#context.timeouts.list(this.#cluster.policy.connectTimeoutMs).arm(this.timeout);
+    const { address, port } = this.endpoint;
+    this.#dial = this.#context.net.connect({ host: address, port }, this);
+  }
+
+  /** The stream gave up; the connection is kept for another when it opens. */
+  abandonDial(): void {
+    this.#stream = null;
+  }
+
+  onOpen(socket: Socket): void {
+    this.#dial = null;
+    this.#socket = socket;
+    this.#writer.socket = socket;
+    this.timeout.disarm();
+    const stream = this.#stream;
+    this.#stream = null;
+    if (stream === null) this.#cluster.release(this);
+    else {
+      stream.dialing = null;
+      this.send(stream);
+    }
+    this.#context.scratch.flush();
+  }
+
+  onConnectError(_error: NetError): void {
+    this.#failDial("connect-failure");
+    this.#context.scratch.flush();
+  }
+
+  #failDial(code: FailureCode): void {
+    this.#dial = null;
+    this.timeout.disarm();
+    const stream = this.#stream;
+    this.#stream = null;
+    this.#gone = true;
+    this.#cluster.closed(this);
+    if (stream === null) return;
+    stream.dialing = null;
+    tryFailed(stream, code);
+  }
+
+  /** Not connected in time, or idle for too long. */
+  expire(): void {
+    if (this.#socket === null) {
+      this.#dial?.abort();
+      this.#failDial("connect-timeout");
+    } else this.close();
+    this.#context.scratch.flush();
+  }
+
+  // -------------------------------------------------------------- the request
+
+  send(stream: Stream): void {
+    if (this.timeout.list !== null) this.timeout.disarm();
+    this.#stream = stream;
+    stream.connection = this;
+    const { head } = stream;
+    this.#served++;
+    this.#heard = false;
+    this.#requestDone = false;
+    this.#responseDone = false;
+    this.#keepAlive = true;
+    this.#chunked = head.framing === "chunked";
+    this.#decoder.expect(head.method);
+    this.#decoder.hold = false;
+    writeRequestHead(this.#writer.begin(requestHeadSize(head)), head);
+    const { bodyParts } = stream;
+    for (const { bytes, start, end } of bodyParts) this.#writeBody(bytes, start, end);
+    const keeps = stream.bodyKeptBytes <= (stream.route!.retry?.maxBodyBytes ?? 0);
+    if (bodyParts.length !== 0 && !keeps) {
+      bodyParts.length = 0;
+      stream.bodyIsWhole = false;
+    }
+    if (stream.requestEnded) this.endRequest(stream.trailers);
+    else if (head.framing !== "none" && !this.#writer.isBlocked) stream.downstream.resumeRequest();
+  }
+
+  /** False while the upstream reads slower than the caller sends. */
+  sendBody(bytes: Uint8Array, start: number, end: number): boolean {
+    this.#writeBody(bytes, start, end);
+    return !this.#writer.isBlocked;
+  }
+
+  #writeBody(bytes: Uint8Array, start: number, end: number): void {
+    if (!this.#chunked || this.#tunnel) return this.#writer.data(bytes, start, end);
+    writeChunk(this.#writer, bytes, start, end);
+  }
+
+  endRequest(trailers: HeaderBlock | null): void {
+    if (this.#tunnel) {
+      this.#endTunnelSide();
+      return;
+    }
+    if (this.#chunked) writeLastChunk(this.#writer, trailers);
+    this.#requestDone = true;
+  }
+
+  #endTunnelSide(): void {
+    this.#requestDone = true;
+    this.#context.scratch.flush();
+    if (!this.#writer.isBlocked) this.#socket?.shutdown();
+  }
+
+  becomeTunnel(): void {
+    this.#tunnel = true;
+    this.#keepAlive = false;
+    this.#requestDone = false;
+    this.#decoder.becomeRaw();
+  }
+
+  pauseResponse(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#socket?.pause();
+  }
+
+  resumeResponse(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#socket?.resume();
+  }
+
+  /** The answer in hand is not wanted: its rest is read and dropped, within a bound. */
+  discardResponse(): void {
+    const stream = this.#stream!;
+    stream.connection = null;
+    this.#stream = null;
+    this.#discarding = true;
+    this.#discarded = 0;
+    this.resumeResponse();
+    if (!this.#requestDone) this.terminate();
+  }
+
+  /** The stream ended before its answer did: the connection is of no use any more. */
+  cancel(): void {
+    this.#stream = null;
+    this.terminate();
+  }
+
+  // -------------------------------------------------------------- the answer
+
+  onData(bytes: Uint8Array): void {
+    if (this.#stream === null && !this.#discarding) {
+      // An idle connection has nothing to say: whatever it is, no request asked for it.
+      this.terminate();
+      return;
+    }
+    this.#heard = true;
+    const error = this.#decoder.feed(bytes);
+    if (error !== null) this.#fail("malformed-response");
+    this.#context.scratch.flush();
+  }
+
+  onResponseHead(head: ResponseHead): void {
+    const stream = this.#stream;
+    if (stream === null) return;
+    if (head.status < 200 && head.status !== 101) {
+      stream.downstream.sendInterim(head);
+      return;
+    }
+    if (head.status === 101 && !stream.head.upgrade) {
+      this.#fail("malformed-response");
+      return;
+    }
+    this.#decoder.hold = true;
+    this.#keepAlive = head.keepAlive;
+    tryAnswered(stream, head);
+  }
+
+  onBody(bytes: Uint8Array, start: number, end: number): void {
+    const stream = this.#stream;
+    if (stream !== null) return processResponseBody(stream, bytes, start, end);
+    this.#discarded += end - start;
+    if (this.#discarded > MAX_DISCARD_BYTES) this.terminate();
+  }
+
+  onTrailers(trailers: HeaderBlock): void {
+    if (this.#stream !== null) processResponseTrailers(this.#stream, trailers);
+  }
+
+  onMessageEnd(): void {
+    if (!this.#decoder.hold) return; // an interim response
+    this.#responseDone = true;
+    const stream = this.#stream;
+    this.#stream = null;
+    this.#discarding = false;
+    if (stream !== null) stream.connection = null;
+    this.#settle();
+    if (stream !== null) processResponseEnd(stream);
+  }
+
+  /** The exchange is over: to the pool, or away. */
+  #settle(): void {
+    if (this.#gone) return;
+    this.resumeResponse();
+    const reusable = this.#keepAlive && this.#requestDone && this.#decoder.heldBytes === 0;
+    if (reusable) this.#cluster.release(this);
+    else if (this.#requestDone) this.close();
+    else this.terminate();
+  }
+
+  onDrain(): void {
+    if (this.#writer.drain()) {
+      if (this.#tunnel && this.#requestDone) this.#socket?.shutdown();
+      const stream = this.#stream;
+      if (stream !== null && !this.#requestDone) stream.downstream.resumeRequest();
+    }
+    this.#context.scratch.flush();
+  }
+
+  onEnd(): void {
+    if (this.#tunnel) {
+      const stream = this.#stream;
+      this.#stream = null;
+      this.close();
+      if (stream !== null) {
+        stream.connection = null;
+        processResponseEnd(stream);
+      }
+    } else if (this.#stream === null && !this.#discarding) this.close();
+    else if (this.#decoder.end() !== null || !this.#responseDone) this.#fail("reset");
+    this.#context.scratch.flush();
+  }
+
+  onClose(_error: NetError | null): void {
+    this.#writer.detach();
+    if (!this.#responseDone) this.#fail("reset");
+    this.#forget();
+    this.#context.scratch.flush();
+  }
+
+  /** What is in hand fails; the connection goes. */
+  #fail(code: FailureCode): void {
+    const stream = this.#stream;
+    const { endpoint } = this;
+    // An idle connection may have been closed while the request was on its way (RFC 9112, 9.3.1).
+    const isStale = code === "reset" && !this.#heard && this.#served > 1;
+    this.#stream = null;
+    this.#discarding = false;
+    this.#responseDone = true;
+    this.terminate();
+    if (stream === null) return;
+    stream.connection = null;
+    if (isStale && stream.bodyIsWhole && isIdempotent(stream.head.method) && !endpoint.removed) {
+      this.#cluster.reconnect(stream, endpoint);
+    } else tryFailed(stream, code);
+  }
+
+  // -------------------------------------------------------------- closing
+
+  /** An orderly end of an idle connection. */
+  close(): void {
+    this.#socket?.close();
+    this.#forget();
+  }
+
+  terminate(): void {
+    if (this.#dial !== null) {
+      this.#dial.abort();
+      this.#dial = null;
+    }
+    this.#writer.detach();
+    this.#socket?.terminate();
+    this.#forget();
+  }
+
+  #forget(): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#socket = null;
+    this.timeout.disarm();
+    this.#cluster.closed(this);
+  }
+}
+
+class ConnectionTimeout extends TimeoutEntry {
+  constructor(readonly connection: Http1Upstream) {
+    super();
+  }
+
+  override onTimeout(): void {
+    this.connection.expire();
+  }
+}
+
+/** One chunk (RFC 9112, 7.1). */
+export function writeChunk(
+  writer: SocketWriter,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): void {
+  const out = writer.begin(CHUNK_SLACK);
+  out.hexadecimal(end - start);
+  out.text("\r\n");
+  writer.data(bytes, start, end);
+  writer.begin(CHUNK_SLACK).text("\r\n");
+}
+
+export function writeLastChunk(writer: SocketWriter, trailers: HeaderBlock | null): void {
+  if (trailers === null) {
+    writer.begin(CHUNK_SLACK).text(LAST_CHUNK);
+    return;
+  }
+  const out = writer.begin(CHUNK_SLACK + trailers.byteLength);
+  out.text("0\r\n");
+  trailers.write(out, 0);
+  out.text("\r\n");
+}
