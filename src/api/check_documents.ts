@@ -1,21 +1,18 @@
 import type { Path } from "../schema/node.ts";
 import type { ProblemList } from "../schema/problem.ts";
 import { nearest } from "../schema/spelling.ts";
-import type {
-  AnyDocument,
-  AppDocument,
-  Kind,
-  Mention,
-  MeshDocument,
-  PipelineDocument,
-} from "./document.ts";
+import type { AppSpec } from "./app.ts";
+import type { Mention, View } from "./document.ts";
+import type { MeshSpec } from "./mesh.ts";
 import { parseAppReference } from "./names.ts";
 
-/** What has been read: the whole documents, and the names of all. */
+type AppView = View<AppSpec>;
+type MeshView = View<MeshSpec>;
+
+/** What has been read: also of documents with problems. */
 export interface DocumentSet {
-  readonly apps: readonly AppDocument[];
-  readonly meshes: readonly MeshDocument[];
-  readonly pipelines: readonly PipelineDocument[];
+  readonly appViews: readonly AppView[];
+  readonly meshViews: readonly MeshView[];
   readonly mentions: readonly Mention[];
 }
 
@@ -26,20 +23,20 @@ export interface DocumentSet {
 export function checkDocuments(set: DocumentSet, problems: ProblemList): void {
   const names = new AppNames(set);
   checkDuplicates(set.mentions, problems);
-  checkLocalPorts(set.apps, problems);
-  for (const app of set.apps) {
+  checkLocalPorts(set.appViews, problems);
+  for (const app of set.appViews) {
     checkCalls(app, names, problems);
     checkAppRoutes(app, names, problems);
     checkLogSinks(app, set, problems);
   }
-  for (const mesh of set.meshes) checkMeshRoutes(mesh, names, problems);
-  checkSingleMesh(set.meshes, problems);
+  for (const mesh of set.meshViews) checkMeshRoutes(mesh, names, problems);
+  checkSingleMesh(set.meshViews, problems);
 }
 
-/** Which Apps there are, and which of them are whole. */
+/** Which Apps there are. */
 class AppNames {
   readonly #known = new Set<string>();
-  readonly #whole = new Map<string, AppDocument>();
+  readonly #views = new Map<string, AppView>();
   readonly #byName = new Map<string, string[]>();
 
   constructor(set: DocumentSet) {
@@ -48,7 +45,7 @@ class AppNames {
       this.#known.add(`${namespace}/${name}`);
       this.#byName.set(name, [...(this.#byName.get(name) ?? []), namespace]);
     }
-    for (const app of set.apps) this.#whole.set(`${app.namespace}/${app.name}`, app);
+    for (const app of set.appViews) this.#views.set(`${app.namespace}/${app.name}`, app);
   }
 
   /** The App's key, or null. `anywhere`: also the only one of that name in another namespace. */
@@ -61,8 +58,14 @@ class AppNames {
     return anywhere && !written && elsewhere.length === 1 ? `${elsewhere[0]}/${ref.name}` : null;
   }
 
-  whole(key: string): AppDocument | undefined {
-    return this.#whole.get(key);
+  view(key: string): AppView | undefined {
+    return this.#views.get(key);
+  }
+
+  /** False also where a port is written and wrong: that is said elsewhere. */
+  hasNoPort(key: string): boolean {
+    const view = this.#views.get(key);
+    return view !== undefined && view.spec.port === undefined && !view.wrong.has("port");
   }
 
   /** What to do about a reference to nobody. */
@@ -80,7 +83,7 @@ class AppNames {
 
 function report(
   problems: ProblemList,
-  document: AnyDocument,
+  document: AppView | MeshView,
   path: Path,
   message: string,
   advice: string | null,
@@ -113,8 +116,8 @@ function checkDuplicates(mentions: readonly Mention[], problems: ProblemList): v
 }
 
 /** Two processes of one machine cannot listen on one port. */
-function checkLocalPorts(apps: readonly AppDocument[], problems: ProblemList): void {
-  const holders = new Map<number, { readonly app: AppDocument; readonly path: string }>();
+function checkLocalPorts(apps: readonly AppView[], problems: ProblemList): void {
+  const holders = new Map<number, { readonly app: AppView; readonly path: string }>();
   for (const app of apps) {
     for (const { port, path } of localPorts(app)) {
       const first = holders.get(port);
@@ -132,17 +135,17 @@ function checkLocalPorts(apps: readonly AppDocument[], problems: ProblemList): v
 }
 
 /** Only Apps that run on this machine take ports there. */
-function localPorts(app: AppDocument): readonly { port: number; path: string }[] {
+function localPorts(app: AppView): readonly { port: number; path: string }[] {
   const { run, port, sidecar } = app.spec;
-  if (run === undefined) return [];
+  if (run === undefined || sidecar === undefined) return [];
   const own = run.port === undefined ? [] : [{ port: run.port, path: "run.port" }];
   const called = port === undefined ? [] : [{ port, path: "port" }];
   // Without a sidecar nobody listens on `port` but the process itself.
   return sidecar.enabled || own.length === 0 ? [...called, ...own] : own;
 }
 
-function checkCalls(app: AppDocument, names: AppNames, problems: ProblemList): void {
-  for (const [name, call] of Object.entries(app.spec.calls)) {
+function checkCalls(app: AppView, names: AppNames, problems: ProblemList): void {
+  for (const [name, call] of Object.entries(app.spec.calls ?? {})) {
     if (call.host !== undefined || call.endpoints !== undefined) continue;
     const reference = call.app ?? name;
     const path = ["spec", "calls", name, ...(call.app === undefined ? [] : ["app"])];
@@ -154,12 +157,16 @@ function checkCalls(app: AppDocument, names: AppNames, problems: ProblemList): v
       report(problems, app, path, message, advice.replace("?, or", "? Or"), `"${reference}"`);
       continue;
     }
-    const callee = names.whole(key);
+    const callee = names.view(key);
     if (callee === undefined) continue;
-    if (callee.spec.port === undefined) {
+    if (names.hasNoPort(key)) {
       const message = `calls.${name}: App ${key} has no port, so it cannot be called`;
       report(problems, app, path, message, `add port in ${callee.file}`);
-    } else if (app.spec.sidecar.capture === "loopback" && callee.spec.port === app.spec.port) {
+    } else if (
+      app.spec.sidecar?.capture === "loopback" &&
+      callee.spec.port !== undefined &&
+      callee.spec.port === app.spec.port
+    ) {
       const message =
         `calls.${name}: with capture loopback the sidecar cannot listen on ${callee.spec.port} ` +
         "for this call, for the app itself listens there";
@@ -169,8 +176,10 @@ function checkCalls(app: AppDocument, names: AppNames, problems: ProblemList): v
   }
 }
 
-function checkAppRoutes(app: AppDocument, names: AppNames, problems: ProblemList): void {
-  const { calls, routes } = app.spec;
+function checkAppRoutes(app: AppView, names: AppNames, problems: ProblemList): void {
+  const { calls = {}, routes = [] } = app.spec;
+  // A call that is wrong in itself would be missing here.
+  if (app.wrong.has("calls")) return;
   const check = (reference: string, path: Path): void => {
     if (Object.hasOwn(calls, reference) || names.find(reference, app.namespace, false) !== null) return;
     const meant = nearest(reference, Object.keys(calls));
@@ -190,12 +199,12 @@ function checkAppRoutes(app: AppDocument, names: AppNames, problems: ProblemList
   }
 }
 
-function checkLogSinks(app: AppDocument, set: DocumentSet, problems: ProblemList): void {
-  const declared = set.meshes.some((mesh) => mesh.spec.sinks.elasticsearch !== undefined);
-  // A Mesh with problems of its own may well declare it.
-  const unread = set.mentions.some((one) => one.kind === "Mesh") && set.meshes.length === 0;
+function checkLogSinks(app: AppView, set: DocumentSet, problems: ProblemList): void {
+  const declared = set.meshViews.some((mesh) => mesh.spec.sinks?.elasticsearch !== undefined);
+  // Sinks with problems of their own may well declare it.
+  const unread = set.meshViews.some((mesh) => mesh.wrong.has("sinks"));
   if (declared || unread) return;
-  for (const [index, log] of app.spec.logs.entries()) {
+  for (const [index, log] of (app.spec.logs ?? []).entries()) {
     const nth = log.to.indexOf("elasticsearch");
     if (nth < 0) continue;
     const message = "logs: no Mesh says where elasticsearch is";
@@ -205,8 +214,8 @@ function checkLogSinks(app: AppDocument, set: DocumentSet, problems: ProblemList
 }
 
 /** A Mesh is not bound to a namespace's Apps: a name that only one App has is found anywhere. */
-function checkMeshRoutes(mesh: MeshDocument, names: AppNames, problems: ProblemList): void {
-  for (const [index, route] of mesh.spec.routes.entries()) {
+function checkMeshRoutes(mesh: MeshView, names: AppNames, problems: ProblemList): void {
+  for (const [index, route] of (mesh.spec.routes ?? []).entries()) {
     for (const [nth, rule] of route.rules.entries()) {
       for (const [at, backend] of rule.backends.entries()) {
         const path = ["spec", "routes", index, "rules", nth, "backends", at, "app"];
@@ -215,7 +224,7 @@ function checkMeshRoutes(mesh: MeshDocument, names: AppNames, problems: ProblemL
           const message = `routes: there is no App "${backend.app}"`;
           const advice = names.advice(backend.app, mesh.namespace);
           report(problems, mesh, path, message, advice, `"${backend.app}"`);
-        } else if (names.whole(key) !== undefined && names.whole(key)!.spec.port === undefined) {
+        } else if (names.hasNoPort(key)) {
           const message = `routes: App ${key} has no port, so nothing can reach it`;
           report(problems, mesh, path, message, "add port to it");
         }
@@ -225,12 +234,11 @@ function checkMeshRoutes(mesh: MeshDocument, names: AppNames, problems: ProblemL
 }
 
 /** One mesh per set of files: gateway and sinks would contradict each other. */
-function checkSingleMesh(meshes: readonly MeshDocument[], problems: ProblemList): void {
+function checkSingleMesh(meshes: readonly MeshView[], problems: ProblemList): void {
   const [first, ...others] = meshes;
-  const kind: Kind = "Mesh";
   for (const mesh of others) {
     const { file, line } = first!.origin("metadata.name");
-    const message = `a second ${kind}, "${mesh.name}"; the first is at ${file}:${line}`;
+    const message = `a second Mesh, "${mesh.name}"; the first is at ${file}:${line}`;
     report(problems, mesh, ["metadata", "name"], message, "put them together");
   }
 }

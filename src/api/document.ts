@@ -29,6 +29,8 @@ export interface Loaded<K extends Kind, Spec> {
    * a dot. A field that nobody wrote has its nearest parent's line.
    */
   origin(path: string | Path): Origin;
+  /** Whether the field stands in the file; false where it has its default. */
+  wrote(path: string | Path): boolean;
   /** Fields that are accepted and have an effect only elsewhere (`only-on`). */
   readonly notes: readonly Note[];
 }
@@ -46,6 +48,21 @@ export interface Mention {
   readonly file: string;
   readonly line: number;
   readonly column: number;
+}
+
+/**
+ * What could be read of a document, for checks against others: so that a mistake in one field does
+ * not hide one in another.
+ */
+export interface View<Spec> {
+  readonly kind: Kind;
+  readonly namespace: string;
+  readonly name: string;
+  readonly file: string;
+  readonly spec: Partial<Spec>;
+  /** Fields of the spec that are there and could not be read. */
+  readonly wrong: ReadonlySet<string>;
+  origin(path: string | Path): Origin;
 }
 
 export interface Documents {

@@ -6,7 +6,8 @@ import { entryOf, parsePath, pathText, placeOf } from "../schema/node.ts";
 import { ProblemList, foundText, shorten } from "../schema/problem.ts";
 import { readYaml } from "../schema/read_yaml.ts";
 import { adviceFor } from "../schema/spelling.ts";
-import { appSpec } from "./app.ts";
+import type { AppSpec } from "./app.ts";
+import { appShape, appSpec } from "./app.ts";
 import { checkDocuments } from "./check_documents.ts";
 import type {
   AppDocument,
@@ -16,9 +17,11 @@ import type {
   MeshDocument,
   PipelineDocument,
   Source,
+  View,
 } from "./document.ts";
 import { KINDS } from "./document.ts";
-import { meshSpec } from "./mesh.ts";
+import type { MeshSpec } from "./mesh.ts";
+import { meshShape, meshSpec } from "./mesh.ts";
 import { label } from "./names.ts";
 import type { PipelineComponents } from "./pipeline.ts";
 import { NO_COMPONENTS, pipelineSpec } from "./pipeline.ts";
@@ -105,6 +108,8 @@ class Loader {
   readonly meshes: MeshDocument[] = [];
   readonly pipelines: PipelineDocument[] = [];
   readonly mentions: Mention[] = [];
+  readonly appViews: View<AppSpec>[] = [];
+  readonly meshViews: View<MeshSpec>[] = [];
   readonly #specs: Readonly<Record<Kind, AnyField>>;
   #documents = 0;
 
@@ -149,19 +154,37 @@ class Loader {
     const nameNode = entryOf(entryOf(newest, "metadata")?.value, "name")!.value;
     const { line, column } = nameNode;
     this.mentions.push({ kind, namespace: meta.namespace, name: meta.name, file, line, column });
-    if (whole.value === undefined) return;
+    const origin = (path: string | Path) => originOf(file, newest, path);
+    const { value } = whole;
+    this.#view({ kind, ...meta, file, origin }, value?.spec as object | undefined, newest);
+    if (value === undefined) return;
     const loaded = {
       kind,
       ...meta,
-      spec: whole.value.spec as unknown,
+      spec: value.spec as unknown,
       file,
-      origin: (path: string | Path) => originOf(file, newest, path),
+      origin,
       wrote: (path: string | Path) => wroteIn(newest, path),
       notes: whole.notes,
     };
     if (kind === "App") this.apps.push(loaded as AppDocument);
     else if (kind === "Mesh") this.meshes.push(loaded as MeshDocument);
     else this.pipelines.push(loaded as PipelineDocument);
+  }
+
+  #view(
+    document: Pick<View<object>, "kind" | "namespace" | "name" | "file" | "origin">,
+    spec: object | undefined,
+    root: MapNode,
+  ): void {
+    if (document.kind === "Pipeline") return;
+    const shape = document.kind === "App" ? appShape : meshShape;
+    const read =
+      spec === undefined
+        ? readPartially(shape, entryOf(root, "spec")?.value)
+        : { spec, wrong: new Set<string>() };
+    if (document.kind === "App") this.appViews.push({ ...document, ...read });
+    else this.meshViews.push({ ...document, ...read });
   }
 
   #inNewestVersion(file: string, document: MapNode): MapNode | null {
@@ -205,6 +228,32 @@ class Loader {
     const { line, column } = place;
     this.problems.add({ file, line, column, field: pathText(path), found: null, message, advice });
   }
+}
+
+/** The fields that can be read by themselves, and of `calls` each call that can. */
+function readPartially(
+  shape: Readonly<Record<string, AnyField>>,
+  spec: Node | undefined,
+): { readonly spec: object; readonly wrong: ReadonlySet<string> } {
+  const value: Record<string, unknown> = {};
+  const wrong = new Set<string>();
+  for (const [name, field] of Object.entries(shape)) {
+    const node = entryOf(spec, name)?.value;
+    if (node === undefined) {
+      value[name] = field.defaultValue();
+      continue;
+    }
+    const whole = parse(field, node);
+    if (whole.problems.length === 0) value[name] = whole.value as unknown;
+    else {
+      wrong.add(name);
+      if (name === "calls" && node.kind === "map") {
+        const calls = node.entries.map((entry) => parse(field, { ...node, entries: [entry] }).value);
+        value[name] = Object.assign(Object.create(null), ...calls);
+      }
+    }
+  }
+  return { spec: value, wrong };
 }
 
 /** Name, namespace and labels where these are right, whatever the spec is. */

@@ -30,15 +30,29 @@ export function explainField(path: string, components: PipelineComponents = NO_C
       all.push({ kind: known, row, steps: steps(row.path) });
     }
   }
-  const found = all.filter((entry) => matches(entry.steps, inside));
+  const found = mostExact(all.filter((entry) => matches(entry.steps, inside)), inside);
   if (found.length > 0) return found.map((entry) => explain(entry, all)).join("\n");
   if (kind !== undefined && inside.length === 0) return listing(kind, all);
-  const meant = nearestPath(inside, all);
-  throw new Failure(
-    "usage",
-    `no field is called "${path.slice(0, MAX_PATH)}"`,
-    meant === null ? "outrigger explain field spec lists them" : `did you mean ${meant}?`,
-  );
+  throw new Failure("usage", `no field is called "${path.slice(0, MAX_PATH)}"`, advice(inside, all));
+}
+
+function advice(written: readonly string[], all: readonly Entry[]): string {
+  const last = written.at(-1)?.toLowerCase();
+  const same = all.filter((entry) => entry.steps.at(-1)?.toLowerCase() === last);
+  const paths = [...new Set(same.map((entry) => entry.row.path))];
+  if (paths.length > 0) return `fields of that name are ${paths.slice(0, 6).join(", ")}`;
+  const meant = nearestPath(written, all);
+  return meant === null ? "outrigger explain field spec lists them" : `did you mean ${meant}?`;
+}
+
+/**
+ * `calls.timeout` is the field of each call rather than a call of that name, and what all kinds have
+ * (metadata) is explained once.
+ */
+function mostExact(found: readonly Entry[], written: readonly string[]): readonly Entry[] {
+  const literal = found.filter((entry) => entry.steps.at(-1) === written.at(-1));
+  const best = literal.length > 0 ? literal : found;
+  return best.filter((entry, index) => entry.row.path.startsWith("spec") || index === 0);
 }
 
 interface Entry {
@@ -69,7 +83,7 @@ function matches(field: readonly string[], written: readonly string[]): boolean 
 
 function explain({ kind, row }: Entry, all: readonly Entry[]): string {
   const lines = [`${kind} ${row.path}`];
-  if (row.later !== null) lines.push(`  Not there yet: ${row.later}.`);
+  if (row.later !== null) lines.push(`  Refused for now: ${row.later}.`);
   if (row.about !== "") lines.push(...wrap(row.about));
   lines.push("", `  value:    ${row.expected}${row.required ? " (required)" : ""}`);
   if (row.default !== undefined) lines.push(`  default:  ${writtenText(row.default)}`);
@@ -95,7 +109,7 @@ function isInside(path: string, parent: string): boolean {
 
 function summary(row: ReferenceRow, parent: ReferenceRow): string {
   const name = row.path.slice(parent.path.length).replace(/^(?:\[\])?\.?/, "");
-  const about = row.later === null ? row.about : `Not there yet: ${row.later}.`;
+  const about = row.later === null ? row.about : `Refused for now: ${row.later}.`;
   const sentence = /^.*?[.;:](?= |$)/.exec(about)?.[0].replace(/[;:]$/, ".") ?? about;
   return `    ${name.padEnd(20)} ${sentence}`;
 }

@@ -1,5 +1,5 @@
-import { Document, isScalar, visit } from "yaml";
 import { Failure } from "../base/failure.ts";
+import { writtenText } from "../schema/reference.ts";
 import { LABEL_PATTERN } from "./names.ts";
 import { API_VERSION } from "./versions.ts";
 
@@ -27,24 +27,14 @@ export function firstFile({ name, command, port }: FirstFile): string {
     throw new Failure("usage", `the port is ${port}`, "give one from 1 to 65535");
   }
   const callers = callersPort(port);
-  const run = new Document({ command: words.map(escapeTemplate), port });
-  visit(run, {
-    Collection: (_key, node) => {
-      node.flow = true;
-    },
-    // As JSON writes it: on one line, whatever is in it.
-    Scalar: (key, node) => {
-      if (key !== "key" && isScalar(node) && needsQuotes(node.value)) node.type = "QUOTE_DOUBLE";
-    },
-  });
-  const inline = run.toString({ lineWidth: 0, flowCollectionPadding: true }).trim();
+  const run = writtenText({ command: words.map(escapeTemplate), port });
   return `# What this app is. \`outrigger check\` reads it, \`outrigger up\` runs it,
 # \`outrigger explain field spec\` lists what else can stand here.
 apiVersion: ${API_VERSION}
 kind: App
-metadata: { name: ${quoteIfNeeded(own)} }
+metadata: { name: ${writtenText(own)} }
 spec:
-  run: ${inline}  # the process as it is today
+  run: ${run}  # the process as it is today
   port: ${callers}  # what callers use: the sidecar listens here
   # calls:  # what it calls, by the App's name
   #   api: { timeout: 2s, retry: { attempts: 2 }, breaker: {} }
@@ -78,13 +68,4 @@ function splitCommand(command: string): readonly string[] {
 /** A command that holds `{{` of its own must not become a template. */
 function escapeTemplate(word: string): string {
   return word.replaceAll("{{", '{{"{{"}}');
-}
-
-function needsQuotes(value: unknown): boolean {
-  return typeof value === "string" && !/^[A-Za-z/.][A-Za-z0-9/._-]*$/.test(value);
-}
-
-/** A name of digits, or one like `true`, would not be a text without quotes. */
-function quoteIfNeeded(name: string): string {
-  return /^[a-z]/.test(name) && !["true", "false", "null"].includes(name) ? name : `"${name}"`;
 }

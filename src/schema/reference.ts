@@ -42,7 +42,9 @@ export function referenceRows(field: AnyField, path = ""): ReferenceRow[] {
 function innerRows(field: AnyField, path: string): ReferenceRow[] {
   const rows = referenceRows(field, path);
   const chosen = path.endsWith("[]") || /(^|\.)[A-Z]+$/.test(path);
-  return chosen && field.meta.about === "" ? rows.slice(1) : rows;
+  if (!chosen) return rows;
+  if (field.meta.about === "") return rows.slice(1);
+  return [{ ...rows[0]!, required: false }, ...rows.slice(1)];
 }
 
 function joinStep(path: string, step: string): string {
@@ -51,16 +53,20 @@ function joinStep(path: string, step: string): string {
   return path === "" ? name : `${path}.${name}`;
 }
 
-/** A written value on one line, as YAML (JSON's notation, bare where it can be). */
+/** A written value on one line, as YAML reads it back inside of brackets too. */
 export function writtenText(value: Json): string {
-  if (typeof value === "string") {
-    return /^[A-Za-z0-9./_-][A-Za-z0-9./_%:-]*$/.test(value) ? value : JSON.stringify(value);
-  }
+  if (typeof value === "string") return isBareText(value) ? value : JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map((item) => writtenText(item as Json)).join(", ")}]`;
   if (value !== null && typeof value === "object") {
     const entries = Object.entries(value as Record<string, Json>);
     if (entries.length === 0) return "{}";
-    return `{ ${entries.map(([key, item]) => `${key}: ${writtenText(item)}`).join(", ")} }`;
+    return `{ ${entries.map(([key, item]) => `${writtenText(key)}: ${writtenText(item)}`).join(", ")} }`;
   }
   return String(value);
+}
+
+/** Whether a text needs no quotes: nothing that YAML takes for a sign, a number or a word of its own. */
+function isBareText(value: string): boolean {
+  if (!/^[A-Za-z0-9/][A-Za-z0-9./_%*-]*(?::[A-Za-z0-9./_%*-]+)*$/.test(value)) return false;
+  return Number.isNaN(Number(value)) && !/^(?:true|false|null)$/i.test(value);
 }
