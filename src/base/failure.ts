@@ -20,7 +20,7 @@ export type FailureKind = keyof typeof EXIT_CODES;
 
 /** Stable; documented in docs/reference/exit-codes.md. */
 export const EXIT_CODES = {
-  /** The command worked and found problems: `check`, `diff` with differences, `load` with errors. */
+  /** The command worked and found problems: in files, a difference, errors under load. */
   "found-problems": 1,
   usage: 2,
   "input-not-found": 3,

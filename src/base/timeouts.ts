@@ -2,8 +2,8 @@ import type { Clock, Timer } from "./world.ts";
 
 /**
  * Timeouts by the thousand without a timer each: entries of the same length expire in the order in
- * which they were armed, so a list per length with one timer for its head is enough. Arm, disarm and
- * re-arm are constant, allocate nothing, and set no timer while the list is not empty.
+ * which they were armed, so a list per length with one timer for its head is enough. Arm, disarm
+ * and re-arm are constant, allocate nothing, and set no timer while the list is not empty.
  */
 export class Timeouts {
   #clock: Clock;

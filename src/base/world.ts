@@ -176,7 +176,11 @@ export interface Files {
   rename(from: string, to: string): void;
   realPath(path: string): string;
   /** `append` and `write` create the file; `write` truncates it. */
-  open(path: string, how: "read" | "append" | "write", options?: { readonly mode?: number }): OpenFile;
+  open(
+    path: string,
+    how: "read" | "append" | "write",
+    options?: { readonly mode?: number },
+  ): OpenFile;
   /**
    * Calls `changed` after something in the folder was created, renamed, removed or written; several
    * changes may be one call. A hint only: some are missed, so keep a slow poll beside it.
@@ -313,7 +317,14 @@ export class ProcessError extends Error {
   }
 }
 
-export type SignalName = "SIGTERM" | "SIGINT" | "SIGHUP" | "SIGUSR1" | "SIGUSR2" | "SIGKILL" | "SIGWINCH";
+export type SignalName =
+  | "SIGTERM"
+  | "SIGINT"
+  | "SIGHUP"
+  | "SIGUSR1"
+  | "SIGUSR2"
+  | "SIGKILL"
+  | "SIGWINCH";
 
 export interface Signals {
   /** Returns how to stop listening. The first listener of a signal replaces its default effect. */

@@ -18,7 +18,7 @@ export class Xoshiro128 {
     if ((this.#a | this.#b | this.#c | this.#d) === 0) this.#a = 1;
   }
 
-  /** Spreads one number over the whole state (splitmix32), so that near seeds give far sequences. */
+  /** Spreads a number over the whole state (splitmix32): near seeds give far sequences. */
   static fromSeed(seed: number): Xoshiro128 {
     let state = seed | 0;
     const word = (): number => {

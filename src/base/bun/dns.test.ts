@@ -76,7 +76,7 @@ async function failure(answer: Promise<unknown>): Promise<{ code: string; messag
   );
 }
 
-test("both kinds of addresses come from the server that was named, with their time to live", async () => {
+test("both kinds of addresses come from the named server, with their time to live", async () => {
   const { server, asked } = await serve({
     "api.test": { a: ["10.1.2.3", "10.1.2.4"], aaaa: ["fd00::7"], ttl: 17 },
   });

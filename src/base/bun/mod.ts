@@ -11,7 +11,7 @@ import { BunStdio } from "./stdio.ts";
 import { Uncaught } from "./uncaught.ts";
 
 export interface BunWorldOptions {
-  /** DNS servers as `127.0.0.1:5353`; else OUTRIGGER_DNS_SERVERS (a comma between), else the system's. */
+  /** As `127.0.0.1:5353`; else OUTRIGGER_DNS_SERVERS (commas between), else the system's. */
   readonly dnsServers?: readonly string[];
 }
 

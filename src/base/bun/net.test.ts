@@ -2,26 +2,17 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Recorder, thrownBy } from "../contract/recorder.ts";
 import type { NetError } from "../world.ts";
-import { Recorder } from "../world_contract.ts";
 import { createBunWorld } from "./mod.ts";
 
 const world = createBunWorld();
-
-function thrownBy(run: () => unknown): NetError {
-  try {
-    run();
-  } catch (error) {
-    return error as NetError;
-  }
-  throw new Error("nothing was thrown");
-}
 
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await Bun.sleep(0);
 }
 
-test("the holder of a port is named with its command, also when it is another process", async () => {
+test("the holder of a port is named with its command, in another process too", async () => {
   const script =
     "const l = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } });" +
     "console.log(l.port)";
@@ -33,7 +24,7 @@ test("the holder of a port is named with its command, also when it is another pr
     onExit: () => exit(),
   });
   const port = await started;
-  const error = thrownBy(() =>
+  const error = thrownBy<NetError>(() =>
     world.net.listen({ address: { host: "127.0.0.1", port } }, () => null),
   );
   child.kill("SIGKILL");
@@ -45,7 +36,7 @@ test("the holder of a port is named with its command, also when it is another pr
 
 test("an address that this machine does not have is said to be so", () => {
   const address = { host: "192.0.2.7", port: 0 };
-  const error = thrownBy(() => world.net.listen({ address }, () => null));
+  const error = thrownBy<NetError>(() => world.net.listen({ address }, () => null));
   expect([error.code, error.message]).toEqual([
     "address-unavailable",
     "listening on 192.0.2.7:0: this machine has no such address (EADDRNOTAVAIL)",
@@ -64,12 +55,12 @@ test("the socket file that a killed process left behind is no obstacle; a file i
   expect(world.files.stat(path)?.kind).toBe("other");
   const listener = world.net.listen({ address: { path }, mode: 0o600 }, () => null);
   expect(world.files.stat(path)?.mode).toBe(0o600);
-  const second = thrownBy(() => world.net.listen({ address: { path } }, () => null));
+  const second = thrownBy<NetError>(() => world.net.listen({ address: { path } }, () => null));
   expect(second.message).toStartWith(`${path} is in use by `);
   expect(second.message).toEndWith(`(pid ${process.pid})`);
   listener.stop();
   world.files.write(path, "precious");
-  const third = thrownBy(() => world.net.listen({ address: { path } }, () => null));
+  const third = thrownBy<NetError>(() => world.net.listen({ address: { path } }, () => null));
   expect([third.code, third.message]).toEqual([
     "address-in-use",
     `${path} exists and is not a socket`,
@@ -119,7 +110,7 @@ test("two listeners share a port only when both ask for it", () => {
     world.net.listen({ address: { host: "127.0.0.1", port }, reusePort }, () => null);
   const first = listen(0, true);
   const second = listen(first.port, true);
-  expect(thrownBy(() => listen(first.port, false)).code).toBe("address-in-use");
+  expect(thrownBy<NetError>(() => listen(first.port, false)).code).toBe("address-in-use");
   first.stop();
   second.stop();
 });

@@ -37,9 +37,14 @@ const NOBODY: DialHandler = {
   onConnectError() {},
 };
 
-/** One object a connection; Bun's socket holds it in `data`. */
+/**
+ * One object a connection; Bun's socket holds it in `data`. Accepted or dialled, it has the same
+ * shape, so that the shared events find its handler the same fast way.
+ */
 class BunSocket implements Socket {
   raw: RawSocket | null = null;
+  /** Until it is open, where it was dialled. */
+  dial: BunDial | null = null;
   handler: SocketHandler;
   /** A write was short: the owner waits for onDrain. */
   wasShort = false;
@@ -112,32 +117,37 @@ class BunSocket implements Socket {
   }
 }
 
-class BunDial extends BunSocket implements Dial {
-  state: "dialling" | "settled" | "forgotten" = "dialling";
+class BunDial implements Dial {
+  readonly socket: BunSocket;
+  #net: BunNet;
+  #handler: DialHandler;
+  #state: "dialling" | "settled" | "forgotten" = "dialling";
   /** connect() has returned: the owner holds the dial and may hear of it. */
   returned = false;
 
   constructor(
-    readonly net: BunNet,
+    net: BunNet,
     readonly address: SocketAddress,
-    readonly dialHandler: DialHandler,
+    handler: DialHandler,
   ) {
-    super(dialHandler);
+    this.#net = net;
+    this.#handler = handler;
+    this.socket = new BunSocket(handler);
+    this.socket.dial = this;
   }
 
   abort(): void {
-    if (this.state !== "dialling") return;
-    this.state = "forgotten";
-    this.handler = NOBODY;
-    this.net.forgottenDials += 1;
+    if (this.#state !== "dialling") return;
+    this.#state = "forgotten";
+    this.socket.handler = NOBODY;
+    this.#net.forgottenDials += 1;
   }
 
-  /** True where the owner still wants to hear of it. */
-  settle(): boolean {
-    const wanted = this.state === "dialling";
-    if (this.state === "forgotten") this.net.forgottenDials -= 1;
-    this.state = "settled";
-    return wanted;
+  opened(): void {
+    const { socket } = this;
+    socket.dial = null;
+    if (this.#settle()) socket.handler.onOpen(socket);
+    else socket.terminate();
   }
 
   fail(error: NetError): void {
@@ -145,8 +155,16 @@ class BunDial extends BunSocket implements Dial {
       queueMicrotask(() => this.fail(error));
       return;
     }
-    this.closed = true;
-    if (this.settle()) this.dialHandler.onConnectError(error);
+    this.socket.closed = true;
+    if (this.#settle()) this.#handler.onConnectError(error);
+  }
+
+  /** True where the owner still wants to hear of it. */
+  #settle(): boolean {
+    const isWanted = this.#state === "dialling";
+    if (this.#state === "forgotten") this.#net.forgottenDials -= 1;
+    this.#state = "settled";
+    return isWanted;
   }
 }
 
@@ -164,13 +182,11 @@ export class BunNet implements Net {
     this.#dialEvents = {
       ...this.#events(),
       open(raw) {
-        const dial = raw.data as BunDial;
-        dial.raw = raw;
-        if (dial.settle()) dial.handler.onOpen(dial);
-        else dial.terminate();
+        raw.data.raw = raw;
+        raw.data.dial!.opened();
       },
       connectError(raw, error) {
-        const dial = raw.data as BunDial;
+        const dial = raw.data.dial!;
         dial.fail(netError(error, `connecting to ${inWords(dial.address)}`));
       },
     };
@@ -254,7 +270,8 @@ export class BunNet implements Net {
       "path" in address
         ? { unix: address.path }
         : { hostname: address.host, port: address.port };
-    const options = { ...where, allowHalfOpen: true, data: dial, socket: this.#dialEvents };
+    const owned = { allowHalfOpen: true, data: dial.socket, socket: this.#dialEvents };
+    const options = { ...where, ...owned };
     try {
       // The promise only repeats what connectError says.
       Bun.connect<BunSocket>(options as Bun.TCPSocketConnectOptions<BunSocket>).catch(() => {});

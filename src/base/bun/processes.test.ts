@@ -118,10 +118,11 @@ test("what a child leaves behind does not keep its exit from being told", async 
 });
 
 test("what cannot be started says why", () => {
+  const path = process.env["PATH"];
   expect(refusalOf({ command: ["no-such-program"] })).toMatchObject({
     name: "ProcessError",
     code: "not-found",
-    message: `cannot start "no-such-program": no program of that name in PATH (${process.env["PATH"]})`,
+    message: `cannot start "no-such-program": no program of that name in PATH (${path})`,
   });
   expect(refusalOf({ command: ["/no/such/program"] })).toMatchObject({
     code: "not-found",

@@ -54,7 +54,8 @@ test("a reader that is gone is FileError closed, for write and for writeAll", as
 test("a reader that does not read does not stall the loop during writeAll", async () => {
   const script =
     'const all = world.stdio.stdout.writeAll("x".repeat(300_000));' +
-    'for (let turn = 0; turn < 20; turn += 1) await Bun.sleep(0); world.stdio.stderr.write("turned");' +
+    "for (let turn = 0; turn < 20; turn += 1) await Bun.sleep(0);" +
+    'world.stdio.stderr.write("turned");' +
     "await all;";
   const child = Bun.spawn([process.execPath, "-e", programOf(script)], {
     stdout: "pipe",

@@ -101,6 +101,14 @@ export class SimulatedClock implements Clock {
     return this.#plan(delayMs, run, null);
   }
 
+  /**
+   * The same at a time rather than after a delay, for events that must keep their order: now plus
+   * (time minus now) is not always that time.
+   */
+  planAt(at: number, run: () => void): PlannedEvent {
+    return this.#planAt(at, run, null);
+  }
+
   /** Lets `ms` go by. With 0: all that is due now. */
   async advance(ms: number): Promise<void> {
     await this.run(this.#now + ms);
@@ -151,8 +159,11 @@ export class SimulatedClock implements Clock {
   #plan(delayMs: number, run: () => void, whenCancelled: (() => void) | null): PlannedEvent {
     // A timer of NaN would never be in order with the others.
     assert(!Number.isNaN(delayMs), "a delay that is not a number");
+    return this.#planAt(this.#now + Math.max(0, delayMs), run, whenCancelled);
+  }
+
+  #planAt(at: number, run: () => void, whenCancelled: (() => void) | null): PlannedEvent {
     this.#sequence += 1;
-    const at = this.#now + Math.max(0, delayMs);
     let fired = false;
     const event = new PlannedEvent(
       at,

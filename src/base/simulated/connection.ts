@@ -31,6 +31,8 @@ export class SimulatedSocket implements Socket {
   /** Sent by us, neither read by the peer's owner nor lost. */
   #unreadBytes = 0;
   #lastArrivalAt = 0;
+  /** What could not reach the peer yet; whatever is sent later waits behind it. */
+  #held: (() => void)[] = [];
   #weEnded = false;
   #wasShort = false;
   #drainPlanned = false;
@@ -111,15 +113,27 @@ export class SimulatedSocket implements Socket {
     // TCP keeps the order: nothing overtakes what was sent before.
     const at = Math.max(clock.now() + delay, this.#lastArrivalAt);
     this.#lastArrivalAt = at;
-    clock.plan(at - clock.now(), () => this.#arriveAtPeer(segment, isLost));
+    clock.planAt(at, () => this.#arriveAtPeer(segment, isLost));
   }
 
   #arriveAtPeer(segment: Segment, isLost: boolean): void {
+    if (this.#wire.isCut() || this.#held.length > 0) {
+      this.#held.push(() => this.#reach(segment, isLost));
+      if (this.#held.length === 1) this.#wire.clock.plan(RETRANSMIT_MS, this.#sendHeld);
+    } else {
+      this.#reach(segment, isLost);
+    }
+  }
+
+  #sendHeld = (): void => {
     if (this.#wire.isCut()) {
-      this.#lastArrivalAt = Math.max(this.#lastArrivalAt, this.#wire.clock.now() + RETRANSMIT_MS);
-      this.#wire.clock.plan(RETRANSMIT_MS, () => this.#arriveAtPeer(segment, isLost));
+      this.#wire.clock.plan(RETRANSMIT_MS, this.#sendHeld);
       return;
     }
+    for (const reach of this.#held.splice(0)) reach();
+  };
+
+  #reach(segment: Segment, isLost: boolean): void {
     if (isLost) {
       this.peer.resetByNetwork();
       this.#wire.clock.plan(this.#wire.faults().latencyMs[0], () => this.resetByNetwork());

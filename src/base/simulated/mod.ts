@@ -33,7 +33,7 @@ export interface SimulatedWorld extends World {
   readonly stdio: SimulatedStdio;
   /** Same as `processes.programs`: what `spawn` can start. */
   readonly programs: Map<string, FakeProgram>;
-  /** Errors that handlers threw while no `onUncaught` was there. `clock.advance` throws the first. */
+  /** What handlers threw while no `onUncaught` was there. `clock.advance` throws the first. */
   readonly uncaught: readonly unknown[];
   /** The same world seen from another host of its network: connects come from `address`. */
   at(address: string): SimulatedWorld;
