@@ -1,0 +1,58 @@
+import { join } from "node:path";
+import { HOST } from "../proxies/proxy.ts";
+import { quantile, row } from "../results.ts";
+import { wrk } from "../wrk.ts";
+import { type Area, type Running, rounds, withStand } from "./area.ts";
+
+const RATE = 1000;
+const CONNECTIONS = 16;
+const QUANTILES = { p50: 0.5, p99: 0.99, "p99.9": 0.999 } as const;
+
+/** How long requests take at a rate that leaves every proxy idle most of the time. */
+export const latency: Area = async (proxies, { quick, say }) => {
+  say(`latency/1krps`);
+  const found = await withStand(proxies, "policies", async ({ running, upstreamPort }) => {
+    for (const { name, port } of running) {
+      const warmUp = { connections: CONNECTIONS, seconds: quick ? 1 : 3 };
+      await wrk(name, `http://127.0.0.1:${port}/1KB`, warmUp);
+    }
+    // The floor: client and upstream without a proxy between them.
+    const direct: Running = { name: "direct", program: running[0]!.program, port: upstreamPort };
+    return rounds([...running, direct], quick ? 3 : 5, async ({ port }) => {
+      const latenciesMs = await paced(port, quick ? 2 : 10);
+      const figure = (q: number): number => quantile(latenciesMs, q);
+      return Object.fromEntries(
+        Object.entries(QUANTILES).map(([name, q]) => [name, figure(q)]),
+      );
+    });
+  });
+  return Object.keys(QUANTILES).map((name) =>
+    row(
+      {
+        id: `latency/1krps/${name}`,
+        work: `GET of 1 KB, ${RATE} a second over ${CONNECTIONS} connections, open loop, policies as in http1.`,
+        unit: "ms",
+        better: "lower",
+      },
+      found.get(name)!,
+    ),
+  );
+};
+
+/** Sorted latencies in milliseconds. @throws where a request failed. */
+async function paced(port: number, seconds: number): Promise<number[]> {
+  const client = join(import.meta.dir, "..", "paced_client.ts");
+  const args = [port, HOST, "/1KB", RATE, seconds, CONNECTIONS].map(String);
+  const child = Bun.spawn([process.execPath, client, ...args], { stdout: "pipe", stderr: "pipe" });
+  const output = await new Response(child.stdout).text();
+  if ((await child.exited) !== 0) {
+    throw new Error(`the paced client failed: ${await new Response(child.stderr).text()}`);
+  }
+  const { sent, failed, latenciesUs } = JSON.parse(output) as {
+    sent: number;
+    failed: number;
+    latenciesUs: number[];
+  };
+  if (failed > 0) throw new Error(`${failed} of ${sent} paced requests on port ${port} failed`);
+  return latenciesUs.map((us) => us / 1000).sort((a, b) => a - b);
+}

@@ -1,0 +1,67 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { part } from "../../tools/install.ts";
+import { Program } from "../processes.ts";
+import { type BenchedProxy, HOST, type Setup } from "./proxy.ts";
+
+export async function haproxy(): Promise<BenchedProxy> {
+  const { path, version } = await part("haproxy");
+  return {
+    name: "haproxy",
+    version,
+    does: {
+      bare: "one thread, keep-alive to the upstream",
+      policies:
+        "host and path rules, built-in counters with the Prometheus exporter, timeouts, retry-on with " +
+        "redispatch, observe layer7 with on-error mark-down, maxconn and queue limits, uuid() request id",
+    },
+    start(setup) {
+      const file = join(setup.folder, "haproxy.cfg");
+      writeFileSync(file, configuration(setup));
+      return new Program("haproxy", [path, "-db", "-f", file], { cwd: setup.folder });
+    },
+  };
+}
+
+function configuration({ profile, port, adminPort, upstreamPort }: Setup): string {
+  const common = `
+global
+  nbthread 1
+  maxconn 8192
+defaults
+  mode http
+  timeout connect 1s
+  timeout client 300s
+  timeout server 2s
+  timeout http-keep-alive 300s
+  http-reuse always
+`;
+  if (profile === "bare") {
+    return `${common}
+frontend in
+  bind 127.0.0.1:${port}
+  default_backend api
+backend api
+  server s1 127.0.0.1:${upstreamPort}
+`;
+  }
+  return `${common}
+frontend in
+  bind 127.0.0.1:${port}
+  http-request set-header x-request-id %[uuid()] unless { req.hdr(x-request-id) -m found }
+  acl host_ok hdr(host),field(1,:),lower -m str ${HOST}
+  acl path_ok path_beg /
+  use_backend api if host_ok path_ok
+  http-request return status 404 unless host_ok path_ok
+backend api
+  timeout queue 1s
+  retries 2
+  option redispatch
+  retry-on conn-failure empty-response response-timeout 500 502 503 504
+  default-server maxconn 100 maxqueue 100 observe layer7 error-limit 50 on-error mark-down check inter 5s
+  server s1 127.0.0.1:${upstreamPort}
+frontend admin
+  bind 127.0.0.1:${adminPort}
+  http-request use-service prometheus-exporter if { path /metrics }
+`;
+}

@@ -1,0 +1,144 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type {
+  ClusterPolicy,
+  ListenerPolicy,
+  RoutePolicy,
+  Snapshot,
+} from "../../src/api/snapshot.ts";
+import { Program } from "../processes.ts";
+import { type BenchedProxy, HOST, type Setup } from "./proxy.ts";
+
+const ROOT = join(import.meta.dir, "../..");
+
+/** What ships: the binary, built anew. */
+export async function outrigger(): Promise<BenchedProxy> {
+  const build = Bun.spawnSync([process.execPath, "tools/build.ts"], { cwd: ROOT });
+  if (build.exitCode !== 0) {
+    throw new Error(`dist/outrigger could not be built:\n${build.stderr.toString()}`);
+  }
+  const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
+    version: string;
+  };
+  return {
+    name: "outrigger",
+    version,
+    does: {
+      bare: "one process, keep-alive to the upstream, its metrics (they cannot be switched off)",
+      policies:
+        "host and path routes, metrics per listener, route and cluster, timeouts, retries with budget, " +
+        "error-rate breaker with a canned answer, limits, request id",
+    },
+    start(setup) {
+      const file = join(setup.folder, "snapshot.json");
+      writeFileSync(file, JSON.stringify(benchSnapshot(setup), null, 2));
+      const command = [join(ROOT, "dist", "outrigger"), "proxy", "--snapshot", file];
+      return new Program("outrigger", command, { cwd: setup.folder });
+    },
+  };
+}
+
+/** The Snapshot by which ours does the work of a profile. */
+export function benchSnapshot(setup: Setup): Snapshot {
+  const { profile, port, adminPort, upstreamPort, folder } = setup;
+  const policies = profile === "policies";
+  return {
+    apiVersion: "outrigger.dev/v1alpha1",
+    kind: "Snapshot",
+    workload: { namespace: "bench", name: profile },
+    version: "0000000000000001",
+    policyHash: "0000000000000001",
+    policy: {
+      listeners: { in: listener(policies) },
+      clusters: { api: cluster(policies) },
+      pipelines: {},
+      accessLog: { format: "off" },
+      drainMs: 1000,
+    },
+    bindings: {
+      listeners: { in: { host: "127.0.0.1", port } },
+      clusters: {
+        api: {
+          discovery: "static",
+          endpoints: [{ host: "127.0.0.1", port: upstreamPort }],
+          refresh: { minMs: 1000, maxMs: 60_000 },
+        },
+      },
+      admin: {
+        readOnly: { host: "127.0.0.1", port: adminPort },
+        socket: join(folder, "admin.sock"),
+      },
+      pipelines: {},
+      stateFolder: join(folder, "state"),
+    },
+    origins: {},
+  };
+}
+
+function listener(policies: boolean): ListenerPolicy {
+  return {
+    direction: "outbound",
+    protocol: "http",
+    routes: [policies ? route() : bareRoute()],
+    maxConnections: 8192,
+    maxHeaderBytes: 65_536,
+    maxHeaders: 100,
+    headerTimeoutMs: 10_000,
+    idleTimeoutMs: 300_000,
+  };
+}
+
+function bareRoute(): RoutePolicy {
+  return {
+    name: "all",
+    hosts: ["*"],
+    path: { kind: "prefix", value: "/" },
+    backends: [{ cluster: "api", weight: 1 }],
+    timeoutMs: 0,
+    idleTimeoutMs: 0,
+    retry: null,
+    fallback: null,
+    filters: [],
+  };
+}
+
+function route(): RoutePolicy {
+  return {
+    ...bareRoute(),
+    name: "items",
+    hosts: [HOST],
+    timeoutMs: 2000,
+    idleTimeoutMs: 300_000,
+    retry: {
+      attempts: 2,
+      on: ["5xx", "reset", "connect-failure"],
+      perTryTimeoutMs: 500,
+      backoff: { baseMs: 25, maxMs: 250 },
+      budgetRatio: 0.2,
+      budgetMinimum: 3,
+      methods: "idempotent",
+      maxBodyBytes: 65_536,
+    },
+    fallback: {
+      on: ["open", "exhausted"],
+      status: 200,
+      headers: { "content-type": "application/json" },
+      body: '{"items":[],"degraded":true}',
+    },
+  };
+}
+
+function cluster(policies: boolean): ClusterPolicy {
+  return {
+    kind: "call",
+    balance: { policy: "round-robin" },
+    connectTimeoutMs: 1000,
+    idleTimeoutMs: 60_000,
+    limits: policies
+      ? { maxConnections: 100, maxPendingRequests: 100, maxRequests: 200 }
+      : { maxConnections: 1024, maxPendingRequests: 1024, maxRequests: 1024 },
+    breaker: policies
+      ? { errorRate: 0.25, minRequests: 20, windowMs: 10_000, openMs: 5000, halfOpenRequests: 3 }
+      : null,
+  };
+}

@@ -1,0 +1,33 @@
+import type { Program } from "../processes.ts";
+
+/**
+ * `bare`: one listener, one cluster, nothing else. `policies`: what a sidecar does for each request:
+ * routing by host and prefix, metrics, timeouts, retries, a breaker (or the nearest thing), limits, a
+ * request id.
+ */
+export type Profile = "bare" | "policies";
+
+export interface Setup {
+  readonly profile: Profile;
+  /** Where it listens, on 127.0.0.1. */
+  readonly port: number;
+  /** Where it has its own pages (metrics, ready), on 127.0.0.1. */
+  readonly adminPort: number;
+  /** Where the requests go, on 127.0.0.1. */
+  readonly upstreamPort: number;
+  /** Empty, for its configuration. */
+  readonly folder: string;
+}
+
+/** A proxy that a bench measures: one worker, on the same machine, doing the same work. */
+export interface BenchedProxy {
+  readonly name: string;
+  readonly version: string;
+  /** What it does in each profile, for the report. */
+  readonly does: Readonly<Record<Profile, string>>;
+  /** Starts it; the caller waits until it is ready. */
+  start(setup: Setup): Program;
+}
+
+/** The host that the routes of the profile `policies` match. */
+export const HOST = "bench.test";
