@@ -29,8 +29,9 @@ export interface Allotment {
 
 /**
  * A port for each wish. Deterministic: a file's port, else the one that this key had before, else
- * one that follows from the key; the next free one where that is taken. `held` are the keys whose
- * port this set already listens on: they are not asked of the system.
+ * one that follows from the key; the next free one where that is taken. `held` are ports that this
+ * set already listens on: the system is not asked for them; null asks it for none, for files that are
+ * only looked at.
  *
  * @throws Failure "port-in-use" naming the holder where a file's port is taken.
  */
@@ -38,8 +39,9 @@ export function allotPorts(
   world: World,
   wishes: readonly PortWish[],
   before: Readonly<Record<string, number>>,
-  held: ReadonlySet<number>,
+  held: ReadonlySet<number> | null,
 ): Allotment {
+  const isFree = (port: number) => held === null || held.has(port) || canListen(world, port);
   const ports: Record<string, number> = {};
   const taken = new Map<number, string>();
   const notices: string[] = [];
@@ -58,12 +60,12 @@ export function allotPorts(
       movers.push(wish);
       continue;
     }
-    if (!held.has(wish.wanted)) requireFree(world, wish.wanted, wish.what);
+    if (!isFree(wish.wanted)) throw inUse(world, wish.wanted, wish.what);
     ports[wish.key] = wish.wanted;
     taken.set(wish.wanted, wish.what);
   }
   for (const wish of [...movers, ...wishes.filter(({ wanted }) => wanted === null)]) {
-    const port = anyPort(world, wish, before[wish.key] ?? null, taken, held);
+    const port = anyPort(wish, before[wish.key] ?? null, (one) => !taken.has(one) && isFree(one));
     ports[wish.key] = port;
     taken.set(port, wish.what);
     if (wish.wanted !== null) {
@@ -74,19 +76,15 @@ export function allotPorts(
 }
 
 function anyPort(
-  world: World,
   wish: PortWish,
   before: number | null,
-  taken: ReadonlyMap<number, string>,
-  held: ReadonlySet<number>,
+  isFree: (port: number) => boolean,
 ): number {
-  if (before !== null && before !== wish.wanted && !taken.has(before)) {
-    if (held.has(before) || isFree(world, before)) return before;
-  }
+  if (before !== null && before !== wish.wanted && isFree(before)) return before;
   const offset = Number.parseInt(sha256Hex(wish.key).slice(0, 8), 16);
   for (let step = 0; step < MAX_TRIES; step += 1) {
     const port = FIRST_PORT + ((offset + step) % PORTS);
-    if (!taken.has(port) && !held.has(port) && isFree(world, port)) return port;
+    if (isFree(port)) return port;
   }
   throw new Failure(
     "port-in-use",
@@ -94,19 +92,18 @@ function anyPort(
   );
 }
 
-function requireFree(world: World, port: number, what: string): void {
-  if (isFree(world, port)) return;
+function inUse(world: World, port: number, what: string): Failure {
   const holder = world.processes.holderOfPort(port);
   const who =
     holder === null ? "another process" : `process ${holder.pid} (${holder.command.slice(0, 80)})`;
-  throw new Failure(
+  return new Failure(
     "port-in-use",
     `port ${port}, which ${what} needs, is in use by ${who}`,
     "stop what holds it, or give another port in the file",
   );
 }
 
-function isFree(world: World, port: number): boolean {
+function canListen(world: World, port: number): boolean {
   try {
     world.net.listen({ address: { host: LOCAL_HOST, port } }, () => null).stop();
     return true;

@@ -1,0 +1,238 @@
+import { dirname, join } from "node:path";
+
+import type { Snapshot } from "../api/snapshot.ts";
+import type { ProxyStats } from "../api/stats.ts";
+import { Failure } from "../base/failure.ts";
+import type { World } from "../base/world.ts";
+import { HttpServer, jsonAnswer, type ServerAnswer, type ServerRequest, textAnswer } from "../http/server.ts";
+import { mergeMetrics } from "./merge_metrics.ts";
+import { PipelineChild } from "./pipeline_child.ts";
+import { readSnapshot } from "./read_snapshot.ts";
+
+/** What the sidecar asks of the proxy. */
+export interface DataPlane {
+  /** @throws Failure "refused" or "port-in-use"; what was in force stays so. */
+  apply(snapshot: Snapshot): void;
+  stats(): ProxyStats;
+  metrics(): string;
+  drain(): Promise<void>;
+  close(): void;
+  readonly ready: boolean;
+}
+
+export interface SidecarOptions {
+  readonly snapshotFile: string;
+  /** Where the last good Snapshot lies when the file is bad; beside the file without it. */
+  readonly stateFolder: string | null;
+  readonly proxy: DataPlane;
+  readonly log: (line: string) => void;
+}
+
+/** A drain that the proxy itself does not end in time is ended here. */
+const DRAIN_SLACK_MS = 500;
+
+/**
+ * What runs beside an app: the proxy, its pipelines in a process of their own, and the admin API.
+ * It goes on with the last good Snapshot where a new one is bad.
+ */
+export class Sidecar {
+  readonly #world: World;
+  readonly #options: SidecarOptions;
+  #snapshot: Snapshot | null = null;
+  #servers: HttpServer[] = [];
+  #pipelines: PipelineChild | null = null;
+  #changing: Promise<void> = Promise.resolve();
+  #draining: Promise<void> | null = null;
+
+  constructor(world: World, options: SidecarOptions) {
+    this.#world = world;
+    this.#options = options;
+  }
+
+  /**
+   * @throws Failure "refused" where neither the file nor a last good Snapshot can be used,
+   *   "port-in-use" where a listener's port is taken.
+   */
+  start(): void {
+    const snapshot = this.#applyFirst();
+    const { admin } = snapshot.bindings;
+    // A socket file that a killed predecessor left would be in the way.
+    this.#world.files.remove(admin.socket);
+    this.#servers = [
+      new HttpServer(this.#world, {
+        address: admin.readOnly,
+        handle: (request) => this.#readOnly(request),
+        maxBodyBytes: 0,
+      }),
+      new HttpServer(this.#world, {
+        address: { path: admin.socket },
+        mode: 0o600,
+        handle: (request) => this.#admin(request),
+      }),
+    ];
+    for (const server of this.#servers) server.start();
+    this.#startPipelines();
+  }
+
+  /** Lets what is under way finish, at most the policy's `drainMs`; then everything is closed. */
+  drain(): Promise<void> {
+    this.#draining ??= this.#drain();
+    return this.#draining;
+  }
+
+  /** At once. */
+  close(): void {
+    for (const server of this.#servers) server.stop();
+    this.#options.proxy.close();
+    void this.#pipelines?.stop();
+  }
+
+  async #drain(): Promise<void> {
+    const waitMs = (this.#snapshot?.policy.drainMs ?? 0) + DRAIN_SLACK_MS;
+    let wake = () => {};
+    const tooLate = new Promise<void>((resolve) => (wake = resolve));
+    const timer = this.#world.clock.after(waitMs, wake);
+    await Promise.race([this.#options.proxy.drain(), tooLate]);
+    timer.cancel();
+    await this.#pipelines?.stop();
+    this.close();
+  }
+
+  // -------------------------------------------------------------- Snapshots
+
+  #applyFirst(): Snapshot {
+    const { snapshotFile, log } = this.#options;
+    try {
+      return this.#apply(readSnapshot(this.#world.files.readText(snapshotFile), snapshotFile));
+    } catch (error) {
+      if (error instanceof Failure && error.kind === "port-in-use") throw error;
+      const lastGood = lastGoodFile(this.#options.stateFolder ?? dirname(snapshotFile));
+      if (this.#world.files.stat(lastGood) === null) throw error;
+      log(`${(error as Error).message}; the last good Snapshot is used: ${lastGood}`);
+      return this.#apply(readSnapshot(this.#world.files.readText(lastGood), lastGood));
+    }
+  }
+
+  /** @throws Failure "refused" or "port-in-use"; then nothing has changed. */
+  #apply(snapshot: Snapshot): Snapshot {
+    const before = this.#snapshot;
+    if (before !== null) {
+      const fixed = ({ workload, bindings }: Snapshot) =>
+        JSON.stringify([workload, bindings.admin, bindings.stateFolder]);
+      if (fixed(before) !== fixed(snapshot)) {
+        throw new Failure(
+          "refused",
+          "workload, admin addresses and state folder cannot change while it runs",
+          "start the sidecar anew with this Snapshot",
+        );
+      }
+    }
+    this.#options.proxy.apply(snapshot);
+    this.#snapshot = snapshot;
+    this.#keep(snapshot);
+    return snapshot;
+  }
+
+  #keep(snapshot: Snapshot): void {
+    const { stateFolder } = snapshot.bindings;
+    try {
+      this.#world.files.makeFolder(stateFolder, { mode: 0o700 });
+      const text = `${JSON.stringify(snapshot)}\n`;
+      this.#world.files.replace(lastGoodFile(stateFolder), text, { mode: 0o600 });
+    } catch (error) {
+      // In force all the same: a full disk must not stop traffic.
+      this.#options.log(`the Snapshot could not be kept: ${(error as Error).message}`);
+    }
+  }
+
+  #replace(snapshot: Snapshot): void {
+    const before = pipelineKey(this.#snapshot);
+    this.#apply(snapshot);
+    if (pipelineKey(snapshot) === before) return;
+    // One after the other: two changes in a row must not leave two processes.
+    this.#changing = this.#changing.then(async () => {
+      await this.#pipelines?.stop();
+      this.#pipelines = null;
+      if (this.#draining === null) this.#startPipelines();
+    });
+  }
+
+  #startPipelines(): void {
+    const snapshot = this.#snapshot;
+    if (snapshot === null || Object.keys(snapshot.policy.pipelines).length === 0) return;
+    const { stateFolder } = snapshot.bindings;
+    const file = lastGoodFile(stateFolder);
+    this.#pipelines = new PipelineChild(this.#world, file, stateFolder, this.#options.log);
+    this.#pipelines.start();
+  }
+
+  // -------------------------------------------------------------- admin API
+
+  async #readOnly(request: ServerRequest): Promise<ServerAnswer> {
+    const known = ["/ready", "/live", "/metrics"].includes(request.path);
+    if (!known) return textAnswer(404, "known here: /ready /live /metrics");
+    if (request.method !== "GET" && request.method !== "HEAD") return notAllowed("GET, HEAD");
+    if (request.path === "/live") return textAnswer(200, "live");
+    if (request.path === "/metrics") return this.#metrics();
+    const ready = this.#options.proxy.ready && this.#draining === null;
+    return ready ? textAnswer(200, "ready") : textAnswer(503, "not ready");
+  }
+
+  async #metrics(): Promise<ServerAnswer> {
+    const pipelines = await this.#pipelines?.metrics();
+    const own = this.#options.proxy.metrics();
+    return {
+      status: 200,
+      headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
+      body: pipelines === undefined ? own : mergeMetrics([own, pipelines]),
+    };
+  }
+
+  async #admin(request: ServerRequest): Promise<ServerAnswer> {
+    switch (`${request.method} ${request.path}`) {
+      case "GET /config":
+        return jsonAnswer(200, this.#snapshot);
+      case "GET /stats":
+        return jsonAnswer(200, {
+          ...this.#options.proxy.stats(),
+          pipelines: (await this.#pipelines?.ledgers()) ?? {},
+        });
+      case "GET /clusters":
+        return jsonAnswer(200, this.#options.proxy.stats().clusters);
+      case "GET /listeners":
+        return jsonAnswer(200, this.#options.proxy.stats().listeners);
+      case "PUT /snapshot":
+        return this.#putSnapshot(Buffer.from(request.body).toString());
+      case "POST /drain":
+        void this.drain();
+        return jsonAnswer(202, { draining: true });
+      default:
+        return this.#readOnly(request);
+    }
+  }
+
+  #putSnapshot(text: string): ServerAnswer {
+    try {
+      const snapshot = readSnapshot(text, "the given Snapshot");
+      this.#replace(snapshot);
+      return jsonAnswer(200, { version: snapshot.version });
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      this.#options.log(`Snapshot refused: ${error.message}`);
+      return jsonAnswer(409, { problem: error.message, advice: error.advice ?? null });
+    }
+  }
+}
+
+function lastGoodFile(stateFolder: string): string {
+  return join(stateFolder, "last-good.json");
+}
+
+/** Changes when the pipelines have to be started anew. */
+function pipelineKey(snapshot: Snapshot | null): string {
+  return JSON.stringify([snapshot?.policy.pipelines, snapshot?.bindings.pipelines]);
+}
+
+function notAllowed(allow: string): ServerAnswer {
+  return { ...textAnswer(405, `allowed here: ${allow}`), headers: { allow } };
+}
