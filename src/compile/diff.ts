@@ -38,7 +38,7 @@ export interface Change {
   readonly after: unknown;
   /** The line that asked for it, in the files after, or before where the part is gone. */
   readonly origin: Origin | null;
-  /** For example `breaker of calls to api added: opens at 25% errors of at least 20 tries in 10 s ...`. */
+  /** For example `breaker of calls to api added: opens at 25% errors of ...`. */
   readonly sentence: string;
 }
 

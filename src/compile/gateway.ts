@@ -131,12 +131,17 @@ function ingressWishes(app: AppDocument): Wish[] {
   });
 }
 
-/** Where the Mesh says it is, else where the first App is that it leads to. */
+/** Where the Mesh says it is, else where most of what it leads to is. */
 function gatewayNamespace(context: Context, wishes: readonly Wish[]): string {
   const mesh = context.documents.meshes.find((one) => one.wrote(["metadata", "namespace"]));
   if (mesh !== undefined) return mesh.namespace;
-  const keys = wishes.flatMap((wish) => wish.backends.map((backend) => backend.key)).sort();
-  return (keys[0] as string).split("/")[0] as string;
+  const counts = new Map<string, number>();
+  for (const { key } of wishes.flatMap((wish) => wish.backends)) {
+    const namespace = key.slice(0, key.indexOf("/"));
+    counts.set(namespace, (counts.get(namespace) ?? 0) + 1);
+  }
+  const ranked = [...counts].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1));
+  return (ranked[0] as [string, number])[0];
 }
 
 function refuseNamesake(context: Context, namespace: string): void {
