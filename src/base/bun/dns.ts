@@ -6,6 +6,8 @@ import type { ResolvedAddress } from "../world.ts";
 const QUERY_TIMEOUT_MS = 5_000;
 /** c-ares is to give up first, as its error says more. */
 const GRACE_MS = 100;
+/** A resolver reads the system's settings once; a laptop on another network has other servers. */
+const RESOLVER_LIFE_MS = 30_000;
 /** Names answered here never change; this only says how soon to ask again. */
 const LOCAL_TTL_MS = 60_000;
 
@@ -19,6 +21,8 @@ interface Answer {
 export class Dns {
   #servers: readonly string[];
   #timeoutMs: number;
+  #resolver: Resolver | null = null;
+  #madeAt = 0;
 
   /** Servers as `127.0.0.1:53`; none means the system's. */
   constructor(servers: readonly string[], timeoutMs = QUERY_TIMEOUT_MS) {
@@ -33,20 +37,26 @@ export class Dns {
     if (plain === "localhost" || plain.endsWith(".localhost")) {
       return [{ address: "127.0.0.1", ttlMs: LOCAL_TTL_MS }];
     }
-    const resolver = new Resolver({ timeout: this.#timeoutMs, tries: 1 });
-    if (this.#servers.length > 0) resolver.setServers([...this.#servers]);
+    const resolver = this.#freshResolver();
     const late = new NetError("name-timeout", this.#lateText(name));
     const [four, six] = await withTimeout(
       Promise.all([ask(resolver, plain, 4), ask(resolver, plain, 6)]),
       this.#timeoutMs + GRACE_MS,
-      () => {
-        resolver.cancel();
-        return late;
-      },
+      late,
     );
     const addresses = [...four.addresses, ...six.addresses];
     if (addresses.length > 0) return addresses;
     throw resolveError(name, [four.failure, six.failure], late);
+  }
+
+  #freshResolver(): Resolver {
+    const now = performance.now();
+    if (this.#resolver === null || now - this.#madeAt > RESOLVER_LIFE_MS) {
+      this.#resolver = new Resolver({ timeout: this.#timeoutMs, tries: 1 });
+      if (this.#servers.length > 0) this.#resolver.setServers([...this.#servers]);
+      this.#madeAt = now;
+    }
+    return this.#resolver;
   }
 
   #lateText(name: string): string {
@@ -68,10 +78,10 @@ async function ask(resolver: Resolver, name: string, family: 4 | 6): Promise<Ans
 }
 
 /** c-ares keeps a timeout of its own, but a resolver that never answers must not hang a caller. */
-function withTimeout<T>(answer: Promise<T>, limitMs: number, giveUp: () => Error): Promise<T> {
+function withTimeout<T>(answer: Promise<T>, limitMs: number, error: Error): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(giveUp()), limitMs);
+    timer = setTimeout(() => reject(error), limitMs);
   });
   return Promise.race([answer, late]).finally(() => clearTimeout(timer));
 }

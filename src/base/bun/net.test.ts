@@ -130,3 +130,20 @@ test("IPv6 and a dual-stack listener work; an IPv4 peer shows in its plain form"
   six.socket.terminate();
   listener.stop();
 });
+
+test("a lack of descriptors is told as such, not as a refusal", async () => {
+  const script =
+    `import { createBunWorld } from ${JSON.stringify(join(import.meta.dir, "mod.ts"))};` +
+    "const world = createBunWorld(); const none = () => {};" +
+    "const quiet = { onOpen: none, onData: none, onDrain: none, onEnd: none, onClose: none };" +
+    "const listener = world.net.listen({ address: { host: '127.0.0.1', port: 0 } }, () => quiet);" +
+    "const onConnectError = (e) => { console.log(e.code); process.exit(0); };" +
+    "const address = { host: '127.0.0.1', port: listener.port };" +
+    "for (let i = 0; i < 100; i += 1) world.net.connect(address, { ...quiet, onConnectError });";
+  const { promise: answer, resolve } = Promise.withResolvers<string>();
+  world.processes.spawn({
+    command: ["bash", "-c", 'ulimit -n 64; exec "$0" -e "$1"', process.execPath, script],
+    stdout: (bytes) => resolve(Buffer.from(bytes).toString().trim()),
+  });
+  expect(await answer).toBe("too-many-open");
+});

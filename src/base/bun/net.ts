@@ -1,4 +1,4 @@
-import { lstatSync, realpathSync, unlinkSync } from "node:fs";
+import { closeSync, lstatSync, openSync, realpathSync, unlinkSync } from "node:fs";
 import { isIP } from "node:net";
 import { basename, dirname, join } from "node:path";
 import { NetError } from "../world.ts";
@@ -187,7 +187,8 @@ export class BunNet implements Net {
       },
       connectError(raw, error) {
         const dial = raw.data.dial!;
-        dial.fail(netError(error, `connecting to ${inWords(dial.address)}`));
+        const cause = outOfDescriptors() ?? error;
+        dial.fail(netError(cause, `connecting to ${inWords(dial.address)}`));
       },
     };
   }
@@ -326,7 +327,7 @@ export class BunNet implements Net {
   }
 
   #listenError(error: unknown, address: SocketAddress): NetError {
-    const failure = netError(error, `listening on ${inWords(address)}`);
+    const failure = netError(outOfDescriptors() ?? error, `listening on ${inWords(address)}`);
     if (failure.code !== "address-in-use" || !("port" in address)) return failure;
     return inUse(address, this.#holderOfPort(address.port));
   }
@@ -411,6 +412,16 @@ const NET_ERRORS: Readonly<Record<string, readonly [NetErrorCode, string]>> = {
   EMFILE: ["too-many-open", "this process has too many files open"],
   ENFILE: ["too-many-open", "this machine has too many files open"],
 };
+
+/** Bun reports a lack of descriptors as ECONNREFUSED, which would send people the wrong way. */
+function outOfDescriptors(): unknown {
+  try {
+    closeSync(openSync("/dev/null", "r"));
+    return null;
+  } catch (error) {
+    return error;
+  }
+}
 
 function netError(error: unknown, doing: string): NetError {
   const code = (error as { code?: unknown } | null)?.code;
