@@ -152,3 +152,14 @@ test("a program knows how to start itself, and what it uses", async () => {
   expect(self.usage().userMs).toBeGreaterThan(0);
   expect(self.pid).toBe(process.pid);
 });
+
+test("errors that nobody caught are reported, and the program goes on", async () => {
+  const script =
+    `import { createBunWorld } from ${JSON.stringify(join(import.meta.dir, "mod.ts"))};` +
+    "const { processes: { self }, clock } = createBunWorld();" +
+    "self.onUncaught((error) => console.log(String(error)));" +
+    "void Promise.reject(new Error('in a promise'));" +
+    "clock.after(1, () => { clock.after(1, () => self.exit(7)); throw new Error('in a timer'); });";
+  const { out, err, code } = await run({ command: [process.execPath, "-e", script] }).ended;
+  expect([out, err, code]).toEqual(["Error: in a promise\nError: in a timer\n", "", 7]);
+});
