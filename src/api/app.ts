@@ -115,7 +115,7 @@ const ingress = object({
   paths: list(pathPattern(), { min: 1, max: 100 })
     .about("Which paths reach this App: `/items` exactly, `/items/*` with all below. All by default.")
     .default(["/*"]),
-  deny: list(object({})).later("requests are not filtered yet", "keep those requests away"),
+  deny: list(object({})).later("requests are not filtered", "keep those requests away"),
 });
 
 const backend = object({
@@ -179,7 +179,7 @@ const call = object({
     .about("Fixed addresses instead of an App.")
     .example(["10.0.0.1:80", "10.0.0.2:80"])
     .optional(),
-  tls: boolean().later("TLS to a callee is not there yet", "encrypt the traffic to it"),
+  tls: boolean().later("TLS to a callee is missing", "encrypt the traffic to it"),
   timeout,
   idleTimeout: streamIdleTimeout,
   connectTimeout: duration({ min: "1ms", max: "10m" })
@@ -327,7 +327,7 @@ const sidecar = object({
     .onlyOn("kubernetes")
     .optional(),
   capture: choice(["env", "loopback"], {
-    later: { redirect: "traffic is not redirected by the kernel yet" },
+    later: { redirect: "traffic is not redirected by the kernel" },
     onlyOn: { loopback: "kubernetes" },
   })
     .about(
@@ -428,7 +428,7 @@ export const appShape = {
     .default({})
     .example({ api: { timeout: "2s", retry: { attempts: 2 } } }),
   egress: list(object({})).later(
-    "calls outside are not filtered yet",
+    "calls outside are not filtered",
     "stop calls that are not listed",
   ),
   logs: list(log, { max: 100 })
@@ -480,7 +480,7 @@ function checkTemplates(spec: Templated, report: CheckReport, node: Node): void 
       .map((name) => /^calls\.([^.]+)\.(?:url|host|port)$/.exec(name)?.[1])
       .find((call) => call !== undefined && !calls.includes(call));
     const where = pathText(path);
-    if (undeclared === undefined || problem.advice.startsWith("did")) {
+    if (undeclared === undefined || nearest(undeclared, calls) !== null) {
       report(path, `${where}: ${problem.message}`, problem.advice);
     } else {
       const message = `${where}: ${problem.message}, for ${undeclared} is not declared in calls`;

@@ -76,8 +76,9 @@ class AppNames {
     const own = [...this.#known].filter((key) => key.startsWith(`${namespace}/`));
     const meant = nearest(name, own.map((key) => key.slice(namespace.length + 1)));
     if (meant !== null) return `did you mean "${meant}"?`;
-    const far = nearest(reference, this.#known);
-    return far === null ? "give its file too, or correct the name" : `did you mean "${far}"?`;
+    const far = nearest(name, this.#byName.keys());
+    if (far === null) return "give its file too, or correct the name";
+    return `did you mean "${this.#byName.get(far)![0]}/${far}"?`;
   }
 }
 
@@ -161,7 +162,8 @@ function checkCalls(app: AppView, names: AppNames, problems: ProblemList): void 
     if (callee === undefined) continue;
     if (names.hasNoPort(key)) {
       const message = `calls.${name}: App ${key} has no port, so it cannot be called`;
-      report(problems, app, path, message, `add port in ${callee.file}`);
+      const { file, line } = callee.origin("spec");
+      report(problems, app, path, message, `add port at ${file}:${line}`);
     } else if (
       app.spec.sidecar?.capture === "loopback" &&
       callee.spec.port !== undefined &&

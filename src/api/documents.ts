@@ -89,7 +89,7 @@ export function envelope(kind: Kind, spec: AnyField) {
     kind: text({ pattern: new RegExp(`^${kind}$`), expected: `"${kind}"` })
       .about("App: one app. Mesh: what Apps share. Pipeline: events from sources to sinks.")
       .example(kind),
-    metadata: metadata.about("Its name and where it belongs."),
+    metadata: metadata.about("Its name and where it belongs.").example({ name: "api" }),
     spec,
   });
 }
@@ -206,7 +206,7 @@ class Loader {
   #kindOf(file: string, document: MapNode): Kind | null {
     const entry = entryOf(document, "kind");
     if (entry === undefined) {
-      const advice = `add kind: ${KINDS.join(", ")}`;
+      const advice = `add ${KINDS.map((known) => `kind: ${known}`).join(" or ")}`;
       this.#problem(file, document, [], "the document has no kind", advice);
       return null;
     }

@@ -85,7 +85,7 @@ const elasticsearch = object({
 
 function urlAdvice(written: string): string | null {
   if (written.startsWith("https://")) {
-    return "TLS to a sink is not there yet: nothing would protect the events on their way";
+    return "TLS to a sink is missing, so nothing would protect the events on their way";
   }
   if (/^http:\/\/[^/]*@/.test(written)) return "leave the user and the password out";
   return written.includes("://") ? null : `write "http://${written}"`;
@@ -99,7 +99,7 @@ export const meshShape = {
     .onlyOn("kubernetes")
     .optional(),
   mtls: choice(["off", "permissive", "strict"]).later(
-    "mutual TLS is not there yet",
+    "mutual TLS is missing",
     "encrypt the traffic between Apps",
   ),
   gateway: object({
@@ -114,7 +114,7 @@ export const meshShape = {
     .example([
       { host: "shop.example.com", rules: [{ match: { path: "/api/*" }, backends: [{ app: "api" }] }] },
     ]),
-  tracing: object({ sample: percent() }).later("spans are not sent anywhere yet"),
+  tracing: object({ sample: percent() }).later("spans are not sent anywhere"),
   sinks: object({
     elasticsearch: elasticsearch
       .about("Events of Apps whose `logs` say `to: [elasticsearch]`.")

@@ -4,6 +4,7 @@ import { fieldSchema } from "./json_schema.ts";
 import type { MapEntry, MapNode, Node, NodeKind } from "./node.ts";
 import { entryOf } from "./node.ts";
 import { foundText, shorten } from "./problem.ts";
+import { writtenText } from "./reference.ts";
 import { listWords, wrongType } from "./scalars.ts";
 import { adviceFor } from "./spelling.ts";
 
@@ -220,8 +221,7 @@ export function readMember(
 
 function exampleText(field: AnyField): string | null {
   const [example] = field.meta.examples;
-  if (example === undefined) return null;
-  return typeof example === "string" ? example : JSON.stringify(example);
+  return example === undefined ? null : writtenText(example);
 }
 
 /** Names what nobody knows; true if there was any. `offered`: the names that the advice may give. */

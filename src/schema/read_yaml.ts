@@ -67,7 +67,7 @@ export function readYaml(file: string, written: string): YamlFile {
     return { documents: [], problems };
   }
   const documents: Node[] = [];
-  const reader = new DocumentReader(lines, report);
+  const reader = new DocumentReader(text, lines, report);
   for (const [index, document] of parsed.entries()) {
     if (index === MAX_DOCUMENTS) {
       const place = reader.placeAt(document.range[0]);
@@ -109,6 +109,8 @@ function tooDeep(text: string): Place | null {
   return null;
 }
 
+const QUOTE_TEMPLATES = "put a text with {{...}} in quotes";
+
 type Report = (place: Place, message: string, advice?: string | null) => void;
 
 /** Turns the library's documents into nodes, with bounds. */
@@ -119,6 +121,7 @@ class DocumentReader {
   #open = new Set<unknown>();
 
   constructor(
+    private readonly text: string,
     private readonly lines: LineCounter,
     private readonly report: Report,
   ) {}
@@ -132,15 +135,33 @@ class DocumentReader {
     this.#failed = false;
     this.#anchors.clear();
     const errors: readonly YAMLError[] = [...document.errors, ...document.warnings];
-    for (const error of errors.slice(0, MAX_SYNTAX_PROBLEMS)) {
-      const { message, advice } = syntaxText(error);
-      this.report(this.placeAt(error.pos[0]), message, advice);
-    }
+    this.#reportSyntax(errors);
     if (errors.length > 0 || document.contents === null) return null;
     const { contents } = document;
     if (isScalar(contents) && contents.value === null) return null;
     const node = this.#node(contents, 0);
     return this.#failed ? null : node;
+  }
+
+  /** The first of each line: what follows on the same line mostly follows from it. */
+  #reportSyntax(errors: readonly YAMLError[]): void {
+    const lines = new Set<number>();
+    for (const error of errors) {
+      const place = this.placeAt(error.pos[0]);
+      if (lines.has(place.line)) continue;
+      if (lines.size === MAX_SYNTAX_PROBLEMS) return;
+      lines.add(place.line);
+      const { message, advice } = syntaxText(error);
+      this.report(place, message, this.#hasTemplate(error.pos[0]) ? QUOTE_TEMPLATES : advice);
+    }
+  }
+
+  /** Braces of a template without quotes are YAML's own: the most frequent cause in our files. */
+  #hasTemplate(offset: number): boolean {
+    const start = this.text.lastIndexOf("\n", offset - 1) + 1;
+    const end = this.text.indexOf("\n", offset);
+    const line = this.text.slice(start, end < 0 ? undefined : end);
+    return /(?:^|[^"'{])\{\{/.test(line);
   }
 
   #fail(offset: number, message: string, advice: string): Node {
@@ -209,7 +230,9 @@ class DocumentReader {
     const keyPlace = this.placeAt(key.range[0]);
     const name = isAlias(key) ? this.#anchors.get(key.source) : key;
     if (!isScalar(name) || name.value === null) {
-      this.#fail(key.range[0], "a key that is no text", "write a name before the colon");
+      const template = this.#hasTemplate(key.range[0]);
+      const advice = template ? QUOTE_TEMPLATES : "write a name before the colon";
+      this.#fail(key.range[0], "a key that is no text", advice);
       return null;
     }
     if (name.anchor !== undefined) this.#anchors.set(name.anchor, name as ParsedNode);

@@ -267,7 +267,7 @@ export function size(options: UnitOptions = {}): Field<number> {
       parse: parseSize,
       format: formatSize,
       expected: 'a size such as "256Mi", "1GiB" or "64KB"',
-      bare: (value) => `add the unit, for example ${value}Mi or ${value}B`,
+      bare: (value) => `add the unit, for example ${value}Ki or ${value}Mi`,
     },
     options,
   );
