@@ -34,14 +34,16 @@ export class ProblemsFailure extends Failure {
 
 /** @throws ProblemsFailure where the files have problems, Failure where they cannot be read. */
 export async function loadFiles(world: World, files: readonly string[]): Promise<Documents> {
-  return checked(loadDocuments(await readSources(world, files), pipelineComponents));
+  return checkedSources(await readSources(world, files));
 }
 
 export function readSources(world: World, files: readonly string[]): Promise<readonly Source[]> {
   return readFiles(world.files, world.stdio.stdin, files);
 }
 
-export function checked(documents: Documents): Documents {
+/** @throws ProblemsFailure with all problems at once. */
+export function checkedSources(sources: readonly Source[]): Documents {
+  const documents = loadDocuments(sources, pipelineComponents);
   if (documents.problems.length === 0) return documents;
   throw new ProblemsFailure(documents.problems, documents.moreProblems);
 }

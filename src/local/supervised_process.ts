@@ -49,6 +49,7 @@ export class SupervisedProcess {
   #killTimer: Timer | null = null;
   #backoff: RestartBackoff;
   #stopped: (() => void)[] = [];
+  #stops = 0;
   #readyWaits: (() => void)[] = [];
 
   constructor(
@@ -65,9 +66,15 @@ export class SupervisedProcess {
     this.#spawn();
   }
 
-  /** Starts it anew with another plan; a restart that was asked for waits for nothing. */
+  /**
+   * Starts it anew with another plan; a restart that was asked for waits for nothing. Where it was
+   * told to stop meanwhile, it stays stopped.
+   */
   async replace(plan: ProcessPlan): Promise<void> {
-    await this.stop();
+    const ended = this.stop();
+    const asked = this.#stops;
+    await ended;
+    if (this.#stops !== asked) return;
     this.plan = plan;
     this.#backoff.reset();
     this.start();
@@ -75,6 +82,7 @@ export class SupervisedProcess {
 
   /** SIGTERM to its group, SIGKILL after `stopWaitMs`; resolves when it has ended. */
   stop(): Promise<void> {
+    this.#stops += 1;
     this.#timer?.cancel();
     this.#timer = null;
     const child = this.#child;

@@ -22,6 +22,7 @@ const STAGE_WAIT_MS = 5_000;
 /** The processes of a set: makes what runs equal to what is planned. */
 export class Supervisor {
   readonly processes = new Map<string, SupervisedProcess>();
+  #stopping = false;
 
   constructor(
     private readonly world: World,
@@ -48,8 +49,9 @@ export class Supervisor {
     await this.#stopAll([...this.processes.values()].filter(({ plan }) => !planned.has(plan.id)));
   }
 
-  /** Resolves when all have ended. */
+  /** Resolves when all have ended; nothing is started from here on. */
   stop(): Promise<void> {
+    this.#stopping = true;
     return this.#stopAll([...this.processes.values()]);
   }
 
@@ -66,6 +68,7 @@ export class Supervisor {
   }
 
   async #applyOne(plan: ProcessPlan): Promise<SupervisedProcess | null> {
+    if (this.#stopping) return null;
     const process = this.processes.get(plan.id);
     if (process === undefined) {
       const added = this.#create(plan);

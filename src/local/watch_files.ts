@@ -42,8 +42,11 @@ export class FileWatch {
   }
 
   #soon(): void {
-    this.#settle?.cancel();
-    this.#settle = this.world.clock.after(SETTLE_MS, () => void this.#look());
+    // Not moved on by each event: a log file that grows in the same folder would put it off forever.
+    this.#settle ??= this.world.clock.after(SETTLE_MS, () => {
+      this.#settle = null;
+      void this.#look();
+    });
   }
 
   async #look(): Promise<void> {
