@@ -113,13 +113,23 @@ export function memoryBytes(pid: number): { readonly rss: number; readonly pss: 
   return sums;
 }
 
-/** A port that nobody listened on a moment ago. */
+/**
+ * A port that nobody uses: below those that the system hands out to connections, so that none of them
+ * takes it before its program listens.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (let n = 0; n < 100; n++) {
+    const port = 20_000 + Math.floor(Math.random() * 10_000);
+    const server = createServer();
+    const free = await new Promise<boolean>((resolve) => {
+      server.once("error", () => resolve(false));
+      server.listen(port, "127.0.0.1", () => resolve(true));
+    });
+    if (!free) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
+  throw new Error("no free port found between 20000 and 29999");
 }
 
 export function temporaryFolder(): { readonly path: string; remove(): void } {

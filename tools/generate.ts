@@ -9,6 +9,8 @@ import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "nod
 import { dirname, join } from "node:path";
 import { allCommands } from "../src/cli/mod.ts";
 import { jsonSchema, referencePages } from "../src/api/json_schema.ts";
+import { performancePage, readResults } from "../bench/results.ts";
+import { pipelineComponents } from "../src/pipeline/components.ts";
 import { cliPage } from "./pages/cli_page.ts";
 import { exitCodesPage } from "./pages/exit_codes_page.ts";
 import { featuresPage, readTests } from "./pages/features_page.ts";
@@ -32,8 +34,10 @@ async function generatedFiles(): Promise<Map<string, string>> {
   page("docs/features.md", featuresPage(readTests(ROOT)));
   page("docs/reference/cli.md", cliPage(await allCommands()));
   page("docs/reference/exit-codes.md", exitCodesPage());
-  for (const { name, text } of referencePages()) page(`docs/reference/${name}.md`, text);
-  files.set("schema/outrigger.schema.json", `${JSON.stringify(jsonSchema(), null, 2)}\n`);
+  const results = readResults(join(ROOT, "bench", "results"));
+  if (results.length > 0) page("docs/performance.md", performancePage(results));
+  for (const { path, text } of referencePages(pipelineComponents)) page(path, text);
+  files.set("schema/outrigger.schema.json", `${JSON.stringify(jsonSchema(pipelineComponents), null, 2)}\n`);
   return files;
 }
 

@@ -57,6 +57,8 @@ interface Ban {
   readonly pattern: RegExp;
   readonly what: string;
   readonly instead: string;
+  /** A file in which this is found has a name of its own for it. */
+  readonly unless?: RegExp;
 }
 
 const FREE = String.raw`(?<![.\w$])`;
@@ -65,7 +67,15 @@ const BANS: readonly Ban[] = [
   ban(String.raw`Bun\s*[.[]`, "Bun", "what a World offers, or add it to base/world.ts"),
   ban(String.raw`process\s*\.\s*(?:stdout|stderr|stdin)\b`, "process's streams", "world.stdio"),
   ban(String.raw`process\s*\.\s*(?:on|once|off)\b`, "process events", "world.signals, processes.self.onUncaught"),
-  ban(String.raw`process\s*\.\s*(?!stdout|stderr|stdin|on\b|once\b|off\b)\w+`, "process", "world.processes.self"),
+  {
+    ...ban(
+      String.raw`process\s*\.\s*(?!stdout|stderr|stdin|on\b|once\b|off\b)\w+`,
+      "process",
+      "world.processes.self",
+    ),
+    // A file about processes may well call one of its own so.
+    unless: /\b(?:const|let)\s+process\b|[({,]\s*process\s*[:,)}=]|\bprocess\s*=>/,
+  },
   ban(String.raw`Date\s*\.\s*now\b`, "Date.now", "world.clock.wallMs(), or clock.now() for differences"),
   ban(String.raw`new\s+Date\s*(?:\(\s*\)|(?![\w\s(]))`, "new Date()", "new Date(world.clock.wallMs())"),
   ban(String.raw`performance\s*\.`, "performance", "world.clock.now()"),
@@ -214,7 +224,8 @@ function checkWorld(file: SourceFile): string[] {
       complaints.push(`${path}:${line}: only src/main.ts makes the Bun World; take a World as an argument`);
     }
   }
-  for (const { pattern, what, instead } of BANS) {
+  for (const { pattern, what, instead, unless } of BANS) {
+    if (unless?.test(file.code)) continue;
     for (const match of file.code.matchAll(pattern)) {
       const line = lineOf(file.source, match.index);
       complaints.push(`${path}:${line}: touches ${what}; use ${instead}`);

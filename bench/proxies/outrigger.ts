@@ -106,6 +106,7 @@ function route(): RoutePolicy {
   return {
     ...bareRoute(),
     name: "items",
+    filters: [{ filter: "request_id", config: {} }],
     hosts: [HOST],
     timeoutMs: 2000,
     idleTimeoutMs: 300_000,
