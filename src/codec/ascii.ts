@@ -12,6 +12,10 @@ export const TOKEN_LOWER = new Uint8Array(256);
 export const FIELD_VALUE = new Uint8Array(256);
 /** 1 for what a request target may hold: visible ASCII without space. */
 export const TARGET = new Uint8Array(256);
+/** 1 for what a registered name may hold (RFC 3986, 3.2.2), without percent signs and commas. */
+const REGISTERED_NAME = new Uint8Array(256);
+/** 1 for what may stand between an address' brackets. */
+const IP_LITERAL = new Uint8Array(256);
 /** The value of a hexadecimal digit, 255 for any other byte. */
 export const HEX_VALUE = new Uint8Array(256).fill(255);
 
@@ -22,7 +26,55 @@ for (let byte = 0; byte < 256; byte++) {
   }
   if (byte === TAB || (byte >= 32 && byte !== 127)) FIELD_VALUE[byte] = 1;
   if (byte > 32 && byte < 127) TARGET[byte] = 1;
+  if (/[0-9A-Za-z\-._~!$&'()*+;=]/.test(char) && byte < 128) REGISTERED_NAME[byte] = 1;
+  if (/[0-9A-Fa-f:.]/.test(char) && byte < 128) IP_LITERAL[byte] = 1;
   if (/[0-9A-Fa-f]/.test(char) && byte < 128) HEX_VALUE[byte] = Number.parseInt(char, 16);
+}
+
+/**
+ * Where `host [":" port]` is broken: the position of the first byte that cannot stand there, `end`
+ * where a bracket is not closed, -1 where all is well (also where it is empty).
+ */
+export function badAuthorityAt(bytes: Uint8Array, start: number, end: number): number {
+  let at = start;
+  if (bytes[at] === OPEN_BRACKET && at < end) {
+    at++;
+    while (at < end && IP_LITERAL[bytes[at]!] === 1) at++;
+    if (at === end || bytes[at] !== CLOSE_BRACKET) return at;
+    at++;
+  } else {
+    while (at < end && REGISTERED_NAME[bytes[at]!] === 1) at++;
+  }
+  if (at === end) return -1;
+  if (bytes[at] !== COLON) return at;
+  for (at++; at < end; at++) {
+    if (bytes[at]! < 48 || bytes[at]! > 57) return at;
+  }
+  return -1;
+}
+
+const OPEN_BRACKET = 91;
+const CLOSE_BRACKET = 93;
+
+/**
+ * The members of a list in lower case (RFC 9110, 5.6.1), empty ones left out. Only space and tab count
+ * as blanks: `trim` would take U+00A0 for one too, which no other reader does.
+ */
+export function listItems(value: string): string[] {
+  const items: string[] = [];
+  for (const part of value.toLowerCase().split(",")) {
+    let start = 0;
+    let end = part.length;
+    while (start < end && isBlank(part.charCodeAt(start))) start++;
+    while (end > start && isBlank(part.charCodeAt(end - 1))) end--;
+    if (end > start) items.push(part.slice(start, end));
+  }
+  return items;
+}
+
+/** Space or tab. */
+export function isBlank(byte: number): boolean {
+  return byte === SPACE || byte === TAB;
 }
 
 /** Bytes to a string, one character a byte: headers are not UTF-8 (RFC 9110, 5.5). */

@@ -1,4 +1,4 @@
-import { copyBytes, FIELD_VALUE, latin1, TOKEN_LOWER } from "./ascii.ts";
+import { copyBytes, FIELD_VALUE, latin1, listItems, TOKEN_LOWER } from "./ascii.ts";
 import type { ByteWriter } from "./byte_writer.ts";
 
 /**
@@ -57,11 +57,15 @@ export const HOP_BY_HOP =
   (1 << KEEP_ALIVE) |
   (1 << PROXY_CONNECTION);
 
-/** A Connection header may not name these away: framing and routing hang on them. */
-const NEVER_NOMINATED = (1 << HOST) | (1 << CONTENT_LENGTH) | (1 << TRANSFER_ENCODING);
+/**
+ * A Connection header may not name these away: framing and routing hang on the first two, the others
+ * never reach the next hop anyway, and the encoder still looks at them.
+ */
+const NEVER_NOMINATED = (1 << HOST) | (1 << CONTENT_LENGTH) | HOP_BY_HOP;
 
 const TABLE_SIZE = 256;
 const KNOWN_BY_HASH = new Uint8Array(TABLE_SIZE);
+const KNOWN_IDS = new Map<string, number>(KNOWN_NAMES.map((name, id) => [name, id]));
 const KNOWN_BYTES = KNOWN_NAMES.map((name) => new TextEncoder().encode(name));
 
 /** The hash that `HeaderBlock.add` expects: over the lower-case bytes of the name. */
@@ -249,6 +253,7 @@ export class HeaderBlock {
       if (!this.#isNamed(index, lower)) continue;
       const id = this.#known[index]!;
       this.present &= ~(1 << id);
+      this.repeated &= ~(1 << id);
       this.#known[index] = REMOVED;
     }
     for (let index = this.#addedNames.length - 1; index >= 0; index--) {
@@ -276,29 +281,37 @@ export class HeaderBlock {
     this.#addedValues.push(value);
   }
 
+  /** True where a field of that name (lower case) was set or appended here. */
+  isAdded(name: string): boolean {
+    return this.#addedNames.includes(name);
+  }
+
   /** Removes what the Connection header names (RFC 9110, 7.6.1). */
   removeNominated(): void {
     const value = this.get("connection");
     if (value === null) return;
-    for (const option of value.toLowerCase().split(",")) {
-      const name = option.trim();
-      if (name === "" || name === "close" || name === "keep-alive" || name === "upgrade") continue;
-      const id = (KNOWN_NAMES as readonly string[]).indexOf(name);
-      if (id > 0 && (NEVER_NOMINATED & (1 << id)) !== 0) continue;
+    for (const name of listItems(value)) {
+      const id = KNOWN_IDS.get(name);
+      if (id !== undefined && (NEVER_NOMINATED & (1 << id)) !== 0) continue;
       this.remove(name);
     }
   }
 
   /** An upper bound of what `write` produces. */
   get byteLength(): number {
-    let length = this.count === 0 ? 0 : this.#places[(this.count - 1) * FIELDS + 4]!;
+    // From the first name to the end of the last line: other messages may lie before it.
+    const places = this.#places;
+    let length = this.count === 0 ? 0 : places[(this.count - 1) * FIELDS + 4]! - places[0]!;
     for (let index = 0; index < this.#addedNames.length; index++) {
       length += this.#addedNames[index]!.length + this.#addedValues[index]!.length + 4;
     }
     return length;
   }
 
-  /** Writes each field as a line, those known ones left out whose bit is in `without`. */
+  /**
+   * Writes each field as a line, those known ones left out whose bit is in `without`. An added Host
+   * is always written: whoever set it has decided.
+   */
   write(out: ByteWriter, without: number): void {
     const places = this.#places;
     const known = this.#known;
@@ -316,8 +329,11 @@ export class HeaderBlock {
       runEnd = places[index * FIELDS + 4]!;
     }
     if (runStart >= 0) out.length = copyBytes(out.bytes, out.length, this.bytes, runStart, runEnd);
+    const withoutAdded = without & ~(1 << HOST);
     for (let index = 0; index < this.#addedNames.length; index++) {
-      out.text(this.#addedNames[index]!);
+      const name = this.#addedNames[index]!;
+      if (withoutAdded !== 0 && isLeftOut(name, withoutAdded)) continue;
+      out.text(name);
       out.text(": ");
       const value = this.#addedValues[index]!;
       if (typeof value === "string") out.text(value);
@@ -325,6 +341,11 @@ export class HeaderBlock {
       out.text("\r\n");
     }
   }
+}
+
+function isLeftOut(name: string, without: number): boolean {
+  const id = KNOWN_IDS.get(name);
+  return id !== undefined && (without & (1 << id)) !== 0;
 }
 
 function textOf(value: string | Uint8Array): string {

@@ -1,4 +1,4 @@
-import { COLON, CR, FIELD_VALUE, HEX_VALUE, LF, SPACE, TAB, TOKEN_LOWER } from "../ascii.ts";
+import { COLON, CR, FIELD_VALUE, HEX_VALUE, isBlank, LF, TOKEN_LOWER } from "../ascii.ts";
 import { HeaderBlock } from "../headers.ts";
 import { CodecError, type BodyFraming, type CodecErrorCode } from "../message.ts";
 
@@ -54,7 +54,10 @@ export abstract class Decoder {
   /** A head, chunk line or trailer block that came in part. */
   #partial: Uint8Array = EMPTY;
   #partialLength = 0;
-  #scanned = 0;
+  /** Where the first line of the kept block starts that was not read yet. */
+  #lineStart = 0;
+  /** Bytes of the empty lines that stand before a start line. */
+  #blankBytes = 0;
   #remaining = 0;
   #chunkDigits = 0;
   #chunkLine = 0;
@@ -64,6 +67,8 @@ export abstract class Decoder {
   #rest: Uint8Array = EMPTY;
   #trailers: HeaderBlock | null = null;
   #error: CodecError | null = null;
+  /** The peer closed its side while a message of its was held. */
+  #ended = false;
 
   constructor(limits: DecoderLimits, sink: BodySink, headers: HeaderBlock) {
     this.#limits = limits;
@@ -121,21 +126,41 @@ export abstract class Decoder {
     this.hold = false;
     const rest = this.#rest;
     this.#rest = EMPTY;
-    return rest.length === 0 ? this.#error : this.#run(rest, 0);
+    if (rest.length === 0) return this.#error;
+    this.#run(rest, 0);
+    return this.#ended ? this.end() : this.#error;
   }
 
-  /** The peer has closed its side. */
+  /** The peer has closed its side. What is held is still good: its end is judged by `resume`. */
   end(): CodecError | null {
-    if (this.#state === UNTIL_CLOSE) {
-      this.#state = HEAD;
-      this.#sink.onMessageEnd();
+    if (this.#rest.length !== 0) {
+      this.#ended = true;
       return null;
     }
-    if (this.#state === FAILED) return this.#error;
-    if (this.isIdle || this.#state === RAW) return null;
-    this.fail("truncated", "the peer closed the connection in the middle of a message");
+    switch (this.#state) {
+      case UNTIL_CLOSE:
+        this.#endMessage();
+        return null;
+      case RAW:
+      case FAILED:
+        return this.#error;
+      case HEAD:
+        if (this.#partialLength === 0) return null;
+        // A line that is not whole may hold an error already, which says more than its end.
+        if (this.#parseKeptHead() >= 0) this.#truncated();
+        break;
+      case TRAILERS:
+        if (this.#partialLength === 0 || this.#parseKeptTrailers() >= 0) this.#truncated();
+        break;
+      default:
+        this.#truncated();
+    }
     this.#state = FAILED;
     return this.#error;
+  }
+
+  #truncated(): void {
+    this.fail("truncated", "the peer closed the connection in the middle of a message");
   }
 
   #run(bytes: Uint8Array, from: number): CodecError | null {
@@ -200,46 +225,53 @@ export abstract class Decoder {
 
   #head(bytes: Uint8Array, from: number): number {
     if (this.#partialLength === 0) {
-      const start = this.#skipEmptyLines(bytes, from);
-      if (start < 0 || start === bytes.length) return start;
+      let start = from;
+      if (bytes[from] === CR || this.#blankBytes !== 0) {
+        start = this.#skipEmptyLines(bytes, from);
+        if (start < 0 || start === bytes.length) return start;
+      }
       const end = this.#parseHead(bytes, start);
       if (end !== 0) return end < 0 ? -1 : this.#headDone(end);
-      this.#scanned = 0;
+      // The kept block is read from its start once its next line is whole.
+      this.#lineStart = 0;
       return this.#keepPartial(bytes, start, this.#limits.maxHeaderBytes);
     }
+    const most = this.#limits.maxHeaderBytes;
+    if (this.#partialLength === most) {
+      // An error within what was kept comes first, as it does where all came in one piece.
+      return this.#parseKeptHead() < 0 ? -1 : this.#tooLarge();
+    }
     const before = this.#partialLength;
-    const stop = this.#keepPartial(bytes, from, this.#limits.maxHeaderBytes);
-    if (stop < 0) return -1;
-    const end = this.#endOfBlock();
+    const stop = this.#keepPartial(bytes, from, most);
+    if (!hasLineFeed(bytes, from, stop)) return stop;
+    const end = this.#parseKeptHead();
     if (end <= 0) return end < 0 ? -1 : stop;
     // The block stays with the message: the next partial head gets an array of its own.
-    const block = this.#partial;
     this.#partial = EMPTY;
     this.#partialLength = 0;
-    const parsed = this.#parseHead(block.subarray(0, end), 0);
-    if (parsed === 0) return this.fail("bad-header-name", "the head ends in the middle of a line");
-    if (parsed < 0) return -1;
     return this.#headDone(from + end - before);
   }
 
+  /** Returns where the start line starts, or the end of the bytes. */
   #skipEmptyLines(bytes: Uint8Array, from: number): number {
-    let at = from;
-    for (let lines = 0; bytes[at] === CR && bytes[at + 1] === LF; lines++) {
-      if (lines === MAX_EMPTY_LINES) {
-        return this.fail("bad-request-line", "too many empty lines before a message");
+    for (let at = from; at < bytes.length; at++) {
+      const inLine = (this.#blankBytes & 1) === 1;
+      if (bytes[at] !== (inLine ? LF : CR)) {
+        if (inLine) return this.fail("unexpected-data", "a lone carriage return before a message");
+        this.#blankBytes = 0;
+        return at;
       }
-      at += 2;
+      if (this.#blankBytes === 2 * MAX_EMPTY_LINES) {
+        return this.fail("unexpected-data", "too many empty lines before a message");
+      }
+      this.#blankBytes++;
     }
-    return at;
+    return bytes.length;
   }
 
-  /** Copies what came behind what was kept; returns the position up to which it was taken. */
+  /** Copies at most up to `most` behind what was kept; returns the position up to which it did. */
   #keepPartial(bytes: Uint8Array, from: number, most: number): number {
-    const room = most - this.#partialLength;
-    const take = Math.min(bytes.length - from, room);
-    if (take <= 0) {
-      return this.fail("header-too-large", `the head is larger than ${most} bytes`);
-    }
+    const take = Math.min(bytes.length - from, most - this.#partialLength);
     const needed = this.#partialLength + take;
     if (needed > this.#partial.length) {
       const grown = new Uint8Array(Math.min(most, Math.max(512, needed * 2)));
@@ -251,45 +283,46 @@ export abstract class Decoder {
     return from + take;
   }
 
-  /** Where the kept block ends (behind its empty line), 0 where it does not yet, -1 on an error. */
-  #endOfBlock(): number {
-    const bytes = this.#partial;
-    const length = this.#partialLength;
-    let at = this.#scanned;
-    for (;;) {
-      const feed = bytes.indexOf(LF, at);
-      if (feed < 0 || feed >= length) {
-        this.#scanned = length;
-        return 0;
-      }
-      if (feed === 0 || bytes[feed - 1] !== CR) {
-        return this.fail("bare-line-feed", "a line ends without a carriage return");
-      }
-      if (feed === 1 || (feed >= 3 && bytes[feed - 2] === LF)) return feed + 1;
-      at = feed + 1;
-    }
-  }
-
   /** The position behind the head, 0 where it is not whole, -1 on an error. */
   #parseHead(bytes: Uint8Array, start: number): number {
     this.#headers.reset(bytes);
-    const at = this.startLine(bytes, start);
-    if (at <= 0) return at;
-    const end = this.#headerLines(this.#headers, bytes, at);
-    if (end > 0 && end - start > this.#limits.maxHeaderBytes) {
-      return this.fail(
-        "header-too-large",
-        `the head is larger than ${this.#limits.maxHeaderBytes} bytes`,
-      );
+    let end = this.startLine(bytes, start);
+    if (end > 0) end = this.#headerLines(this.#headers, bytes, end);
+    const limit = start + this.#limits.maxHeaderBytes;
+    if (end > limit) return this.#tooLarge();
+    if (end < 0 && bytes.length > limit && this.#parseHead(bytes.subarray(0, limit), start) === 0) {
+      // The error stands behind the limit, which a head in pieces would never have passed.
+      return this.#tooLarge();
     }
     return end;
   }
 
+  /** `#parseHead` for the kept block: goes on at the first line that it has not read. */
+  #parseKeptHead(): number {
+    const block = this.#partial.subarray(0, this.#partialLength);
+    if (this.#lineStart === 0) {
+      this.#headers.reset(block);
+      const at = this.startLine(block, 0);
+      if (at <= 0) return at;
+      this.#lineStart = at;
+    }
+    // It may have moved since the last line.
+    this.#headers.bytes = block;
+    return this.#headerLines(this.#headers, block, this.#lineStart);
+  }
+
+  #tooLarge(): -1 {
+    const most = this.#limits.maxHeaderBytes;
+    return this.fail("header-too-large", `the head is larger than ${most} bytes`);
+  }
+
+  /** The position behind the empty line, 0 where there is none yet, -1 on an error. */
   #headerLines(headers: HeaderBlock, bytes: Uint8Array, from: number): number {
     const length = bytes.length;
     const most = this.#limits.maxHeaders;
     let at = from;
     for (;;) {
+      this.#lineStart = at;
       if (at >= length) return 0;
       const nameStart = at;
       let byte = bytes[at]!;
@@ -308,7 +341,7 @@ export abstract class Decoder {
       }
       if (byte !== COLON || at === nameStart) return this.#badName(byte, at === nameStart);
       const nameEnd = at++;
-      while (at < length && (bytes[at] === SPACE || bytes[at] === TAB)) at++;
+      while (at < length && isBlank(bytes[at]!)) at++;
       const valueStart = at;
       while (at < length && FIELD_VALUE[bytes[at]!] === 1) at++;
       if (at + 1 >= length) {
@@ -356,7 +389,7 @@ export abstract class Decoder {
         this.#remaining = this.contentLength;
         this.#state = this.#remaining === 0 ? HEAD : LENGTH;
         this.emitHead();
-        if (this.#remaining === 0) this.#endMessage();
+        if (this.#state === HEAD) this.#endMessage();
         return position;
       case "chunked":
         this.#startChunk();
@@ -389,7 +422,6 @@ export abstract class Decoder {
       if (this.#sawReturn) {
         if (byte !== LF) return this.fail("bad-chunk", "a chunk's size line ends without a line feed");
         this.#state = this.#remaining === 0 ? TRAILERS : CHUNK_DATA;
-        this.#scanned = 0;
         return at + 1;
       }
       const value = HEX_VALUE[byte]!;
@@ -431,26 +463,36 @@ export abstract class Decoder {
       this.#endMessage();
       return from + 2;
     }
+    if (before === MAX_TRAILER_BYTES) {
+      if (this.#parseKeptTrailers() < 0) return -1;
+      return this.fail("bad-trailer", `more than ${MAX_TRAILER_BYTES} bytes of trailers`);
+    }
+    if (before === 0) {
+      this.#lineStart = 0;
+      this.#trailers ??= new HeaderBlock();
+      this.#trailers.reset(EMPTY);
+    }
     const stop = this.#keepPartial(bytes, from, MAX_TRAILER_BYTES);
-    if (stop < 0) return this.fail("bad-trailer", `more than ${MAX_TRAILER_BYTES} bytes of trailers`);
-    const end = this.#endOfBlock();
+    if (!hasLineFeed(bytes, from, stop)) return stop;
+    const end = this.#parseKeptTrailers();
     if (end <= 0) return end < 0 ? -1 : stop;
-    const block = this.#partial.subarray(0, end);
     this.#partial = EMPTY;
     this.#partialLength = 0;
-    this.#trailers ??= new HeaderBlock();
-    this.#trailers.reset(block);
-    const parsed = this.#headerLines(this.#trailers, block, 0);
-    if (parsed < 0) return -1;
-    if (parsed !== end) return this.fail("bad-trailer", "a trailer ends in the middle of a line");
-    if (this.#trailers.count > 0) this.#sink.onTrailers(this.#trailers);
+    if (this.#trailers!.count > 0) this.#sink.onTrailers(this.#trailers!);
     this.#endMessage();
     return from + end - before;
   }
+
+  #parseKeptTrailers(): number {
+    const block = this.#partial.subarray(0, this.#partialLength);
+    this.#trailers!.bytes = block;
+    return this.#headerLines(this.#trailers!, block, this.#lineStart);
+  }
 }
 
-function isBlank(byte: number): boolean {
-  return byte === SPACE || byte === TAB;
+function hasLineFeed(bytes: Uint8Array, start: number, end: number): boolean {
+  const feed = bytes.indexOf(LF, start);
+  return feed >= 0 && feed < end;
 }
 
 export function hex(byte: number): string {

@@ -1,4 +1,4 @@
-import { latin1 } from "../ascii.ts";
+import { latin1, listItems } from "../ascii.ts";
 import {
   CONNECTION,
   CONTENT_LENGTH,
@@ -47,12 +47,11 @@ export function connectionOptions(headers: HeaderBlock): number {
       : latin1(headers.bytes, headers.knownStart(CONNECTION), headers.knownEnd(CONNECTION));
   if (value === "keep-alive") return KEEP;
   if (value === "close") return CLOSE;
-  for (const option of value.toLowerCase().split(",")) {
-    const name = option.trim();
+  for (const name of listItems(value)) {
     if (name === "close") options |= CLOSE;
     else if (name === "keep-alive") options |= KEEP;
     else if (name === "upgrade") options |= UPGRADE_OPTION;
-    else if (name !== "") options |= NOMINATES;
+    else options |= NOMINATES;
   }
   return options;
 }

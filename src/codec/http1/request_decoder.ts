@@ -1,4 +1,4 @@
-import { CR, latin1, LF, SPACE, TARGET, TOKEN_LOWER } from "../ascii.ts";
+import { badAuthorityAt, CR, latin1, LF, listItems, SPACE, TARGET, TOKEN_LOWER } from "../ascii.ts";
 import { CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE } from "../headers.ts";
 import { type BodyFraming, RequestHead } from "../message.ts";
 import { Decoder, type BodySink, type DecoderLimits, hex } from "./decoder.ts";
@@ -23,6 +23,8 @@ const PERCENT = 37;
 const QUESTION = 63;
 const HASH = 35;
 const BACKSLASH = 92;
+/** 0 stands for any digit. */
+const VERSION_FORM = "HTTP/0.0";
 
 /** Reads the requests of one connection (RFC 9112, 3). */
 export class RequestDecoder extends Decoder {
@@ -90,7 +92,8 @@ export class RequestDecoder extends Decoder {
     head.targetEnd = at;
     if (head.pathEnd === 0) head.pathEnd = at;
     head.unusualPath = unusual;
-    if (bytes[start] !== SLASH && !this.#otherForm(bytes, start, at)) return -1;
+    const isPath = bytes[start] === SLASH && head.method !== "CONNECT";
+    if (!isPath && !this.#otherForm(bytes, start, at)) return -1;
     return at + 1;
   }
 
@@ -100,31 +103,32 @@ export class RequestDecoder extends Decoder {
     const target = latin1(bytes, start, end);
     if (head.method === "CONNECT") {
       head.authority = target;
-      return true;
+      if (/[^:]:\d+$/.test(target) && badAuthorityAt(bytes, start, end) < 0) return true;
+      this.fail("bad-target", "the target of CONNECT is not host:port");
+      return false;
     }
     if (target === "*" && head.method === "OPTIONS") return true;
-    const absolute = /^https?:\/\/([^/?#@\\]+)([/?].*)?$/i.exec(target);
+    const absolute = /^(https?:\/\/)([^/?#@\\]+)([/?].*)?$/i.exec(target);
     if (absolute === null) {
       this.fail("bad-target", "the request target is neither a path nor an http address");
       return false;
     }
-    const rest = absolute[2] ?? "/";
-    head.authority = absolute[1]!;
-    head.rewritten = rest.startsWith("/") ? rest : `/${rest}`;
+    const [, scheme, authority, rest] = absolute;
+    const from = start + scheme!.length;
+    // An http address without a host is invalid (RFC 9110, 4.2.1).
+    if (authority!.startsWith(":") || badAuthorityAt(bytes, from, from + authority!.length) >= 0) {
+      this.fail("bad-target", "the host in the request target is none");
+      return false;
+    }
+    head.authority = authority!;
+    if (rest === undefined) head.rewritten = head.method === "OPTIONS" ? "*" : "/";
+    else head.rewritten = rest.startsWith("/") ? rest : `/${rest}`;
     // Found out anew: the scheme's own slashes are not the path's.
     head.unusualPath = /^[^?]*(%|\\|\/\/|\/\.)/.test(head.rewritten);
     return true;
   }
 
   #version(bytes: Uint8Array, at: number): number {
-    if (at + 10 > bytes.length) {
-      // Say so early where it cannot become a version any more.
-      const expected = "HTTP/1.";
-      for (let index = 0; index < expected.length && at + index < bytes.length; index++) {
-        if (bytes[at + index] !== expected.charCodeAt(index)) return this.#badVersion(bytes, at);
-      }
-      return 0;
-    }
     const isOne =
       bytes[at] === 72 &&
       bytes[at + 1] === 84 &&
@@ -134,23 +138,33 @@ export class RequestDecoder extends Decoder {
       bytes[at + 5] === 49 &&
       bytes[at + 6] === DOT;
     const minor = bytes[at + 7]! - 48;
-    if (!isOne || (minor !== 0 && minor !== 1)) return this.#badVersion(bytes, at);
-    if (bytes[at + 8] !== CR || bytes[at + 9] !== LF) {
-      if (bytes[at + 8] === LF) {
-        return this.fail("bare-line-feed", "a line ends without a carriage return");
-      }
-      return this.fail("bad-request-line", "something stands behind the version");
+    if (isOne && (minor === 0 || minor === 1) && bytes[at + 8] === CR && bytes[at + 9] === LF) {
+      this.head.minorVersion = minor;
+      return at + 10;
     }
-    this.head.minorVersion = minor;
-    return at + 10;
+    return this.#otherVersion(bytes, at);
   }
 
-  #badVersion(bytes: Uint8Array, at: number): -1 {
-    const text = latin1(bytes, at, Math.min(at + 8, bytes.length));
-    if (/^HTTP\/\d\.\d$/.test(text)) {
-      return this.fail("unsupported-version", `${text} is not spoken here, HTTP/1.0 and HTTP/1.1 are`);
+  /** 0 where the line is not whole yet, else what is wrong with it. */
+  #otherVersion(bytes: Uint8Array, at: number): 0 | -1 {
+    for (let index = 0; index < VERSION_FORM.length; index++) {
+      if (at + index >= bytes.length) return 0;
+      const form = VERSION_FORM[index]!;
+      const char = String.fromCharCode(bytes[at + index]!);
+      if (form === "0" ? char < "0" || char > "9" : char !== form) {
+        return this.fail("bad-request-line", "the request line does not end with a version");
+      }
     }
-    return this.fail("bad-request-line", "the request line does not end with a version");
+    const text = latin1(bytes, at, at + VERSION_FORM.length);
+    if (text !== "HTTP/1.0" && text !== "HTTP/1.1") {
+      const found = `${text} is not spoken here, HTTP/1.0 and HTTP/1.1 are`;
+      return this.fail("unsupported-version", found);
+    }
+    const behind = bytes[at + VERSION_FORM.length];
+    if (behind === undefined) return 0;
+    if (behind === LF) return this.fail("bare-line-feed", "a line ends without a carriage return");
+    if (behind === CR && at + VERSION_FORM.length + 1 >= bytes.length) return 0;
+    return this.fail("bad-request-line", "something stands behind the version");
   }
 
   protected finishHead(): BodyFraming | null {
@@ -161,7 +175,10 @@ export class RequestDecoder extends Decoder {
     head.keepAlive =
       head.minorVersion === 1 ? (options & CLOSE) === 0 : (options & (KEEP | CLOSE)) === KEEP;
     head.upgrade =
-      (options & UPGRADE_OPTION) !== 0 && headers.has(UPGRADE) && head.minorVersion === 1;
+      (options & UPGRADE_OPTION) !== 0 &&
+      headers.has(UPGRADE) &&
+      head.minorVersion === 1 &&
+      !hidesRequests(headers.get("upgrade")!);
     head.framing = this.#bodyFraming();
     if (head.framing === "until-close") return null;
     if ((options & NOMINATES) !== 0) headers.removeNominated();
@@ -180,15 +197,11 @@ export class RequestDecoder extends Decoder {
       return false;
     }
     const end = headers.knownEnd(HOST);
-    for (let at = headers.knownStart(HOST); at < end; at++) {
-      const byte = headers.bytes[at]!;
-      if (TARGET[byte] === 1 && byte !== SLASH && byte !== 64 && byte !== QUESTION && byte !== 44) {
-        continue;
-      }
-      this.fail("bad-host", `byte 0x${hex(byte)} in the Host header`);
-      return false;
-    }
-    return true;
+    const bad = badAuthorityAt(headers.bytes, headers.knownStart(HOST), end);
+    if (bad < 0) return true;
+    const found = bad === end ? "an open bracket" : `byte 0x${hex(headers.bytes[bad]!)}`;
+    this.fail("bad-host", `${found} in the Host header, expected host or host:port`);
+    return false;
   }
 
   /** RFC 9112, 6.3; `until-close` stands for an error that was told. */
@@ -199,6 +212,11 @@ export class RequestDecoder extends Decoder {
     const length = headers.has(CONTENT_LENGTH);
     head.contentLength = 0;
     if (!chunked && !length) return "none";
+    if (head.method === "CONNECT") {
+      // No content is defined for it (RFC 9110, 9.3.6): some would read these bytes as the tunnel's.
+      this.fail("conflicting-framing", "a CONNECT request with a body");
+      return "until-close";
+    }
     if (chunked && (length || head.minorVersion === 0)) {
       this.fail(
         "conflicting-framing",
@@ -210,8 +228,8 @@ export class RequestDecoder extends Decoder {
     }
     if (chunked) {
       if (isChunkedAlone(headers)) return "chunked";
-      const coding = headers.get("transfer-encoding")!;
-      if (/(^|,)\s*chunked$/i.test(coding) && !/chunked.*chunked/i.test(coding)) {
+      const codings = listItems(headers.get("transfer-encoding")!);
+      if (codings.length > 0 && codings.indexOf("chunked") === codings.length - 1) {
         this.fail("unsupported-transfer-coding", "a transfer coding other than chunked");
       } else {
         this.fail("conflicting-framing", "the last transfer coding is not chunked");
@@ -226,6 +244,14 @@ export class RequestDecoder extends Decoder {
     head.contentLength = value;
     return value === 0 ? "none" : "length";
   }
+}
+
+/**
+ * A switch to another HTTP or to TLS (RFC 9113, RFC 2817) would carry requests past every route and
+ * policy: it is not passed on, and the request goes its way as HTTP/1.1.
+ */
+function hidesRequests(protocols: string): boolean {
+  return listItems(protocols).some((protocol) => /^(?:h2c?|http|tls)(?:\/|$)/.test(protocol));
 }
 
 /** The usual methods without making a string each time. */

@@ -9,7 +9,6 @@ import {
   isChunkedAlone,
   KEEP,
   NOMINATES,
-  UPGRADE_OPTION,
 } from "./framing.ts";
 
 export interface ResponseSink extends BodySink {
@@ -18,12 +17,15 @@ export interface ResponseSink extends BodySink {
 }
 
 const PREFIX = "HTTP/1.";
+/** Bytes of a status line whose form is fixed, the one behind the status included. */
+const STATUS_FORM = 13;
 
 /** Reads the responses of one connection (RFC 9112, 4). */
 export class ResponseDecoder extends Decoder {
   readonly head: ResponseHead;
   readonly #sink: ResponseSink;
   #withoutBody = false;
+  #toConnect = false;
 
   constructor(limits: DecoderLimits, sink: ResponseSink) {
     const head = new ResponseHead();
@@ -35,6 +37,7 @@ export class ResponseDecoder extends Decoder {
   /** The method of the request that the next response answers: it decides about the body. */
   expect(method: string): void {
     this.#withoutBody = method === "HEAD";
+    this.#toConnect = method === "CONNECT";
   }
 
   protected get contentLength(): number {
@@ -48,28 +51,24 @@ export class ResponseDecoder extends Decoder {
   protected startLine(bytes: Uint8Array, start: number): number {
     const length = bytes.length;
     for (let index = 0; index < PREFIX.length; index++) {
-      if (start + index >= length) return 0;
-      if (bytes[start + index] !== PREFIX.charCodeAt(index)) {
-        return this.fail("bad-status-line", "the response does not start with HTTP/1.");
-      }
+      if (bytes[start + index] !== PREFIX.charCodeAt(index)) return this.#badStart(bytes, start);
     }
-    // "HTTP/1.x NNN" and the carriage return or blank behind it.
-    if (start + 13 > length) return 0;
     const minor = bytes[start + 7]! - 48;
     const hundreds = bytes[start + 9]! - 48;
     const tens = bytes[start + 10]! - 48;
     const ones = bytes[start + 11]! - 48;
-    const isStatus =
-      bytes[start + 8] === SPACE && hundreds >= 1 && hundreds <= 9 && isDigit(tens) && isDigit(ones);
-    if ((minor !== 0 && minor !== 1) || !isStatus) {
-      return this.fail("bad-status-line", "the status line has no version or no status");
-    }
-    let at = start + 12;
-    if (bytes[at] !== SPACE && bytes[at] !== CR) {
-      return this.fail("bad-status-line", "the status has more than three digits");
-    }
+    let at = start + STATUS_FORM - 1;
+    const fits =
+      (minor === 0 || minor === 1) &&
+      bytes[start + 8] === SPACE &&
+      hundreds >= 1 &&
+      hundreds <= 9 &&
+      isDigit(tens) &&
+      isDigit(ones) &&
+      (bytes[at] === SPACE || bytes[at] === CR);
+    if (!fits) return this.#badStart(bytes, start);
     while (at < length && FIELD_VALUE[bytes[at]!] === 1) at++;
-    if (at + 1 >= length) return 0;
+    if (at >= length || (bytes[at] === CR && at + 1 >= length)) return 0;
     if (bytes[at] !== CR || bytes[at + 1] !== LF) {
       return bytes[at] === LF
         ? this.fail("bare-line-feed", "a line ends without a carriage return")
@@ -78,6 +77,17 @@ export class ResponseDecoder extends Decoder {
     this.head.minorVersion = minor;
     this.head.status = hundreds * 100 + tens * 10 + ones;
     return at + 2;
+  }
+
+  /** 0 where the line is not whole yet, else what is wrong with it. */
+  #badStart(bytes: Uint8Array, start: number): 0 | -1 {
+    let index = 0;
+    while (start + index < bytes.length && fitsStatusLine(bytes[start + index]!, index)) index++;
+    if (start + index >= bytes.length) return 0;
+    if (index === STATUS_FORM - 1 && bytes[start + index] === LF) {
+      return this.fail("bare-line-feed", "a line ends without a carriage return");
+    }
+    return this.fail("bad-status-line", "the response does not start with HTTP/1.x and a status");
   }
 
   protected finishHead(): BodyFraming | null {
@@ -90,9 +100,7 @@ export class ResponseDecoder extends Decoder {
     head.framing = framing;
     // Without a length the end of the connection ends the body.
     if (framing === "until-close") head.keepAlive = false;
-    if ((options & ~(KEEP | CLOSE | UPGRADE_OPTION) & NOMINATES) !== 0) {
-      head.headers.removeNominated();
-    }
+    if ((options & NOMINATES) !== 0) head.headers.removeNominated();
     return framing;
   }
 
@@ -110,6 +118,8 @@ export class ResponseDecoder extends Decoder {
         return null;
       }
     }
+    // A 2xx to CONNECT starts the tunnel, whatever its fields say.
+    if (this.#toConnect && head.status >= 200 && head.status < 300) return "none";
     if (this.#withoutBody || head.status < 200 || head.status === 204 || head.status === 304) {
       return "none";
     }
@@ -134,4 +144,23 @@ export class ResponseDecoder extends Decoder {
 
 function isDigit(value: number): boolean {
   return value >= 0 && value <= 9;
+}
+
+/** Whether the byte can stand at that place of "HTTP/1.x NNN ". */
+function fitsStatusLine(byte: number, index: number): boolean {
+  switch (index) {
+    case 7:
+      return byte === 48 || byte === 49;
+    case 8:
+      return byte === SPACE;
+    case 9:
+      return byte >= 49 && byte <= 57;
+    case 10:
+    case 11:
+      return byte >= 48 && byte <= 57;
+    case 12:
+      return byte === SPACE || byte === CR;
+    default:
+      return byte === PREFIX.charCodeAt(index);
+  }
 }
