@@ -117,7 +117,9 @@ class FileSource implements Source {
     if (this.#config.checkpoint !== undefined) {
       world.files.makeFolder(dirname(this.#checkpoint.path), { mode: 0o700 });
     }
-    this.#files.remember(this.#checkpoint.read(report));
+    this.#files.remember(this.#checkpoint.read(world.clock.wallMs(), report));
+    // From now on: also a file that comes and is rotated before the first look is not missed.
+    this.#save();
     const { pollInterval, checkpointInterval } = this.#config;
     this.#timers = [
       world.clock.every(pollInterval, () => {
@@ -254,7 +256,7 @@ class FileSource implements Source {
   #save(): void {
     const { report, count } = this.#context;
     try {
-      this.#checkpoint.write(this.#files.entries());
+      this.#checkpoint.write(this.#files.checked());
     } catch (error) {
       if (!(error instanceof FileError)) throw error;
       count("checkpoint_failures");

@@ -19,6 +19,14 @@ export interface Entry {
   readonly head: Fingerprint;
   /** What stands just before `offset`. */
   readonly tail: Fingerprint;
+  /** When the file was last changed, as far as we looked: what is rotated later is newer. */
+  readonly modifiedMs: number;
+}
+
+export interface Checked {
+  /** The first start of all, wall-clock: a file that was rotated later has not been seen yet. */
+  readonly sinceMs: number;
+  readonly entries: readonly Entry[];
 }
 
 /** The newest are kept. */
@@ -34,18 +42,19 @@ export class Checkpoint {
   ) {}
 
   /** A file that cannot be understood is reported and moved aside: rather duplicates than loss. */
-  read(report: Report): readonly Entry[] {
+  read(nowMs: number, report: Report): Checked {
+    const first = { sinceMs: nowMs, entries: [] };
     let text: string;
     try {
       text = this.files.readText(this.path);
     } catch (error) {
-      if (error instanceof FileError && error.code === "not-found") return [];
+      if (error instanceof FileError && error.code === "not-found") return first;
       throw error;
     }
-    const entries = parseEntries(text);
-    if (entries !== null) {
+    const checked = parseCheckpoint(text);
+    if (checked !== null) {
       this.#written = text;
-      return entries;
+      return checked;
     }
     const aside = `${this.path}.bad`;
     report(
@@ -57,28 +66,30 @@ export class Checkpoint {
     } catch (error) {
       report(`the damaged checkpoint stays: ${error instanceof Error ? error.message : error}`);
     }
-    return [];
+    return first;
   }
 
   /** Writes it where it differs. @throws FileError */
-  write(entries: readonly Entry[]): void {
-    const text = `${JSON.stringify({ version: 1, files: entries.slice(-MAX_ENTRIES) })}\n`;
+  write({ sinceMs, entries }: Checked): void {
+    const files = entries.slice(-MAX_ENTRIES);
+    const text = `${JSON.stringify({ version: 1, sinceMs, files })}\n`;
     if (text === this.#written) return;
     this.files.replace(this.path, text, { mode: 0o600 });
     this.#written = text;
   }
 }
 
-function parseEntries(text: string): Entry[] | null {
+function parseCheckpoint(text: string): Checked | null {
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
   } catch {
     return null;
   }
-  const { version, files } = (parsed ?? {}) as { version?: unknown; files?: unknown };
-  if (version !== 1 || !Array.isArray(files) || files.length > MAX_ENTRIES) return null;
-  return files.every(isEntry) ? files : null;
+  const { version, sinceMs, files } = (parsed ?? {}) as Readonly<Record<string, unknown>>;
+  if (version !== 1 || typeof sinceMs !== "number" || !Array.isArray(files)) return null;
+  if (files.length > MAX_ENTRIES) return null;
+  return files.every(isEntry) ? { sinceMs, entries: files } : null;
 }
 
 function isEntry(value: unknown): value is Entry {
@@ -91,6 +102,7 @@ function isEntry(value: unknown): value is Entry {
     isCount(entry.inode) &&
     isCount(entry.generation) &&
     isCount(entry.offset) &&
+    typeof entry.modifiedMs === "number" &&
     isFingerprint(entry.head) &&
     isFingerprint(entry.tail)
   );

@@ -2,9 +2,9 @@ import { basename } from "node:path";
 import type { Files, FileStat, OpenFile } from "../../base/world.ts";
 import { FileError } from "../../base/world.ts";
 import type { Report } from "../component.ts";
-import type { Entry } from "./checkpoint.ts";
+import type { Checked, Entry } from "./checkpoint.ts";
 import { MAX_ENTRIES } from "./checkpoint.ts";
-import { findCopy, findRenamed, isRotatedName, siblingsOf } from "./siblings.ts";
+import { byAge, findCopy, findRenamed, isRotatedName, siblingsOf } from "./siblings.ts";
 import type { TailHost } from "./tailed_file.ts";
 import { TailedFile, keyOf, matches, newEntry } from "./tailed_file.ts";
 
@@ -37,6 +37,7 @@ export class FollowedFiles {
   #known = new Map<string, Entry>();
   #said = new Set<string>();
   #turn = 0;
+  #sinceMs = Infinity;
 
   constructor(files: Files, host: TailHost, options: FollowOptions, report: Report) {
     this.#files = files;
@@ -45,15 +46,17 @@ export class FollowedFiles {
     this.#report = report;
   }
 
-  remember(entries: readonly Entry[]): void {
+  remember({ sinceMs, entries }: Checked): void {
+    this.#sinceMs = sinceMs;
     for (const entry of entries) this.#known.set(keyOf(entry), entry);
   }
 
   /** For the checkpoint: those that are open last, so that a bound drops the others first. */
-  entries(): Entry[] {
+  checked(): Checked {
     const known = new Map(this.#known);
     for (const file of this.#open.values()) known.delete(file.key);
-    return [...known.values(), ...[...this.#open.values()].map((file) => file.entry())];
+    const open = [...this.#open.values()].map((file) => file.entry());
+    return { sinceMs: this.#sinceMs, entries: [...known.values(), ...open] };
   }
 
   get openCount(): number {
@@ -113,8 +116,8 @@ export class FollowedFiles {
   #readChain(chain: Chain): boolean {
     for (const file of [...chain.files]) {
       const more = this.#try(file.path, () => {
-        if (!file.isSame()) this.#beganAnew(chain, file);
-        return chain.files.includes(file) ? file.read(this.#options.readBytes) : true;
+        if (!this.#isSame(chain, file)) return true;
+        return file.read(this.#options.readBytes);
       });
       if (more === true) return true;
       // The rest of a rotated file comes before the next one's first line.
@@ -139,9 +142,12 @@ export class FollowedFiles {
     const olds = [...this.#known.values()].filter(
       (entry) => entry.path === chain.path && keyOf(entry) !== currentKey && !this.#open.has(keyOf(entry)),
     );
-    if (olds.length === 0) return;
+    if (olds.length === 0) {
+      if (!this.#known.has(currentKey)) this.#addUnseen(chain, this.#sinceMs);
+      return;
+    }
     const siblings = siblingsOf(this.#files, chain.path);
-    let newestMs = -1;
+    const sinceMs = Math.max(...olds.map((entry) => entry.modifiedMs));
     for (const entry of olds.sort((one, other) => one.generation - other.generation)) {
       const found =
         findRenamed(this.#files, siblings, entry) ??
@@ -150,7 +156,6 @@ export class FollowedFiles {
         this.#known.delete(keyOf(entry));
         continue;
       }
-      newestMs = Math.max(newestMs, found.stat.modifiedMs);
       const { device, inode } = found.stat;
       if (found.stat.sizeBytes === entry.offset) found.handle.close();
       else {
@@ -159,17 +164,20 @@ export class FollowedFiles {
       }
     }
     chain.files.sort((one, other) => one.modifiedMs - other.modifiedMs);
-    if (newestMs >= 0) this.#addUnseen(chain, newestMs);
+    this.#addUnseen(chain, sinceMs);
   }
 
-  /** Rotated twice between two looks: the file in the middle was never the path's while we looked. */
+  /**
+   * Rotated twice between two looks: the file in the middle never had the path while we looked. Its
+   * name tells what it is, its age that it is no older than what we had read.
+   */
   #addUnseen(chain: Chain, sinceMs: number): void {
     const unseen = siblingsOf(this.#files, chain.path)
       .filter(({ path, stat }) => {
         if (!isRotatedName(basename(path), chain.path) || this.#isTaken(keyOf(stat))) return false;
         return stat.modifiedMs >= sinceMs;
       })
-      .sort((one, other) => one.stat.modifiedMs - other.stat.modifiedMs);
+      .sort(byAge);
     for (const { path, stat } of unseen) {
       const handle = this.#openFile(path, stat);
       if (handle === null) continue;
@@ -206,18 +214,41 @@ export class FollowedFiles {
     // The next look finds the new one again, when one of the open ones has been let go.
     if (!this.#hasRoom(chain.path)) return;
     chain.current = null;
-    const sinceMs = this.#try(chain.path, () => current.modifiedMs);
-    if (sinceMs !== null) this.#addUnseen(chain, sinceMs);
+    this.#addUnseen(chain, current.modifiedMs);
     const now = this.#stat(chain.path);
     if (now !== null) this.#openCurrent(chain, now);
+  }
+
+  /** False where the chain has others to read first. */
+  #isSame(chain: Chain, file: TailedFile): boolean {
+    const { isBlank, modifiedMs } = file;
+    if (!file.isSame()) {
+      this.#beganAnew(chain, file);
+      return false;
+    }
+    if (!isBlank || (file.isBlank && file.modifiedMs === modifiedMs)) return true;
+    // Empty when we looked, changed since: what was in it may have been copied away and truncated.
+    const before = chain.files.length;
+    this.#addUnseen(chain, modifiedMs);
+    return !this.#insertBefore(chain, file, chain.files.length - before);
+  }
+
+  /** Moves the newest of the chain, so many, before the file: their lines are older. */
+  #insertBefore(chain: Chain, file: TailedFile, count: number): boolean {
+    if (count === 0) return false;
+    const older = chain.files.splice(-count);
+    chain.files.splice(chain.files.indexOf(file), 0, ...older);
+    return true;
   }
 
   /** Truncated or written over, under the same inode. */
   #beganAnew(chain: Chain, file: TailedFile): void {
     this.#host.counts.truncated += 1;
+    const before = chain.files.length;
     const copied = this.#resumeCopy(chain, file.readEntry());
     // A copy holds the unfinished line too; without one it is what is left of it.
     if (!copied) file.finish();
+    const older = chain.files.length - before;
     const next = new TailedFile(
       this.#host,
       file.takeHandle(),
@@ -225,19 +256,21 @@ export class FollowedFiles {
     );
     next.leftAtMs = file.leftAtMs;
     chain.files.splice(chain.files.indexOf(file), 1, next);
-    // The copy's lines are older: it was added at the end.
-    if (copied) chain.files.splice(chain.files.indexOf(next), 0, chain.files.pop()!);
+    this.#insertBefore(chain, next, older);
     this.#open.set(next.key, next);
     if (chain.current === file) chain.current = next;
   }
 
+  /** True where a copy was found of what the entry had. Copies of what came after it follow. */
   #resumeCopy(chain: Chain, entry: Entry): boolean {
     const siblings = siblingsOf(this.#files, chain.path);
     const copy = findCopy(this.#files, siblings, entry, (key) => this.#isTaken(key));
-    if (copy === null) return false;
-    const { device, inode } = copy.stat;
-    this.#add(chain, new TailedFile(this.#host, copy.handle, { ...entry, device, inode }));
-    return true;
+    if (copy !== null) {
+      const { device, inode } = copy.stat;
+      this.#add(chain, new TailedFile(this.#host, copy.handle, { ...entry, device, inode }));
+    }
+    this.#addUnseen(chain, copy?.stat.modifiedMs ?? entry.modifiedMs);
+    return copy !== null;
   }
 
   #add(chain: Chain, file: TailedFile): void {

@@ -69,6 +69,20 @@ export function isRotatedName(name: string, path: string): boolean {
   return isNumber(name.slice(stem.length, name.length - extension.length));
 }
 
+/** Oldest first. Changed in the same moment: `app.log.2` before `app.log.1`, else by name. */
+export function byAge(one: Sibling, other: Sibling): number {
+  const apart = one.stat.modifiedMs - other.stat.modifiedMs;
+  if (apart !== 0) return apart;
+  const [a, b] = [rotationNumber(one.path), rotationNumber(other.path)];
+  if (a !== null && b !== null) return b - a;
+  return one.path < other.path ? -1 : 1;
+}
+
+function rotationNumber(path: string): number | null {
+  const match = /\.(\d{1,4})$/.exec(path);
+  return match === null ? null : Number(match[1]);
+}
+
 /** The file of an entry under its new name, by inode and content. Null where it is not there. */
 export function findRenamed(files: Files, siblings: readonly Sibling[], entry: Entry): Found | null {
   for (const { path, stat } of siblings) {

@@ -65,7 +65,7 @@ export class TailedFile {
   #ackedTail: Fingerprint;
   #ranges: Range[] = [];
   #seenSize = -1;
-  #seenModifiedMs = -1;
+  #seenModifiedMs: number;
   /** Since when the path names another file, or none. */
   leftAtMs: number | null = null;
   #grownAtMs: number;
@@ -85,6 +85,7 @@ export class TailedFile {
     this.#acked = entry.offset;
     this.#readTail = entry.tail;
     this.#ackedTail = entry.tail;
+    this.#seenModifiedMs = entry.modifiedMs;
     this.#grownAtMs = host.now();
     if (host.bounds.longLines === "cut" && entry.offset > 0) this.#skipping = this.#isWithinLine();
   }
@@ -97,8 +98,14 @@ export class TailedFile {
     return this.#offset;
   }
 
+  /** When it was last changed, as far as we looked. */
   get modifiedMs(): number {
-    return this.#handle.stat().modifiedMs;
+    return this.#seenModifiedMs;
+  }
+
+  /** Nothing of its content is known. */
+  get isBlank(): boolean {
+    return this.#head.length === 0;
   }
 
   /** Everything that was read is acknowledged. */
@@ -109,8 +116,9 @@ export class TailedFile {
   /** How far it has been acknowledged. */
   entry(): Entry {
     const { path, device, inode, generation } = this;
-    const [stream, head] = [this.#stream, this.#head];
-    return { path, device, inode, generation, stream, head, offset: this.#acked, tail: this.#ackedTail };
+    const content = { stream: this.#stream, head: this.#head, modifiedMs: this.#seenModifiedMs };
+    const acked = { offset: this.#acked, tail: this.#ackedTail };
+    return { path, device, inode, generation, ...content, ...acked };
   }
 
   /** Like `entry`, as far as it has been read: what a copy of it must hold. */
@@ -272,12 +280,12 @@ export class TailedFile {
 /** A file that nobody has seen yet. */
 export function newEntry(
   path: string,
-  stat: { readonly device: number; readonly inode: number },
+  file: { readonly device: number; readonly inode: number; readonly modifiedMs: number },
   generation: number,
 ): Entry {
-  const { device, inode } = stat;
+  const { device, inode, modifiedMs } = file;
   const none = { head: NO_BYTES, tail: NO_BYTES, stream: "", offset: 0 };
-  return { path, device, inode, generation, ...none };
+  return { path, device, inode, generation, modifiedMs, ...none };
 }
 
 /** Whether an open file is the one of the entry, with all that was read of it. */

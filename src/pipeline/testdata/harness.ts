@@ -1,0 +1,103 @@
+/** What tests of pipelines share: a world that can be killed, and pipelines made of parts. */
+import { expect } from "bun:test";
+import type { PipelinePolicy } from "../../api/snapshot.ts";
+import { createSimulatedWorld } from "../../base/simulated/mod.ts";
+import type { SimulatedWorld } from "../../base/simulated/mod.ts";
+import type { World } from "../../base/world.ts";
+import { imbalance } from "../ledger.ts";
+import type { PipelineOptions } from "../runner.ts";
+import { PipelineRunner } from "../runner.ts";
+
+export const STATE = "/state";
+
+/** A world for one process: after `kill`, nothing of it runs or writes any more. */
+export function mortal(world: SimulatedWorld): { readonly world: World; kill(): void } {
+  let alive = true;
+  const guard = (run: () => void) => () => {
+    if (alive) run();
+  };
+  const { clock, files } = world;
+  const mortalClock: World["clock"] = {
+    now: () => clock.now(),
+    wallMs: () => clock.wallMs(),
+    after: (delayMs, run) => clock.after(delayMs, guard(run)),
+    every: (intervalMs, run) => {
+      const timer = clock.every(intervalMs, () => (alive ? run() : timer.cancel()));
+      return timer;
+    },
+    sleep: (delayMs) => clock.sleep(delayMs),
+  };
+  const mortalFiles = new Proxy(files, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== "function") return value;
+      if (name === "watch") {
+        return (folder: string, changed: () => void) => target.watch(folder, guard(changed));
+      }
+      return (...args: unknown[]): unknown => {
+        if (!alive) throw new Error(`a dead process calls files.${String(name)}`);
+        return (value as (...args: unknown[]) => unknown).apply(target, args);
+      };
+    },
+  });
+  const kill = (): void => {
+    alive = false;
+  };
+  return { world: { ...world, clock: mortalClock, files: mortalFiles }, kill };
+}
+
+export const FOLLOW = { component: "file", config: { include: ["/logs/app.log"] } } as const;
+export const STDOUT = { component: "stdout", config: {} } as const;
+
+export function policyOf(parts: Partial<PipelinePolicy> = {}): PipelinePolicy {
+  return { sources: { app: FOLLOW }, steps: [], sinks: { out: STDOUT }, ...parts };
+}
+
+export function worldWithLogs(seed: number): SimulatedWorld {
+  const world = createSimulatedWorld({ seed });
+  world.files.makeFolder("/logs");
+  return world;
+}
+
+export function startPipeline(
+  world: World,
+  policy: PipelinePolicy,
+  options: PipelineOptions = {},
+): PipelineRunner {
+  const runner = new PipelineRunner(world, "test", policy, { sources: {}, sinks: {} }, STATE, options);
+  runner.start();
+  return runner;
+}
+
+/** Stops it in virtual time. */
+export async function stopPipeline(world: SimulatedWorld, runner: PipelineRunner): Promise<void> {
+  let stopped = false;
+  void runner.stop().then(() => (stopped = true));
+  expect(await world.clock.until(() => stopped, 60_000)).toBe(true);
+}
+
+export function append(world: SimulatedWorld, path: string, text: string): void {
+  const file = world.files.open(path, "append");
+  file.write(Buffer.from(text));
+  file.close();
+}
+
+/** The messages on standard output, in order. */
+export function messages(world: SimulatedWorld): string[] {
+  const lines = world.stdio.text().split("\n");
+  lines.pop();
+  return lines.map((line) => (JSON.parse(line) as { message: string }).message);
+}
+
+/** Every source's and every sink's line adds up. */
+export function expectBalanced(runner: PipelineRunner): void {
+  const { sources, sinks } = runner.ledger();
+  for (const line of Object.values(sources)) expect(imbalance(line)).toBe(0);
+  for (const line of Object.values(sinks)) {
+    expect(line.received).toBe(line.delivered + line.deadLettered + line.dropped + line.buffered);
+  }
+}
+
+export function checkpointPath(source = "app"): string {
+  return `${STATE}/pipelines/test/${source}.checkpoint.json`;
+}
