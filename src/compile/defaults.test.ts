@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { defaultReason, PLAIN_CALL, PLAIN_SIDECAR } from "./defaults.ts";
 import { explain } from "./explain.ts";
-import { appText, snapshotsOf } from "./testing.ts";
+import { appText, snapshotsOf } from "./testdata/from_text.ts";
 
 test("the plainest call has no policy", () => {
   expect(PLAIN_CALL).toMatchObject({ timeout: 0, idleTimeout: 0, balance: "round-robin" });

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { diffSnapshots, diffText } from "./diff.ts";
-import { appText, snapshotsOf } from "./testing.ts";
+import { appText, snapshotsOf } from "./testdata/from_text.ts";
 
 const OFF = ["sidecar: { enabled: false }"];
 const LOGS = ["logs: [{ file: logs/events.log, parse: json }]"];

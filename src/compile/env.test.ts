@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { processPort, resolveEnv } from "./env.ts";
-import { documentsOf, siteOf } from "./testing.ts";
+import { documentsOf, siteOf } from "./testdata/from_text.ts";
 
 function app(lines: readonly string[]): string {
   return [

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { explain, explainText } from "./explain.ts";
-import { appText, snapshotsOf } from "./testing.ts";
+import { appText, snapshotsOf } from "./testdata/from_text.ts";
 
 const [SNAPSHOT] = snapshotsOf(
   appText("frontend", 8080, [

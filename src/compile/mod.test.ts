@@ -8,7 +8,7 @@ import { formatProblem } from "../schema/problem.ts";
 import { hashesHold } from "./hash.ts";
 import { compile } from "./mod.ts";
 import { originText } from "./origins.ts";
-import { appText, documentsOf, siteOf, snapshotsOf } from "./testing.ts";
+import { appText, documentsOf, siteOf, snapshotsOf } from "./testdata/from_text.ts";
 
 // ---------------------------------------------------------------- goldens
 

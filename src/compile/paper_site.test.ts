@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { appText, documentsOf, siteOf } from "./testing.ts";
+import { appText, documentsOf, siteOf } from "./testdata/from_text.ts";
 
 function site(...texts: string[]) {
   return siteOf(documentsOf(texts.join("")));

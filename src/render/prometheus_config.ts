@@ -1,5 +1,9 @@
 import { stringify } from "yaml";
+import type { Snapshot } from "../api/snapshot.ts";
+import { hostPortText } from "../compile/words.ts";
+import type { Generator } from "./generator.ts";
 import { SCRAPE_JOB } from "./monitored.ts";
+import { RULES_FILE } from "./prometheus_rules.ts";
 
 export interface ScrapeTarget {
   readonly namespace: string;
@@ -21,6 +25,25 @@ export interface PrometheusConfig {
 const SCRAPE_INTERVAL_MS = 15_000;
 /** Prometheus' own default; it may not be longer than the interval. */
 const MAX_SCRAPE_TIMEOUT_MS = 10_000;
+
+export const prometheusConfig: Generator = {
+  name: "prometheus-config",
+  summary: "A prometheus.yml that scrapes each sidecar and loads the rules.",
+  status: "beta",
+  security: "Lists the sidecars' read-only addresses.",
+  fileName: "prometheus.yml",
+  render: ({ snapshots }) =>
+    renderPrometheusConfig({ targets: scrapeTargets(snapshots), ruleFiles: [RULES_FILE] }),
+};
+
+/** The read-only address of each sidecar, and of the gateway. */
+export function scrapeTargets(snapshots: readonly Snapshot[]): ScrapeTarget[] {
+  return snapshots.map(({ workload, bindings }) => ({
+    namespace: workload.namespace,
+    app: workload.name,
+    address: hostPortText(bindings.admin.readOnly),
+  }));
+}
 
 /**
  * prometheus.yml for sidecars on known addresses. The labels `namespace` and `app`, by which all

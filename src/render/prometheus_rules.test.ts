@@ -1,12 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { parse } from "yaml";
+import { describe, expect, test } from "bun:test";
 import type { MonitoredWorkload } from "./monitored.ts";
-import { renderPrometheusConfig } from "./prometheus_config.ts";
 import { prometheusRuleGroups, renderPrometheusRules } from "./prometheus_rules.ts";
 import { renderPrometheusTests } from "./prometheus_tests.ts";
+import { PROMTOOL, PROMTOOL_TIMEOUT_MS, withPromtool } from "./testdata/promtool.ts";
 
 const FRONTEND: MonitoredWorkload = {
   namespace: "shop",
@@ -42,39 +38,7 @@ const ODD: MonitoredWorkload[] = [
   { ...API, name: "hopeless", availability: 0, pipelines: [] },
 ];
 
-/** promtool calculates for seconds; a busy machine takes several times as long. */
-const PROMTOOL_TIMEOUT_MS = 60_000;
-
-/** Null without promtool, which is a failure where the whole test run has to be complete. */
-function findPromtool(): string | null {
-  const path = process.env.OUTRIGGER_PROMTOOL || Bun.which("promtool");
-  if (path) return path;
-  if (process.env.CI === "true") {
-    throw new Error("promtool is missing: set OUTRIGGER_PROMTOOL to its path or put it on PATH");
-  }
-  console.log("skipped: no promtool; set OUTRIGGER_PROMTOOL or put it on PATH");
-  return null;
-}
-
-const promtool = findPromtool();
-let folder = "";
-
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "outrigger-rules-"));
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-function run(...args: string[]): { code: number; output: string } {
-  const done = Bun.spawnSync([promtool as string, ...args], { cwd: folder });
-  return { code: done.exitCode, output: `${done.stdout}${done.stderr}` };
-}
-
-function write(name: string, text: string): string {
-  writeFileSync(join(folder, name), text);
-  return name;
-}
-
-describe.skipIf(promtool === null)("with promtool", () => {
+describe.skipIf(PROMTOOL === null)("with promtool", () => {
   const sets: [string, MonitoredWorkload[]][] = [
     ["the shop", [FRONTEND, API, GATEWAY]],
     ["odd objectives", ODD],
@@ -82,37 +46,18 @@ describe.skipIf(promtool === null)("with promtool", () => {
   ];
   for (const [title, workloads] of sets) {
     test(`S2-5 promtool accepts the rules of ${title}, and each alert fires when it should`, () => {
-      const rules = write("rules.yaml", renderPrometheusRules(workloads));
-      const check = run("check", "rules", rules);
-      expect(check.output).toContain("SUCCESS");
-      expect(check.code).toBe(0);
-      const tests = write("tests.yaml", renderPrometheusTests(workloads, rules));
-      const tested = run("test", "rules", tests);
-      expect(tested.output).toContain("SUCCESS");
-      expect(tested.code).toBe(0);
+      withPromtool(({ run, write }) => {
+        const rules = write("rules.yaml", renderPrometheusRules(workloads));
+        const check = run("check", "rules", rules);
+        expect(check.output).toContain("SUCCESS");
+        expect(check.code).toBe(0);
+        const tests = write("tests.yaml", renderPrometheusTests(workloads, rules));
+        const tested = run("test", "rules", tests);
+        expect(tested.output).toContain("SUCCESS");
+        expect(tested.code).toBe(0);
+      });
     }, PROMTOOL_TIMEOUT_MS);
   }
-
-  test("S2-5 the generated tests notice a rule that is wrong", () => {
-    const wrong = renderPrometheusRules([FRONTEND]).replace("[1-4]..", "[1-5]..");
-    const rules = write("wrong.yaml", wrong);
-    const tests = write("wrong_tests.yaml", renderPrometheusTests([FRONTEND], rules));
-    const tested = run("test", "rules", tests);
-    expect(tested.code).not.toBe(0);
-    expect(tested.output).toContain("OutriggerErrorRatioHigh");
-  }, PROMTOOL_TIMEOUT_MS);
-
-  test("S2-5 promtool accepts the scrape configuration with its rule file", () => {
-    write("checked_rules.yaml", renderPrometheusRules([FRONTEND, API]));
-    const config = renderPrometheusConfig({
-      targets: [{ namespace: "shop", app: "frontend", address: "127.0.0.1:9901" }],
-      ruleFiles: ["checked_rules.yaml"],
-      scrapeIntervalMs: 500,
-    });
-    const check = run("check", "config", write("prometheus.yml", config));
-    expect(check.output).toContain("SUCCESS");
-    expect(check.code).toBe(0);
-  });
 });
 
 test("only what a workload declares gets an alert", () => {
@@ -158,24 +103,4 @@ test("every alert says what it means and what to do", () => {
     expect(annotations.description).toMatch(/\.$/);
     expect(annotations.runbook.length).toBeGreaterThan(80);
   }
-});
-
-test("targets carry the labels that the rules go by", () => {
-  const config = renderPrometheusConfig({
-    targets: [{ namespace: "shop", app: "api", address: "127.0.0.1:9902" }],
-    ruleFiles: [],
-  });
-  expect(parse(config)).toEqual({
-    global: { scrape_interval: "15s", scrape_timeout: "10s", evaluation_interval: "15s" },
-    rule_files: [],
-    scrape_configs: [
-      {
-        job_name: "outrigger",
-        metrics_path: "/metrics",
-        static_configs: [
-          { targets: ["127.0.0.1:9902"], labels: { namespace: "shop", app: "api" } },
-        ],
-      },
-    ],
-  });
 });

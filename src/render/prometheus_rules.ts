@@ -5,8 +5,10 @@
  * (https://sre.google/workbook/alerting-on-slos/, table 5-8).
  */
 import { stringify } from "yaml";
+import type { Generator } from "./generator.ts";
 import type { MonitoredCall, MonitoredWorkload } from "./monitored.ts";
 import { SCRAPE_JOB } from "./monitored.ts";
+import { monitoredWorkloads } from "./monitored_workloads.ts";
 import { figure, selector } from "./promql.ts";
 
 export interface RuleGroup {
@@ -62,6 +64,18 @@ const ERROR_WINDOWS = ["1m", "5m", "30m", "1h", "2h", "6h", "1d", "3d"] as const
 const ERROR_WINDOWS_WITHOUT_SLO = ["1m", "5m"] as const;
 const QUANTILES = [0.5, 0.9, 0.99] as const;
 
+export const RULES_FILE = "outrigger-rules.yaml";
+
+export const prometheusRules: Generator = {
+  name: "prometheus-rules",
+  summary: "Recording and alerting rules for Prometheus, from calls, objectives and logs.",
+  status: "beta",
+  security: "Names namespaces, Apps and calls; no addresses.",
+  fileName: RULES_FILE,
+  render: ({ documents, snapshots }) =>
+    renderPrometheusRules(monitoredWorkloads(documents, snapshots)),
+};
+
 /** The rule file as YAML; an empty list of groups where nothing has a sidecar. */
 export function renderPrometheusRules(workloads: readonly MonitoredWorkload[]): string {
   return stringify({ groups: prometheusRuleGroups(workloads) }, { lineWidth: 0 });
@@ -83,7 +97,7 @@ export function prometheusRuleGroups(workloads: readonly MonitoredWorkload[]): R
 
 // ---------------------------------------------------------------- recording rules
 
-type Matcher = readonly [label: string, operator: "=" | "=~" | "!~", value: string];
+type Matcher = readonly [label: string, operator: "=" | "=~", value: string];
 
 function identity(workload: MonitoredWorkload): Matcher[] {
   return [
@@ -141,8 +155,8 @@ interface Traffic {
 /** Request rate, error ratio and latency of what the matchers select. */
 function trafficRecords({ level, by, matchers, windows, labels }: Traffic): RecordingRule[] {
   const all = selector(matchers);
-  // What is no answer of 1xx to 4xx is an error: 5xx, and requests that got no answer at all.
-  const failed = selector([...matchers, ["code", "!~", "[1-4].."]]);
+  // Code 0 is a caller that left before its answer: nobody's error.
+  const failed = selector([...matchers, ["code", "=~", "5.."]]);
   const rate = (which: string, window: string) =>
     `sum by (${by}) (rate(outrigger_requests_total${which}[${window}]))`;
   const records: RecordingRule[] = [
@@ -251,7 +265,7 @@ function ownAlerts(workload: MonitoredWorkload): AlertingRule[] {
         summary: `${who} answers with errors`,
         description:
           `{{ $value | humanizePercentage }} of the answers of ${who} in the last minute ` +
-          `are 5xx or missing; the limit is ${limit}.`,
+          `are 5xx; the limit is ${limit}.`,
         runbook:
           "See which route and code it is in outrigger_requests_total. If the app's own process " +
           "fails, read its log; if a call fails, see OutriggerCallErrorRatioHigh of that call.",
@@ -316,7 +330,7 @@ function callAlerts(workload: MonitoredWorkload, call: MonitoredCall): AlertingR
         summary: `Calls of ${who} to ${call.name} fail`,
         description:
           `{{ $value | humanizePercentage }} of the answers that ${who} got from ` +
-          `${call.name} in the last minute are 5xx or missing; the limit is ${limit}.`,
+          `${call.name} in the last minute are 5xx; the limit is ${limit}.`,
         runbook:
           "This is after retries and fallback. Look at outrigger_upstream_failures_total by " +
           `reason: refused or reset means that ${call.name} is down, timeout that it is slow. ` +
@@ -354,26 +368,43 @@ function breakerAlert(workload: MonitoredWorkload, call: MonitoredCall): Alertin
   };
 }
 
+/** Of each sink of a log adapter: the label `sink` says which. */
 function pipelineAlerts(workload: MonitoredWorkload, pipeline: string): AlertingRule[] {
   const who = subject(workload);
   const which = selector([...identity(workload), ["pipeline", "=", pipeline]]);
-  const by = "by (namespace, app, pipeline)";
+  const by = "by (namespace, app, pipeline, sink)";
+  const increase = (what: string, window: string) =>
+    `sum ${by} (increase(outrigger_pipeline_sink_events_${what}_total${which}[${window}]))`;
+  const labels = { severity: "ticket", ...labelsOf(workload), pipeline } as const;
   return [
     {
       alert: "OutriggerLogAdapterStuck",
       expr:
-        `max ${by} (min_over_time(outrigger_pipeline_lag_bytes${which}[2m])) > 0 ` +
-        `and sum ${by} (increase(outrigger_pipeline_acknowledged_total${which}[2m])) == 0`,
+        `sum ${by} (min_over_time(outrigger_pipeline_sink_events_buffered${which}[2m])) > 0 ` +
+        `and ${increase("delivered", "2m")} + ${increase("dead_lettered", "2m")} == 0`,
       for: "1m",
-      labels: { severity: "ticket", ...labelsOf(workload), pipeline },
+      labels,
       annotations: {
         summary: `The log adapter ${pipeline} of ${who} does not get on`,
         description:
-          `For two minutes lines of ${who} have waited, and no sink has acknowledged one.`,
+          `For two minutes events of ${who} have waited for {{ $labels.sink }}, ` +
+          "and it has taken none.",
         runbook:
           "Nothing is lost: the lines stay in the file and are sent later. See whether the sink " +
           "answers (the sidecar's log says what it was told), and that the disk of the file is " +
           "not full.",
+      },
+    },
+    {
+      alert: "OutriggerLogAdapterRefused",
+      expr: `${increase("dead_lettered", "5m")} > 0`,
+      labels,
+      annotations: {
+        summary: `Events of the log adapter ${pipeline} of ${who} are refused`,
+        description: `{{ $labels.sink }} has refused events of ${who} for good.`,
+        runbook:
+          "They lie in the dead letters of the pipeline's state folder, each with the reason. " +
+          "Mostly a field changed its type: change the parse of the log, or the index's mapping.",
       },
     },
   ];

@@ -4,9 +4,11 @@
  * the smallest load that makes it fire, and a healthy one that must not.
  */
 import { stringify } from "yaml";
+import type { Generator } from "./generator.ts";
 import type { MonitoredCall, MonitoredWorkload } from "./monitored.ts";
 import { SCRAPE_JOB } from "./monitored.ts";
-import { type AlertingRule, BURNS, prometheusRuleGroups } from "./prometheus_rules.ts";
+import { monitoredWorkloads } from "./monitored_workloads.ts";
+import { type AlertingRule, BURNS, prometheusRuleGroups, RULES_FILE } from "./prometheus_rules.ts";
 import { selector } from "./promql.ts";
 
 /** Seconds between samples: two of them fit into the shortest window, 1m. */
@@ -15,8 +17,20 @@ const SAMPLE_INTERVAL = "15s";
 const EVALUATED_AT = "18m";
 const SAMPLES = 72;
 const REQUESTS_PER_SAMPLE = 1000;
+/** One of the sinks that a log adapter has. */
+const SINK = "elasticsearch";
 /** Well above the limits of the error ratio alerts. */
 const ILL_RATIO = 0.1;
+
+export const prometheusTests: Generator = {
+  name: "prometheus-tests",
+  summary: "Unit tests of the rules for promtool: each alert fires when it should, else not.",
+  status: "beta",
+  security: "Names namespaces, Apps and calls; no addresses.",
+  fileName: "outrigger-rules-tests.yaml",
+  render: ({ documents, snapshots }) =>
+    renderPrometheusTests(monitoredWorkloads(documents, snapshots), RULES_FILE),
+};
 
 /** The file as YAML. `ruleFile` is the path of the rules, from the folder of the test file. */
 export function renderPrometheusTests(
@@ -95,7 +109,7 @@ function testOf(
   const about = `${rule.alert} of ${who}${which === undefined ? "" : ` (${which})`}`;
   const name = expected === "fires" ? `${about}: ${scenario.name}` : `${about}: stays quiet`;
   const alert: ExpectedAlert = {
-    exp_labels: rule.labels,
+    exp_labels: pipeline === undefined ? rule.labels : { ...rule.labels, sink: SINK },
     exp_annotations: filledIn(rule, scenario.value),
   };
   return {
@@ -115,7 +129,10 @@ function testOf(
 function filledIn(rule: AlertingRule, value: string): Record<string, string> {
   const entries = Object.entries(rule.annotations);
   return Object.fromEntries(
-    entries.map(([name, text]) => [name, text.replace(/\{\{ \$value \| \w+ \}\}/g, value)]),
+    entries.map(([name, text]) => [
+      name,
+      text.replace(/\{\{ \$value \| \w+ \}\}/g, value).replaceAll("{{ $labels.sink }}", SINK),
+    ]),
   );
 }
 
@@ -145,7 +162,7 @@ function addHealthyLoad(load: Load, workload: MonitoredWorkload): void {
     setLatency(load, workload, listener, 100);
     setBreaker(load, workload, call, steady(0));
   }
-  for (const pipeline of workload.pipelines) setLag(load, workload, pipeline, "moves");
+  for (const pipeline of workload.pipelines) setEvents(load, workload, pipeline, "delivered");
 }
 
 interface ListenerLabels extends Readonly<Record<string, string>> {
@@ -207,17 +224,19 @@ function setBreaker(
   load.set(series("outrigger_breaker_state", workload, { cluster: call.name }), states);
 }
 
-function setLag(
+/** Events wait in each case; a sink that works takes them, or refuses them for good. */
+function setEvents(
   load: Load,
   workload: MonitoredWorkload,
   pipeline: string,
-  how: "moves" | "stuck",
+  how: "delivered" | "dead_lettered" | "stuck",
 ): void {
-  load.set(series("outrigger_pipeline_lag_bytes", workload, { pipeline }), steady(4096));
-  load.set(
-    series("outrigger_pipeline_acknowledged_total", workload, { pipeline }),
-    how === "moves" ? growing(10) : steady(1234),
-  );
+  const metric = (name: string) =>
+    series(`outrigger_pipeline_sink_events_${name}`, workload, { pipeline, sink: SINK });
+  load.set(metric("buffered"), steady(40));
+  for (const what of ["delivered", "dead_lettered"] as const) {
+    load.set(metric(`${what}_total`), how === what ? growing(10) : steady(1234));
+  }
 }
 
 // ---------------------------------------------------------------- what makes each alert fire
@@ -246,6 +265,10 @@ function scenariosFor(rule: AlertingRule, workload: MonitoredWorkload): Scenario
       return workload.pipelines
         .filter((name) => name === rule.labels.pipeline)
         .map((name) => stuckScenario(workload, name));
+    case "OutriggerLogAdapterRefused":
+      return workload.pipelines
+        .filter((name) => name === rule.labels.pipeline)
+        .map((name) => refusedScenario(workload, name));
     default:
       throw new Error(`The alert ${rule.alert} has no scenario in prometheus_tests.ts.`);
   }
@@ -314,8 +337,16 @@ function breakerScenarios(workload: MonitoredWorkload, call: MonitoredCall): Sce
 
 function stuckScenario(workload: MonitoredWorkload, pipeline: string): Scenario {
   return {
-    name: "lines wait and none is acknowledged",
-    change: (load) => setLag(load, workload, pipeline, "stuck"),
+    name: "events wait and none is taken",
+    change: (load) => setEvents(load, workload, pipeline, "stuck"),
+    value: "",
+  };
+}
+
+function refusedScenario(workload: MonitoredWorkload, pipeline: string): Scenario {
+  return {
+    name: "events are refused for good",
+    change: (load) => setEvents(load, workload, pipeline, "dead_lettered"),
     value: "",
   };
 }

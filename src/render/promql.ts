@@ -2,7 +2,7 @@
 
 /** `{app="frontend",code=~"5.."}` from `["app", "=", "frontend"]` and so on. */
 export function selector(
-  matchers: readonly (readonly [label: string, operator: "=" | "=~" | "!~", value: string])[],
+  matchers: readonly (readonly [label: string, operator: "=" | "=~", value: string])[],
 ): string {
   return `{${matchers.map(([label, operator, value]) => `${label}${operator}${quote(value)}`)}}`;
 }

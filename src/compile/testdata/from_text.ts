@@ -1,10 +1,10 @@
 /** For tests: documents and Snapshots from texts. */
-import { type Documents, loadDocuments } from "../api/documents.ts";
-import type { Site } from "../api/site.ts";
-import type { Snapshot } from "../api/snapshot.ts";
-import { formatProblems } from "../schema/problem.ts";
-import { compile } from "./mod.ts";
-import { paperSite } from "./paper_site.ts";
+import { type Documents, loadDocuments } from "../../api/documents.ts";
+import type { Site } from "../../api/site.ts";
+import type { Snapshot } from "../../api/snapshot.ts";
+import { formatProblems } from "../../schema/problem.ts";
+import { compile } from "../mod.ts";
+import { paperSite } from "../paper_site.ts";
 
 /** The documents of one file; throws where the text is not valid. */
 export function documentsOf(text: string, file = "shop.yaml"): Documents {
