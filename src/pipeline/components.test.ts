@@ -1,0 +1,126 @@
+import { describe, expect, test } from "bun:test";
+import type { ComponentPolicy } from "../api/snapshot.ts";
+import { createSimulatedWorld } from "../base/simulated/mod.ts";
+import type { SimulatedWorld } from "../base/simulated/mod.ts";
+import { Event } from "../api/event.ts";
+import type { Fields } from "../api/event.ts";
+import { toJsonSchema } from "../schema/field.ts";
+import type { HttpAnswer, HttpPost, SinkDefinition } from "./component.ts";
+import { pipelineComponents } from "./components.ts";
+import { EventBatch, addLines } from "./event_batch.ts";
+import { PipelineRunner } from "./runner.ts";
+import { SinkQueue } from "./sink_queue.ts";
+import { sinks } from "./sinks/mod.ts";
+import { sources } from "./sources/mod.ts";
+import { transforms } from "./transforms/mod.ts";
+import { messages } from "./testdata/harness.ts";
+
+const NO_BINDING = { sources: {}, sinks: {} };
+const STDOUT: ComponentPolicy = { component: "stdout", config: {} };
+
+function run(world: SimulatedWorld, source: ComponentPolicy, steps: ComponentPolicy[]): PipelineRunner {
+  const policy = { sources: { in: source }, steps, sinks: { out: STDOUT } };
+  const runner = new PipelineRunner(world, "example", policy, NO_BINDING, "/state");
+  runner.start();
+  return runner;
+}
+
+describe("every component", () => {
+  const all = [...sources, ...transforms, ...sinks];
+
+  test("has a name of its own, says what it does, and shows it", () => {
+    expect(new Set(all.map(({ name }) => name)).size).toBe(all.length);
+    for (const { name, summary, security, examples, config } of all) {
+      expect(summary).toMatch(/^[A-Z].*\.$/);
+      expect({ name, security: security.length > 20, examples: examples.length > 0 }).toEqual({
+        name,
+        security: true,
+        examples: true,
+      });
+      expect(toJsonSchema(config)["type"]).toBe("object");
+    }
+    expect(Object.keys(pipelineComponents.sources)).toEqual(sources.map(({ name }) => name));
+  });
+});
+
+describe("examples of sources", () => {
+  for (const { name, examples } of sources) {
+    for (const example of examples) {
+      test(`${name}: ${example.title}`, async () => {
+        const world = createSimulatedWorld({ seed: 1 });
+        for (const [path, text] of Object.entries(example.files ?? {})) {
+          world.files.makeFolder(path.slice(0, path.lastIndexOf("/")));
+          world.files.write(path, text);
+        }
+        const config = example.config as ComponentPolicy["config"];
+        run(world, { component: name, config }, []);
+        if (example.stdin !== undefined) {
+          world.stdio.stdin.feed(example.stdin);
+          world.stdio.stdin.end();
+        }
+        await world.clock.advance(2000);
+        expect(messages(world).sort()).toEqual([...example.messages].sort());
+      });
+    }
+  }
+});
+
+describe("examples of transforms", () => {
+  for (const { name, examples } of transforms) {
+    for (const example of examples) {
+      test(`${name}: ${example.title}`, async () => {
+        const world = createSimulatedWorld({ seed: 1 });
+        const config = example.config as ComponentPolicy["config"];
+        run(world, { component: "stdin", config: {} }, [{ component: name, config }]);
+        world.stdio.stdin.feed(`${example.lines.join("\n")}\n`);
+        await world.clock.advance(2000);
+        const found = world.stdio.text().trim().split("\n");
+        expect(found.map((line) => JSON.parse(line) as Fields)).toEqual([...example.events]);
+      });
+    }
+  }
+});
+
+describe("examples of sinks", () => {
+  for (const definition of sinks) {
+    for (const example of definition.examples) {
+      test(`${definition.name}: ${example.title}`, async () => {
+        const { text, requests } = await send(definition, example.config, example.lines);
+        if (example.stdout !== undefined) expect(text).toBe(example.stdout);
+        if (example.requests !== undefined) expect(requests).toEqual([...example.requests]);
+      });
+    }
+  }
+});
+
+/** Lines of a stream called `example`, straight into the sink. */
+async function send(
+  definition: SinkDefinition<unknown>,
+  config: unknown,
+  lines: readonly string[],
+): Promise<{ text: string; requests: { url: string; body: string }[] }> {
+  const world = createSimulatedWorld({ seed: 1 });
+  const requests: { url: string; body: string }[] = [];
+  const post: HttpPost = (url, _headers, body) => {
+    requests.push({ url, body: Buffer.from(body).toString() });
+    return new Promise<HttpAnswer>(() => {});
+  };
+  const owner = { delivered: () => {}, refused: () => {}, roomAgain: () => {} };
+  const queue = new SinkQueue(world.clock, { maxEvents: 100, maxBytes: 10_000 }, owner);
+  const { parse } = await import("../schema/field.ts");
+  const { nodeOf } = await import("../schema/node.ts");
+  const read = parse(definition.config, nodeOf(config));
+  expect(read.problems).toEqual([]);
+  const context = { world, name: "out", queue, report: () => {}, count: () => {}, post };
+  const sink = definition.create(read.value, context);
+  const chunk = Buffer.from(`${lines.join("\n")}\n`);
+  const batch = new EventBatch("in", "example", "", chunk, 0, world.clock.wallMs(), () => {});
+  addLines(batch, 0, chunk.length, { maxLineBytes: 1000, longLines: "split" }, { empty: 0, long: 0 });
+  expect(batch.events.every((event) => event instanceof Event)).toBe(true);
+  queue.push(batch.events);
+  sink.wake();
+  sink.drain();
+  await world.clock.advance(100);
+  sink.close();
+  return { text: world.stdio.text(), requests };
+}
