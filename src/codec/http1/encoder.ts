@@ -1,12 +1,6 @@
+import { listItems } from "../ascii.ts";
 import type { ByteWriter } from "../byte_writer.ts";
-import {
-  CONTENT_LENGTH,
-  EXPECT,
-  HOP_BY_HOP,
-  HOST,
-  TE,
-  UPGRADE,
-} from "../headers.ts";
+import { CONTENT_LENGTH, EXPECT, HOP_BY_HOP, HOST, TE, UPGRADE } from "../headers.ts";
 import { type BodyFraming, type RequestHead, type ResponseHead } from "../message.ts";
 
 /** Room that a head needs besides its own bytes: start line, framing and connection lines. */
@@ -14,9 +8,10 @@ export const HEAD_SLACK = 512;
 
 /** An upper bound of what `writeRequestHead` produces. */
 export function requestHeadSize(head: RequestHead): number {
-  const target = head.rewritten === null ? 0 : head.rewritten.length;
+  const arrived = head.targetEnd - head.targetStart;
+  const target = head.rewritten === null ? arrived : head.rewritten.length;
   const authority = head.authority === null ? 0 : head.authority.length;
-  return head.headers.byteLength + target + authority + HEAD_SLACK;
+  return head.headers.byteLength + head.method.length + target + authority + HEAD_SLACK;
 }
 
 /** A request's head for the next hop: hop-by-hop fields left out, framing written anew. */
@@ -33,19 +28,25 @@ export function writeRequestHead(out: ByteWriter, head: RequestHead): void {
   }
   out.text("HTTP/1.1\r\n");
   let without = HOP_BY_HOP;
-  if (head.authority !== null) {
-    // The target's authority wins over Host (RFC 9112, 3.2.2).
+  if (head.authority !== null || !headers.has(HOST)) {
+    // The target's authority wins over Host (RFC 9112, 3.2.2); HTTP/1.1 asks for the header even
+    // where an HTTP/1.0 request came without. A Host that was set here is written with the others.
     without |= 1 << HOST;
-    out.text("host: ");
-    out.text(head.authority);
-    out.text("\r\n");
+    if (!headers.isAdded("host")) {
+      out.text("host: ");
+      out.text(head.authority ?? "");
+      out.text("\r\n");
+    }
   }
-  if (head.framing === "chunked") out.text("transfer-encoding: chunked\r\n");
-  if (head.upgrade) {
+  if (head.framing === "chunked") {
+    without |= 1 << CONTENT_LENGTH;
+    out.text("transfer-encoding: chunked\r\n");
+  }
+  if (head.upgrade && headers.has(UPGRADE)) {
     out.text("connection: upgrade\r\nupgrade: ");
     out.text(headers.known(UPGRADE)!);
     out.text("\r\n");
-  } else if (headers.has(TE) && /\btrailers\b/i.test(headers.known(TE)!)) {
+  } else if (headers.has(TE) && listItems(headers.get("te")!).includes("trailers")) {
     out.text("te: trailers\r\nconnection: te\r\n");
   }
   if (head.minorVersion === 0) without |= 1 << EXPECT;
@@ -53,7 +54,7 @@ export function writeRequestHead(out: ByteWriter, head: RequestHead): void {
   out.text("\r\n");
 }
 
-
+/** An upper bound of what `writeResponseHead` produces. */
 export function responseHeadSize(head: ResponseHead): number {
   return head.headers.byteLength + HEAD_SLACK;
 }
@@ -70,19 +71,34 @@ export function writeResponseHead(
   out.text(statusLine(status));
   let without = HOP_BY_HOP;
   // RFC 9110, 8.6: no Content-Length in 1xx and 204.
-  if (status < 200 || status === 204 || framing === "chunked") without |= 1 << CONTENT_LENGTH;
+  if (status < 200 || status === 204 || framing === "chunked" || framing === "until-close") {
+    without |= 1 << CONTENT_LENGTH;
+  }
   if (status === 101) {
-    out.text("connection: upgrade\r\nupgrade: ");
-    out.text(head.headers.known(UPGRADE) ?? "");
-    out.text("\r\n");
+    out.text("connection: upgrade\r\n");
+    const protocol = head.headers.known(UPGRADE);
+    if (protocol !== null) {
+      out.text("upgrade: ");
+      out.text(protocol);
+      out.text("\r\n");
+    }
   } else if (status >= 200) {
     if (framing === "chunked") out.text("transfer-encoding: chunked\r\n");
-    if (!keepAlive) out.text("connection: close\r\n");
+    if (!keepAlive || framing === "until-close") out.text("connection: close\r\n");
     else if (minorVersion === 0) out.text("connection: keep-alive\r\n");
   }
   head.headers.write(out, without);
   out.text("\r\n");
 }
+
+/** Framing and connection of a local response hang on its body and its caller alone. */
+const WRITTEN_HERE: ReadonlySet<string> = new Set([
+  "connection",
+  "content-length",
+  "keep-alive",
+  "transfer-encoding",
+  "upgrade",
+]);
 
 /** A whole small response that is made here: errors, canned answers, direct answers. */
 export function writeLocalResponse(
@@ -94,12 +110,14 @@ export function writeLocalResponse(
 ): void {
   out.text(statusLine(status));
   for (const name in headers) {
+    if (WRITTEN_HERE.has(name.toLowerCase())) continue;
     out.text(name);
     out.text(": ");
     out.text(headers[name]!);
     out.text("\r\n");
   }
-  if (status >= 200 && status !== 204) {
+  // A 304 would have to tell the length of the 200 that it stands for (RFC 9110, 8.6).
+  if (status >= 200 && status !== 204 && status !== 304) {
     out.text("content-length: ");
     out.decimal(body.length);
     out.text("\r\n");
@@ -107,7 +125,7 @@ export function writeLocalResponse(
   if (!options.keepAlive) out.text("connection: close\r\n");
   else if (options.minorVersion === 0) out.text("connection: keep-alive\r\n");
   out.text("\r\n");
-  if (!options.withoutBody && status !== 204 && status !== 304) out.copy(body, 0, body.length);
+  if (!options.withoutBody && status >= 200 && status !== 204 && status !== 304) out.copy(body, 0, body.length);
 }
 
 /** An upper bound of what `writeLocalResponse` produces. */
