@@ -1,4 +1,6 @@
 import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { diffSnapshots, diffText } from "./diff.ts";
 import { appText, snapshotsOf } from "./testdata/from_text.ts";
 
@@ -54,6 +56,38 @@ test("S2-9 diff shows only the improvement of each stage", () => {
       "",
     ].join("\n"),
   );
+});
+
+test("S2-9 the demo's stages each add their improvement, and take nothing away", () => {
+  const folder = join(import.meta.dir, "../../examples/shop");
+  const stages = ["initial", "v1", "v2", "v3"].map((stage) => {
+    return snapshotsOf(readFileSync(join(folder, `${stage}.yaml`), "utf8"));
+  });
+  const found = stages.slice(1).map((after, index) => {
+    const { workloads } = diffSnapshots(stages[index]!, after);
+    const changes = workloads.flatMap((one) => one.changes);
+    expect(changes.filter(({ change }) => change === "removed")).toEqual([]);
+    return workloads.map(({ workload, change, changes: own }) => {
+      const titles = own.map(({ sentence }) => sentence.replace(/ (?:added|changed): .*/, ""));
+      return [workload.name, change, titles] as const;
+    });
+  });
+  expect(found).toEqual([
+    [
+      ["api", "added", ["listener inbound"]],
+      ["frontend", "added", ["listener inbound", "listener call:api"]],
+    ],
+    [["api", "changed", ["log adapter events"]]],
+    [
+      [
+        "frontend",
+        "changed",
+        ["timeout", "retry", "fallback", "limits", "breaker"].map((one) => {
+          return `${one} of calls to api`;
+        }),
+      ],
+    ],
+  ]);
 });
 
 test("a sidecar that is switched off is a removed Snapshot", () => {

@@ -72,5 +72,7 @@ test("a site that does not know the App is a mistake of the program", () => {
   const documents = documentsOf(app(["run: { command: [./front] }", CALLS, env]));
   const front = documents.apps.find((one) => one.name === "front")!;
   const nowhere = { workloads: {}, gateway: null, sinks: {} };
-  expect(() => resolveEnv(front, nowhere)).toThrow("The site does not run shop/front.");
+  expect(() => resolveEnv(front, nowhere)).toThrow(
+    "The site has no address for the call api of shop/front.",
+  );
 });

@@ -53,7 +53,7 @@ function valueOf(app: AppDocument, site: Site, name: string): string {
     case "app.namespace":
       return app.namespace;
     case "run.port":
-      return String(localOf(app, site).app?.port ?? processPort(app));
+      return String(site.workloads[workloadKey(app)]?.local?.app?.port ?? processPort(app));
   }
   const [, call, what] = /^calls\.(.+)\.(url|host|port)$/.exec(name) ?? [];
   if (call === undefined) throw new Error(`The template {{${name}}} was not checked.`);
@@ -64,7 +64,7 @@ function valueOf(app: AppDocument, site: Site, name: string): string {
 
 function addressOfCall(app: AppDocument, site: Site, name: string): HostPort {
   if (app.spec.sidecar.enabled) {
-    const { calls } = localOf(app, site);
+    const calls = site.workloads[workloadKey(app)]?.local?.calls ?? {};
     if (Object.hasOwn(calls, name)) return calls[name] as HostPort;
     throw new Error(`The site has no address for the call ${name} of ${workloadKey(app)}.`);
   }
@@ -76,10 +76,4 @@ function addressOfCall(app: AppDocument, site: Site, name: string): HostPort {
   const [first] = call.endpoints ?? site.workloads[key]?.endpoints ?? [];
   if (first !== undefined) return first;
   throw new Error(`The site has no endpoint of ${key}, which ${workloadKey(app)} calls.`);
-}
-
-function localOf(app: AppDocument, site: Site): NonNullable<Site["workloads"][string]["local"]> {
-  const local = site.workloads[workloadKey(app)]?.local ?? null;
-  if (local === null) throw new Error(`The site does not run ${workloadKey(app)}.`);
-  return local;
 }

@@ -37,6 +37,19 @@ test("another App moves nobody", () => {
   expect(site(FRONT, API, other).workloads["shop/front"]).toEqual(before);
 });
 
+test("a sidecar is never on the port of its own process", () => {
+  const text = [
+    "apiVersion: outrigger.dev/v1alpha1",
+    "kind: App",
+    "metadata: { name: web }",
+    "spec: { image: example/web, port: 8080 }",
+  ].join("\n");
+  const { local, endpoints } = site(text).workloads["default/web"]!;
+  expect(local!.app!.port).toBe(8080);
+  expect(local!.inbound!.port).not.toBe(8080);
+  expect(endpoints).toEqual([local!.inbound!]);
+});
+
 test("an App without a port has no endpoints", () => {
   const text = [
     "apiVersion: outrigger.dev/v1alpha1",

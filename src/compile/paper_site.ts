@@ -48,7 +48,7 @@ function workloadSite(app: AppDocument, ports: Ports, folders: PaperFolders): Wo
   const { port, sidecar, calls } = app.spec;
   const own = processPort(app);
   const process = own === null ? null : { host: HOST, port: own };
-  const inbound = port === undefined ? null : { host: HOST, port };
+  const inbound = port === undefined ? null : inboundOf(app, port, ports);
   const reached = sidecar.enabled ? inbound : process;
   const local: LocalSite = {
     inbound,
@@ -63,6 +63,12 @@ function workloadSite(app: AppDocument, ports: Ports, folders: PaperFolders): Wo
     appFolder: folders.app(app),
   };
   return { endpoints: reached === null ? [] : [reached], local };
+}
+
+/** `port`, unless the process is there: in a container nobody else needs its port. */
+function inboundOf(app: AppDocument, port: number, ports: Ports): HostPort {
+  if (processPort(app) !== port) return { host: HOST, port };
+  return ports.address(`${workloadKey(app)}/inbound`);
 }
 
 function adminOf(key: string, ports: Ports, folders: PaperFolders): AdminBinding {
