@@ -80,6 +80,7 @@ class FileSource implements Source {
   #timers: Timer[] = [];
   #soon: Timer | null = null;
   #soonAtMs = 0;
+  #refreshTimer: Timer | null = null;
   #watchers = new Map<string, FileWatcher | null>();
   #refreshedAtMs = -Infinity;
   #said = new Set<string>();
@@ -140,6 +141,8 @@ class FileSource implements Source {
     this.#stopped = true;
     this.#soon?.cancel();
     this.#soon = null;
+    this.#refreshTimer?.cancel();
+    this.#refreshTimer = null;
     this.#timers[0]?.cancel();
     for (const watcher of this.#watchers.values()) watcher?.close();
     this.#watchers.clear();
@@ -177,11 +180,21 @@ class FileSource implements Source {
 
   #hint(): void {
     if (this.#stopped) return;
-    if (this.#context.world.clock.now() - this.#refreshedAtMs >= REFRESH_MS) this.#refresh();
     this.#readSoon(HINT_MS);
+    const { clock } = this.#context.world;
+    const waitMs = this.#refreshedAtMs + REFRESH_MS - clock.now();
+    if (waitMs <= 0) this.#refresh();
+    else {
+      this.#refreshTimer ??= clock.after(waitMs, () => {
+        this.#refresh();
+        this.#readSoon(0);
+      });
+    }
   }
 
   #refresh(): void {
+    this.#refreshTimer?.cancel();
+    this.#refreshTimer = null;
     this.#refreshedAtMs = this.#context.world.clock.now();
     const paths: string[] = [];
     for (const glob of this.#globs) paths.push(...this.#expand(glob));

@@ -1,0 +1,234 @@
+import { describe, expect, test } from "bun:test";
+import type { SimulatedWorld } from "../../base/simulated/mod.ts";
+import type { PipelineRunner } from "../runner.ts";
+import { FakeElasticsearch } from "../testdata/fake_elasticsearch.ts";
+import {
+  append,
+  expectBalanced,
+  mortal,
+  policyOf,
+  startPipeline,
+  stopPipeline,
+  worldWithLogs,
+} from "../testdata/harness.ts";
+
+const LOG = "/logs/app.log";
+const LETTERS = "/state/pipelines/test/dead-letters.jsonl";
+
+interface Parts {
+  readonly world: SimulatedWorld;
+  readonly server: FakeElasticsearch;
+  readonly runner: PipelineRunner;
+  readonly said: string[];
+}
+
+function search(config: Readonly<Record<string, unknown>> = {}) {
+  const whole = { url: "http://search:9200", index: "logs", ...config };
+  return policyOf({ sinks: { search: { component: "elasticsearch", config: whole } } });
+}
+
+function start(config: Readonly<Record<string, unknown>> = {}, seed = 1): Parts {
+  const world = worldWithLogs(seed);
+  const server = new FakeElasticsearch(world);
+  const said: string[] = [];
+  const report = (line: string): number => said.push(line);
+  const runner = startPipeline(world, search(config), { post: server.post, report });
+  return { world, server, runner, said };
+}
+
+function lines(count: number, from = 0): string[] {
+  return Array.from({ length: count }, (_, i) => `line ${from + i}`);
+}
+
+describe("delivery", () => {
+  test("S2-17 documents arrive in batches by count, and after a while what is left", async () => {
+    const { world, server, runner } = start({ batch: { maxEvents: 10, maxAge: "2s" } });
+    append(world, LOG, `${lines(25).join("\n")}\n`);
+    await world.clock.advance(1500);
+    expect(server.documents.size).toBe(20);
+    await world.clock.advance(1500);
+    expect(server.messages.sort()).toEqual(lines(25).sort());
+    expect(server.requests).toBe(3);
+    expectBalanced(runner);
+  });
+
+  test("the index is named by the event's fields and day", async () => {
+    const world = worldWithLogs(1);
+    const server = new FakeElasticsearch(world);
+    const sink = {
+      component: "elasticsearch",
+      config: { url: "http://search:9200/", index: "logs-{{app}}-{{day}}" },
+    };
+    const steps = [{ component: "parse", config: { json: {} } }];
+    startPipeline(world, policyOf({ steps, sinks: { search: sink } }), { post: server.post });
+    append(world, LOG, '{"app":"Shop/API","time":"2025-03-01 10:00:00","message":"a"}\n{"message":"b"}\n');
+    await world.clock.advance(5000);
+    expect(Object.fromEntries(server.indices)).toEqual({
+      "logs-shop-api-2025.03.01": 1,
+      "logs-none-2026.01.01": 1,
+    });
+  });
+
+  test("no more requests at once than maxInFlight", async () => {
+    const { world, server } = start({ batch: { maxEvents: 10 }, maxInFlight: 3 });
+    server.latencyMs = 50;
+    append(world, LOG, `${lines(1000).join("\n")}\n`);
+    await world.clock.advance(10_000);
+    expect(server.documents.size).toBe(1000);
+    expect(server.mostOpen).toBe(3);
+  });
+});
+
+describe("the server fails", () => {
+  test("down, then up: every document once, said once, with growing waits", async () => {
+    const { world, server, runner, said } = start({ batch: { maxEvents: 10 } });
+    server.whole = () => "none";
+    append(world, LOG, `${lines(30).join("\n")}\n`);
+    await world.clock.advance(60_000);
+    expect(server.documents.size).toBe(0);
+    expect(runner.ledger().sources["app"]!.buffered).toBe(30);
+    expectBalanced(runner);
+    expect(server.requests).toBeLessThan(40);
+    server.whole = () => null;
+    await world.clock.advance(60_000);
+    expect(server.messages.sort()).toEqual(lines(30).sort());
+    expect(said.filter((line) => line.includes("tried again until it works")).length).toBe(1);
+    expect(said.at(-1)).toContain("takes documents again");
+    expectBalanced(runner);
+  });
+
+  test("401, 404 and 503 of a whole request lose nothing", async () => {
+    for (const status of [401, 404, 429, 503]) {
+      const { world, server, runner } = start();
+      server.whole = (request) => (request <= 5 ? status : null);
+      append(world, LOG, `${lines(20).join("\n")}\n`);
+      await world.clock.advance(120_000);
+      expect(server.documents.size).toBe(20);
+      expect(runner.ledger().sources["app"]).toMatchObject({ delivered: 20, deadLettered: 0 });
+    }
+  });
+
+  test("an answer that never comes: sent again, and stored once", async () => {
+    const { world, server, runner } = start({ timeout: "1s" });
+    server.whole = (request) => (request === 1 ? "late" : null);
+    append(world, LOG, `${lines(20).join("\n")}\n`);
+    await world.clock.advance(120_000);
+    expect(server.requests).toBe(2);
+    expect(server.documents.size).toBe(20);
+    expect(runner.metrics()).toContain('counter="duplicates"} 20');
+    expect(runner.ledger().sources["app"]).toMatchObject({ delivered: 20, buffered: 0 });
+  });
+
+  test("429 and 5xx of some documents: those alone are sent again", async () => {
+    const { world, server, runner } = start();
+    const tries = new Map<string, number>();
+    server.item = ({ id, document }) => {
+      const n = (tries.get(id!) ?? 0) + 1;
+      tries.set(id!, n);
+      const number = Number(/\d+"}$/.exec(document)?.[0].slice(0, -2));
+      if (number % 5 === 0 && n < 4) return number % 2 === 0 ? 429 : 503;
+      return 201;
+    };
+    append(world, LOG, `${lines(20).join("\n")}\n`);
+    await world.clock.advance(120_000);
+    expect(server.documents.size).toBe(20);
+    expect(server.seen).toBe(20 + 4 * 3);
+    expectBalanced(runner);
+  });
+
+  test("all documents 503 for long: nothing is given up", async () => {
+    const { world, server, runner } = start({ itemAttempts: 3 });
+    server.item = () => 503;
+    append(world, LOG, `${lines(5).join("\n")}\n`);
+    await world.clock.advance(600_000);
+    expect(runner.ledger().sources["app"]).toMatchObject({ buffered: 5, deadLettered: 0 });
+    server.item = () => 201;
+    await world.clock.advance(60_000);
+    expect(server.documents.size).toBe(5);
+  });
+});
+
+describe("documents that are refused", () => {
+  test("a mapping error goes to the dead letters with its reason, and is never sent again", async () => {
+    const { world, server, runner } = start();
+    server.item = ({ document }) => (document.includes("line 3") ? 400 : 201);
+    append(world, LOG, `${lines(10).join("\n")}\n`);
+    await world.clock.advance(30_000);
+    expect(server.seen).toBe(10);
+    expect(runner.ledger().sources["app"]).toEqual({
+      received: 10,
+      delivered: 9,
+      dropped: {},
+      buffered: 0,
+      deadLettered: 1,
+    });
+    const letter = JSON.parse(world.files.readText(LETTERS)) as Record<string, unknown>;
+    expect(letter).toMatchObject({
+      where: "search",
+      reason: "mapper_parsing_exception: failed to parse field [n]",
+      source: "app",
+      offset: 21,
+      event: { message: "line 3" },
+    });
+    expect(world.files.stat(LETTERS)!.mode & 0o777).toBe(0o600);
+    expectBalanced(runner);
+    await stopPipeline(world, runner);
+    expect(world.leaks()).toEqual([]);
+  });
+
+  test("a document that alone gets 500 is given up after its attempts; the others pass", async () => {
+    const { world, server, runner } = start({ itemAttempts: 3 });
+    server.item = ({ document }) => (document.includes('"poison"') ? 500 : 201);
+    append(world, LOG, "poison\n");
+    for (let i = 0; i < 100; i++) {
+      append(world, LOG, `line ${i}\n`);
+      await world.clock.advance(2000);
+    }
+    expect(server.documents.size).toBe(100);
+    expect(runner.ledger().sources["app"]).toMatchObject({ delivered: 100, deadLettered: 1 });
+  });
+
+  test("a request that is too large is divided until the one that is too large is found", async () => {
+    const { world, server, runner } = start();
+    server.whole = (_, documents) => (documents > 4 ? 413 : null);
+    append(world, LOG, `${lines(50).join("\n")}\n`);
+    await world.clock.advance(30_000);
+    expect(server.documents.size).toBe(50);
+    server.whole = () => 413;
+    append(world, LOG, "one\ntwo\n");
+    await world.clock.advance(30_000);
+    expect(runner.ledger().sources["app"]).toMatchObject({ delivered: 50, deadLettered: 2 });
+    expectBalanced(runner);
+  });
+});
+
+test("S2-17 killed at any moment with a failing server: every line once in the index", async () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const world = worldWithLogs(seed);
+    const server = new FakeElasticsearch(world);
+    const { random } = world;
+    server.whole = () => (random.next() < 0.2 ? "none" : random.next() < 0.1 ? 503 : null);
+    server.item = () => (random.next() < 0.1 ? 429 : 201);
+    const policy = search({ batch: { maxEvents: 7, maxAge: "300ms" } });
+    let written = 0;
+    let life = mortal(world);
+    let runner = startPipeline(life.world, policy, { post: server.post });
+    for (let step = 0; step < 60; step++) {
+      const count = Math.floor(random.next() * 20);
+      append(world, LOG, lines(count, written).map((line) => `${line}\n`).join(""));
+      written += count;
+      await world.clock.advance(random.next() * 800);
+      expectBalanced(runner);
+      if (random.next() > 0.15) continue;
+      life.kill();
+      life = mortal(world);
+      runner = startPipeline(life.world, policy, { post: server.post });
+    }
+    server.whole = () => null;
+    server.item = () => 201;
+    await world.clock.advance(300_000);
+    const found = server.messages.sort();
+    expect({ seed, found }).toEqual({ seed, found: lines(written).sort() });
+    expectBalanced(runner);
+  }
+});
