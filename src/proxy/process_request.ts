@@ -22,6 +22,8 @@ export function processRequest(stream: Stream): void {
   const { timeoutMs, idleTimeoutMs } = route.policy;
   if (timeoutMs !== 0) timeouts.list(timeoutMs).arm(stream.requestTimeout);
   if (idleTimeoutMs !== 0) timeouts.list(idleTimeoutMs).arm(stream.idleTimeout);
+  // A filter may return another length than came.
+  if (route.chain.requestBody.length !== 0 && head.framing === "length") head.framing = "chunked";
   filterRequestHeaders(stream, 0);
 }
 
@@ -64,9 +66,11 @@ function waitForVerdict(
     .then(
       (answer) => {
         if (stream.generation !== generation || stream.finished) return;
+        stream.requestHeld = false;
         if (answer === undefined) filterRequestHeaders(stream, next);
         else answerDirectly(stream, answer);
-        if (!stream.finished) releaseRequest(stream);
+        // The next filter may have returned a promise too.
+        if (!stream.finished && !stream.requestHeld) releaseRequest(stream);
       },
       () => {
         if (stream.generation === generation) failStream(stream, "filter-error");
@@ -77,7 +81,6 @@ function waitForVerdict(
 
 /** Goes on with what came while a promise held the request. */
 function releaseRequest(stream: Stream): void {
-  stream.requestHeld = false;
   const held = stream.heldRequest.splice(0);
   for (const event of held) event();
   if (stream.connection !== null) stream.downstream.resumeRequest();

@@ -10,6 +10,11 @@ export function processResponse(stream: Stream, head: ResponseHead): void {
   stream.responseStarted = true;
   stream.status = head.status;
   stream.detail = "via_upstream";
+  if (stream.idleTimeout.list !== null) stream.touch();
+  // A filter may return another length than came.
+  if (stream.route!.chain.responseBody.length !== 0 && head.framing === "length") {
+    head.framing = "chunked";
+  }
   filterResponseHeaders(stream, head, 0);
 }
 
@@ -41,10 +46,10 @@ function waitForFilter(stream: Stream, head: ResponseHead, waits: Promise<void>,
         filterResponseHeaders(stream, head, next);
         const held = stream.heldResponse.splice(0);
         for (const event of held) event();
-        stream.connection?.resumeResponse();
+        if (!stream.responseHeld) stream.connection?.resumeResponse();
       },
       () => {
-        if (stream.generation !== generation) return;
+        if (stream.generation !== generation || stream.finished) return;
         stream.responseStarted = false;
         failStream(stream, "filter-error");
       },
@@ -66,6 +71,7 @@ export function processResponseBody(
   start: number,
   end: number,
 ): void {
+  if (stream.finished) return;
   if (stream.responseHeld) {
     stream.heldResponse.push(() => processResponseBody(stream, bytes, start, end));
     return;
@@ -92,6 +98,7 @@ export function processResponseBody(
 const NO_FILTERS = [] as const;
 
 export function processResponseTrailers(stream: Stream, trailers: HeaderBlock): void {
+  if (stream.finished) return;
   if (stream.responseHeld) {
     stream.heldResponse.push(() => processResponseTrailers(stream, trailers));
     return;
@@ -108,10 +115,7 @@ export function processResponseTrailers(stream: Stream, trailers: HeaderBlock): 
 
 /** The answer is whole. */
 export function processResponseEnd(stream: Stream): void {
-  if (stream.responseHeld) {
-    stream.heldResponse.push(() => processResponseEnd(stream));
-    return;
-  }
+  if (stream.finished) return;
   finishStream(stream);
   stream.downstream.endResponse();
 }

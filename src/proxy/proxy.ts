@@ -25,6 +25,8 @@ export class Proxy {
   #listeners = new Map<string, HttpListener>();
   #counters = new Map<string, ListenerCounters>();
   #clusters = new Map<string, Cluster>();
+  /** No longer in the Snapshot, with requests in flight. */
+  readonly #leaving = new Set<HttpListener>();
   #draining = false;
 
   constructor(world: World, options: ProxyOptions = {}) {
@@ -60,15 +62,12 @@ export class Proxy {
       const clusters = this.#planClusters(snapshot, added);
       const configs = this.#planListeners(snapshot, clusters);
       const listeners = new Map<string, HttpListener>();
+      this.#keepListeners(bindings.listeners, configs, listeners);
       for (const [name, config] of configs) {
-        const address = bindings.listeners[name]!;
-        const current = this.#listenerAt(name, address);
-        if (current !== undefined) listeners.set(name, current);
-        else {
-          const listener = new HttpListener(config, address, this.#context);
-          opened.push(listener);
-          listeners.set(name, listener);
-        }
+        if (listeners.has(name)) continue;
+        const listener = new HttpListener(config, bindings.listeners[name]!, this.#context);
+        opened.push(listener);
+        listeners.set(name, listener);
       }
       this.#putInForce(snapshot, clusters, configs, listeners);
     } catch (error) {
@@ -83,15 +82,22 @@ export class Proxy {
     this.#context.scratch.flush();
   }
 
-  /** The open listener of that address, of the same name first: a renamed one keeps its socket. */
-  #listenerAt(name: string, address: HostPort): HttpListener | undefined {
-    const same = this.#listeners.get(name);
-    const candidates = same === undefined ? this.#listeners.values() : [same];
-    for (const listener of candidates) {
-      if (listener.address.host !== address.host) continue;
-      if (listener.address.port === address.port) return listener;
-    }
-    return undefined;
+  /** Open listeners whose address stays: of the same name first, then renamed ones; each once. */
+  #keepListeners(
+    addresses: Readonly<Record<string, HostPort>>,
+    configs: ReadonlyMap<string, ListenerConfig>,
+    kept: Map<string, HttpListener>,
+  ): void {
+    const free = new Set(this.#listeners.values());
+    const keep = (name: string, listener: HttpListener | undefined): void => {
+      if (listener === undefined || kept.has(name) || !free.has(listener)) return;
+      const { host, port } = addresses[name]!;
+      if (listener.address.host !== host || listener.address.port !== port) return;
+      kept.set(name, listener);
+      free.delete(listener);
+    };
+    for (const name of configs.keys()) keep(name, this.#listeners.get(name));
+    for (const name of configs.keys()) for (const listener of free) keep(name, listener);
   }
 
   #planClusters(snapshot: Snapshot, added: Map<string, Cluster>): Map<string, Cluster> {
@@ -154,13 +160,19 @@ export class Proxy {
         if (route !== "-" && !kept.has(route)) config.counters.routes.delete(route);
       }
     }
+    const { drainMs } = snapshot.policy;
     for (const [name, listener] of this.#listeners) {
-      if (![...listeners.values()].includes(listener)) void listener.drain(snapshot.policy.drainMs);
+      if (![...listeners.values()].includes(listener)) this.#retire(listener, drainMs);
       if (!listeners.has(name)) this.#counters.delete(name);
     }
     this.#clusters = clusters;
     this.#listeners = listeners;
     this.#snapshot = snapshot;
+  }
+
+  #retire(listener: HttpListener, drainMs: number): void {
+    this.#leaving.add(listener);
+    void listener.drain(drainMs).then(() => this.#leaving.delete(listener));
   }
 
   stats(): ProxyStats {
@@ -192,13 +204,14 @@ export class Proxy {
       this.#context.events.add("drain-started", "", "no new connections; requests in flight end");
     }
     const withinMs = this.#snapshot?.policy.drainMs ?? 0;
-    await Promise.all([...this.#listeners.values()].map((listener) => listener.drain(withinMs)));
+    const all = [...this.#listeners.values(), ...this.#leaving];
+    await Promise.all(all.map((listener) => listener.drain(withinMs)));
     this.close();
   }
 
   /** Ends everything at once. */
   close(): void {
-    for (const listener of this.#listeners.values()) listener.terminate();
+    for (const listener of [...this.#listeners.values(), ...this.#leaving]) listener.terminate();
     for (const cluster of this.#clusters.values()) cluster.terminate();
     this.#context.accessLog.flush();
   }

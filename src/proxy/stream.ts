@@ -26,6 +26,8 @@ export interface Downstream {
   resumeRequest(): void;
   /** From here on bytes go both ways as they come (RFC 9110, 7.8). */
   becomeTunnel(): void;
+  /** The other end of the tunnel sends no more. */
+  endTunnelSide(): void;
 }
 
 /** A slice of a body. */

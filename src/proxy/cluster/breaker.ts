@@ -20,8 +20,8 @@ export class Breaker {
   #slot = 0;
   #slotEndsMs = 0;
   #openUntilMs = 0;
-  /** Counts changes of state, from 1. */
-  #pass = 1;
+  /** Counts changes of state. */
+  #pass: number;
   #probesActive = 0;
   #probesGood = 0;
 
@@ -29,11 +29,18 @@ export class Breaker {
     policy: BreakerPolicy,
     nowMs: number,
     changed: (to: BreakerState, errorRate: number) => void,
+    /** Above every pass of the breaker that this one replaces. */
+    firstPass = 1,
   ) {
+    this.#pass = firstPass;
     this.#policy = policy;
     this.#changed = changed;
     this.#slotMs = policy.windowMs / SLOTS;
     this.#slotEndsMs = nowMs + this.#slotMs;
+  }
+
+  get nextPass(): number {
+    return this.#pass + 1;
   }
 
   /**

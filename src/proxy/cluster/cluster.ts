@@ -6,7 +6,7 @@ import type { Stream } from "../stream.ts";
 import { ClusterCounters, increment } from "../telemetry/counters.ts";
 import { tryFailed } from "../tries.ts";
 import { Http1Upstream } from "../upstream/http1_connection.ts";
-import { Breaker } from "./breaker.ts";
+import { Breaker, type BreakerState } from "./breaker.ts";
 import { Discovery } from "./discovery.ts";
 import { Endpoint } from "./endpoint.ts";
 import { RoundRobin } from "./round_robin.ts";
@@ -28,6 +28,8 @@ export class Cluster {
   /** Streams that wait for a connection, oldest first; bounded by `maxPendingRequests`. */
   readonly #waiting: Stream[] = [];
   #closed = false;
+  /** Of the next breaker: passes of one that was replaced say nothing to it. */
+  #firstPass = 1;
 
   constructor(name: string, policy: ClusterPolicy, binding: ClusterBinding, context: ProxyContext) {
     this.name = name;
@@ -45,30 +47,35 @@ export class Cluster {
     this.#discovery.follow(binding);
   }
 
-  /** No new tries; connections close when theirs end. */
+  /** No route leads here any more: what is in flight ends, with its retries; the rest is closed. */
   close(): void {
     this.#closed = true;
     this.#discovery.stop();
-    this.#setEndpoints([]);
+    for (const { idle } of this.endpoints) {
+      for (const connection of idle.splice(0)) connection.close();
+    }
+    // Who waits for a name's first answer waits in vain.
+    if (this.endpoints.length === 0) this.#serveWaiting();
   }
 
   /** Closes every connection at once. */
   terminate(): void {
     this.close();
+    this.#setEndpoints([]);
     for (const connection of [...this.#connections]) connection.terminate();
   }
 
   #makeBreaker(): void {
     const { breaker } = this.policy;
-    this.breaker =
-      breaker === null
-        ? null
-        : new Breaker(breaker, this.#context.clock.now(), (to, errorRate) => {
-            increment(this.counters.transitions, to);
-            const { kind, text } = BREAKER_EVENTS[to];
-            const rate = to === "open" ? ` (${Math.round(errorRate * 100)}% of tries failed)` : "";
-            this.#context.events.add(kind, this.name, text + rate);
-          });
+    const changed = (to: BreakerState, errorRate: number): void => {
+      increment(this.counters.transitions, to);
+      const { kind, text } = BREAKER_EVENTS[to];
+      const rate = to === "open" ? ` (${Math.round(errorRate * 100)}% of tries failed)` : "";
+      this.#context.events.add(kind, this.name, text + rate);
+    };
+    this.#firstPass = this.breaker?.nextPass ?? this.#firstPass;
+    const now = this.#context.clock.now();
+    this.breaker = breaker === null ? null : new Breaker(breaker, now, changed, this.#firstPass);
   }
 
   #setEndpoints(addresses: readonly { host: string; port: number }[]): void {
@@ -239,7 +246,9 @@ export class Cluster {
       const isFull = this.counters.connectionsActive >= this.policy.limits.maxConnections;
       if (isFull && this.endpoints.length !== 0) return;
       if (this.endpoints.length === 0 && this.#discovery.isPending && !this.#closed) return;
-      this.connect(this.#nextWaiting()!);
+      const stream = this.#nextWaiting();
+      if (stream === null) return;
+      this.connect(stream);
     }
   }
 

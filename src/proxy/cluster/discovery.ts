@@ -73,7 +73,7 @@ export class Discovery {
     this.isPending = false;
     if (error === null && addresses.length !== 0) this.#resolved(addresses);
     else this.#failed(error);
-    const retryMs = FIRST_RETRY_MS * 2 ** Math.min(this.#failures, 10);
+    const retryMs = FIRST_RETRY_MS * 2 ** Math.min(this.#failures - 1, 10);
     const waitMs = this.#failures === 0 ? Math.max(ttlMs, refresh.minMs) : retryMs;
     this.#timer = this.#context.clock.after(Math.min(waitMs, refresh.maxMs), () => {
       void this.#lookUp();

@@ -49,6 +49,10 @@ export class Http1Downstream implements SocketHandler, RequestSink, Downstream {
   /** The last answer is out or on its way: what still comes is dropped. */
   #closing = false;
   #ended = false;
+  /** The head timeout runs. */
+  #headStarted = false;
+  /** What the socket had taken when a closing connection was looked at last. */
+  #writtenBefore = 0;
 
   constructor(listener: HttpListener, socket: Socket, context: ProxyContext) {
     this.#listener = listener;
@@ -91,13 +95,15 @@ export class Http1Downstream implements SocketHandler, RequestSink, Downstream {
     // Requests that do not wait for their turn are left to the kernel's window.
     if (this.#decoder.heldBytes !== 0) this.pauseRequest();
     else if (!this.#active && !this.#decoder.isIdle) {
-      const list = this.#context.timeouts.list(this.#listener.config.policy.headerTimeoutMs);
-      if (this.#timeout.list !== list) list.arm(this.#timeout);
+      if (this.#headStarted) return;
+      this.#headStarted = true;
+      this.#context.timeouts.list(this.#listener.config.policy.headerTimeoutMs).arm(this.#timeout);
     }
   }
 
   onRequestHead(head: RequestHead): void {
     if (this.#timeout.list !== null) this.#timeout.disarm();
+    this.#headStarted = false;
     this.#decoder.hold = true;
     this.#active = true;
     this.#requestDone = false;
@@ -125,14 +131,16 @@ export class Http1Downstream implements SocketHandler, RequestSink, Downstream {
   #refuse(error: CodecError): void {
     this.#listener.config.counters.malformed++;
     if (this.#active) {
-      const wasSilent = !this.#stream.responseStarted;
-      abandonStream(this.#stream, "DPE");
-      if (!wasSilent) {
-        this.#socket.terminate();
-        return;
-      }
+      const stream = this.#stream;
+      const isSilent = !stream.responseStarted && !stream.finished;
+      // It counts as a request, and with the answer that it gets.
+      if (isSilent) stream.status = error.status;
+      abandonStream(stream, "DPE");
+      if (!isSilent) return this.abort();
+    } else {
+      const { name } = this.#listener.config;
+      this.#context.accessLog.addMalformed(name, this.#socket.remoteAddress, error);
     }
-    this.#context.accessLog.addMalformed(this.#listener.config.name, this.#socket.remoteAddress, error);
     this.#sendClosing(error.status, `${error.code}: ${error.message}\n`);
   }
 
@@ -150,7 +158,9 @@ export class Http1Downstream implements SocketHandler, RequestSink, Downstream {
   onDrain(): void {
     if (this.#writer.drain()) {
       if (this.#closing) this.#finishClosing();
-      else if (this.#active) this.#stream.connection?.resumeResponse();
+      else if (!this.#active) this.#nextRequest();
+      else if (this.#tunnel && this.#responseDone) this.#socket.shutdown();
+      else if (!this.#stream.responseHeld) this.#stream.connection?.resumeResponse();
     }
     this.#context.scratch.flush();
   }
@@ -158,17 +168,16 @@ export class Http1Downstream implements SocketHandler, RequestSink, Downstream {
   /** The caller sends no more; it may still read. */
   onEnd(): void {
     this.#ended = true;
-    if (this.#closing || !this.#active) {
-      this.#socket.close();
+    if (this.#closing) {
+      if (!this.#writer.isBlocked) this.#socket.close();
     } else if (this.#tunnel) {
       processRequestEnd(this.#stream);
     } else {
-      const error = this.#requestDone ? null : this.#decoder.end();
-      this.#keepAlive = false;
-      if (error !== null) {
-        abandonStream(this.#stream, "DC");
-        this.#socket.terminate();
-      }
+      const error = this.#decoder.end();
+      // Whole requests that wait for their turn still get their answers.
+      if (this.#decoder.heldBytes === 0) this.#keepAlive = false;
+      if (error !== null) this.#refuse(error);
+      else if (!this.#active && !this.#keepAlive) this.#close();
     }
     this.#context.scratch.flush();
   }
@@ -259,11 +268,16 @@ export class Http1Downstream implements SocketHandler, RequestSink, Downstream {
   /** Request and answer are whole: the next request, or the end. */
   #recycle(): void {
     this.#active = false;
-    if (!this.#keepAlive || this.#tunnel) return this.#close();
-    if (this.#writer.isBlocked) {
-      // A caller that does not read its answer gets no further one before it does.
+    const isLast = this.#ended && this.#decoder.heldBytes === 0;
+    if (!this.#keepAlive || this.#tunnel || isLast || this.#listener.draining) {
+      return this.#close();
     }
     this.#idleList.arm(this.#timeout);
+    // A caller that does not read its answer gets no further one before it does.
+    if (!this.#writer.isBlocked) this.#nextRequest();
+  }
+
+  #nextRequest(): void {
     this.#decoder.hold = false;
     if (this.#feeding) return;
     if (this.#decoder.heldBytes !== 0) {
@@ -291,6 +305,12 @@ export class Http1Downstream implements SocketHandler, RequestSink, Downstream {
     if (this.#ended) processRequestEnd(this.#stream);
   }
 
+  endTunnelSide(): void {
+    this.#responseDone = true;
+    this.#context.scratch.flush();
+    if (!this.#writer.isBlocked) this.#socket.shutdown();
+  }
+
   // -------------------------------------------------------------- closing
 
   /** Closes when all is written. */
@@ -298,8 +318,9 @@ export class Http1Downstream implements SocketHandler, RequestSink, Downstream {
     this.#active = false;
     this.#closing = true;
     this.#context.scratch.flush();
-    this.#context.timeouts.list(LINGER_MS).arm(this.#timeout);
-    if (!this.#writer.isBlocked) this.#finishClosing();
+    if (!this.#writer.isBlocked) return this.#finishClosing();
+    this.#writtenBefore = this.#writer.written;
+    this.#idleList.arm(this.#timeout);
   }
 
   /**
@@ -308,9 +329,11 @@ export class Http1Downstream implements SocketHandler, RequestSink, Downstream {
    */
   #finishClosing(): void {
     if (this.#ended) {
+      this.#timeout.disarm();
       this.#socket.close();
       return;
     }
+    this.#context.timeouts.list(LINGER_MS).arm(this.#timeout);
     this.#socket.shutdown();
     this.#paused = false;
     this.#socket.resume();
@@ -326,11 +349,14 @@ export class Http1Downstream implements SocketHandler, RequestSink, Downstream {
   }
 
   expire(): void {
+    const { written, isBlocked } = this.#writer;
     if (this.#closing) {
-      // The answer is still on its way to a slow reader, or the caller does not close.
-      if (this.#writer.isBlocked) this.#context.timeouts.list(LINGER_MS).arm(this.#timeout);
-      else this.#socket.terminate();
-    } else if (this.#decoder.isIdle) this.#close();
+      // A slow reader gets its answer as long as it goes on reading.
+      if (isBlocked && written !== this.#writtenBefore) {
+        this.#writtenBefore = written;
+        this.#idleList.arm(this.#timeout);
+      } else this.#socket.terminate();
+    } else if (this.#decoder.isIdle || this.#decoder.hold) this.#close();
     else this.#sendClosing(408, "the request's head did not arrive in time\n");
     this.#context.scratch.flush();
   }

@@ -6,20 +6,33 @@ import type { ListenerConfig } from "./config.ts";
 
 /** An address that takes HTTP requests. Its configuration changes under live connections. */
 export class HttpListener {
-  config: ListenerConfig;
   readonly address: HostPort;
   draining = false;
   readonly #context: ProxyContext;
   readonly #connections = new Set<Http1Downstream>();
   #listener: Listener | null;
+  #config: ListenerConfig;
   #whenEmpty: (() => void) | null = null;
+  #drained: Promise<void> | null = null;
 
   /** @throws NetError where the address cannot be had. */
   constructor(config: ListenerConfig, address: HostPort, context: ProxyContext) {
-    this.config = config;
+    this.#config = config;
     this.address = address;
     this.#context = context;
     this.#listener = context.net.listen({ address }, (socket) => this.#accept(socket));
+  }
+
+  get config(): ListenerConfig {
+    return this.#config;
+  }
+
+  /** From the next request on. */
+  set config(config: ListenerConfig) {
+    // Under another name it has other counters: its connections go along.
+    this.#config.counters.connectionsActive -= this.#connections.size;
+    this.#config = config;
+    config.counters.connectionsActive += this.#connections.size;
   }
 
   /** The port that was bound. */
@@ -47,7 +60,11 @@ export class HttpListener {
   }
 
   /** Accepts no more; resolves when the last connection has ended, or after `withinMs` ends them. */
-  async drain(withinMs: number): Promise<void> {
+  drain(withinMs: number): Promise<void> {
+    return (this.#drained ??= this.#drain(withinMs));
+  }
+
+  async #drain(withinMs: number): Promise<void> {
     this.draining = true;
     this.#listener?.stop();
     this.#listener = null;

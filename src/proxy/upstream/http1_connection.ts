@@ -22,6 +22,10 @@ import { tryAnswered, tryFailed } from "../tries.ts";
 const LIMITS = { maxHeaderBytes: 64 * 1024, maxHeaders: 200 };
 /** The rest of an answer that nobody wants is read up to this, so that its connection lives on. */
 const MAX_DISCARD_BYTES = 64 * 1024;
+/** ... and for so long. */
+const MAX_DISCARD_MS = 1000;
+/** Interim answers to one request: none that means well sends more. */
+const MAX_INTERIM = 16;
 
 /** One HTTP/1.1 connection to an endpoint: one request at a time. */
 export class Http1Upstream implements DialHandler, ResponseSink {
@@ -48,6 +52,9 @@ export class Http1Upstream implements DialHandler, ResponseSink {
   #served = 0;
   /** Bytes of the answer in hand arrived. */
   #heard = false;
+  #interim = 0;
+  /** The endpoint's FIN came. */
+  #ended = false;
 
   constructor(cluster: Cluster, endpoint: Endpoint, context: ProxyContext) {
     this.#cluster = cluster;
@@ -122,6 +129,7 @@ export class Http1Upstream implements DialHandler, ResponseSink {
     const { head } = stream;
     this.#served++;
     this.#heard = false;
+    this.#interim = 0;
     this.#requestDone = false;
     this.#responseDone = false;
     this.#keepAlive = true;
@@ -163,7 +171,19 @@ export class Http1Upstream implements DialHandler, ResponseSink {
   #endTunnelSide(): void {
     this.#requestDone = true;
     this.#context.scratch.flush();
-    if (!this.#writer.isBlocked) this.#socket?.shutdown();
+    if (!this.#writer.isBlocked) this.#shutdown();
+  }
+
+  /** The caller's side of the tunnel is written whole. */
+  #shutdown(): void {
+    if (this.#ended) this.#endTunnel();
+    else this.#socket?.shutdown();
+  }
+
+  /** Both sides of the tunnel ended. */
+  #endTunnel(): void {
+    this.#responseDone = true;
+    this.#finishAnswer();
   }
 
   becomeTunnel(): void {
@@ -171,6 +191,8 @@ export class Http1Upstream implements DialHandler, ResponseSink {
     this.#keepAlive = false;
     this.#requestDone = false;
     this.#decoder.becomeRaw();
+    // What came behind the head while a filter held it.
+    this.#decoder.resume();
   }
 
   pauseResponse(): void {
@@ -194,6 +216,7 @@ export class Http1Upstream implements DialHandler, ResponseSink {
     this.#discarded = 0;
     this.resumeResponse();
     if (!this.#requestDone) this.terminate();
+    else this.#context.timeouts.list(MAX_DISCARD_MS).arm(this.timeout);
   }
 
   /** The stream ended before its answer did: the connection is of no use any more. */
@@ -213,6 +236,8 @@ export class Http1Upstream implements DialHandler, ResponseSink {
     this.#heard = true;
     const error = this.#decoder.feed(bytes);
     if (error !== null) this.#fail("malformed-response");
+    // Not before `feed` is through: only then is it known whether bytes follow that nobody asked for.
+    else if (this.#responseDone) this.#finishAnswer();
     this.#context.scratch.flush();
   }
 
@@ -220,10 +245,11 @@ export class Http1Upstream implements DialHandler, ResponseSink {
     const stream = this.#stream;
     if (stream === null) return;
     if (head.status < 200 && head.status !== 101) {
-      stream.downstream.sendInterim(head);
+      if (++this.#interim > MAX_INTERIM) this.#fail("malformed-response");
+      else stream.downstream.sendInterim(head);
       return;
     }
-    if (head.status === 101 && !stream.head.upgrade) {
+    if (head.status === 101 && !(stream.head.upgrade && this.#requestDone)) {
       this.#fail("malformed-response");
       return;
     }
@@ -245,8 +271,18 @@ export class Http1Upstream implements DialHandler, ResponseSink {
 
   onMessageEnd(): void {
     if (!this.#decoder.hold) return; // an interim response
+    if (this.#decoder.head.status === 101) return; // held by a filter: the tunnel is yet to start
     this.#responseDone = true;
+  }
+
+  /** The answer is whole, or both sides of a tunnel are. */
+  #finishAnswer(): void {
     const stream = this.#stream;
+    if (stream !== null && stream.responseHeld) {
+      // Its head lies in this connection's decoder: no other exchange before it is on its way.
+      stream.heldResponse.push(() => this.#finishAnswer());
+      return;
+    }
     this.#stream = null;
     this.#discarding = false;
     if (stream !== null) stream.connection = null;
@@ -258,7 +294,8 @@ export class Http1Upstream implements DialHandler, ResponseSink {
   #settle(): void {
     if (this.#gone) return;
     this.resumeResponse();
-    const reusable = this.#keepAlive && this.#requestDone && this.#decoder.heldBytes === 0;
+    const isClean = this.#decoder.heldBytes === 0 && !this.#ended;
+    const reusable = this.#keepAlive && this.#requestDone && isClean;
     if (reusable) this.#cluster.release(this);
     else if (this.#requestDone) this.close();
     else this.terminate();
@@ -266,7 +303,7 @@ export class Http1Upstream implements DialHandler, ResponseSink {
 
   onDrain(): void {
     if (this.#writer.drain()) {
-      if (this.#tunnel && this.#requestDone) this.#socket?.shutdown();
+      if (this.#tunnel && this.#requestDone) this.#shutdown();
       const stream = this.#stream;
       if (stream !== null && !this.#requestDone) stream.downstream.resumeRequest();
     }
@@ -274,16 +311,17 @@ export class Http1Upstream implements DialHandler, ResponseSink {
   }
 
   onEnd(): void {
+    this.#ended = true;
     if (this.#tunnel) {
-      const stream = this.#stream;
-      this.#stream = null;
-      this.close();
-      if (stream !== null) {
-        stream.connection = null;
-        processResponseEnd(stream);
-      }
+      // The caller may still send: the tunnel ends when both have ended.
+      if (this.#requestDone && !this.#writer.isBlocked) this.#endTunnel();
+      else this.#stream?.downstream.endTunnelSide();
     } else if (this.#stream === null && !this.#discarding) this.close();
-    else if (this.#decoder.end() !== null || !this.#responseDone) this.#fail("reset");
+    else if (!this.#responseDone) {
+      // It may be the end that a body without a length waits for.
+      if (this.#decoder.end() !== null || !this.#responseDone) this.#fail("reset");
+      else this.#finishAnswer();
+    }
     this.#context.scratch.flush();
   }
 
