@@ -42,6 +42,8 @@ export interface OptionDefinition {
   readonly default?: string;
   /** May be given several times. */
   readonly many?: boolean;
+  /** Only this program itself gives it. */
+  readonly hidden?: boolean;
 }
 
 export interface Example {
@@ -139,7 +141,7 @@ export const FILE_OPTION: OptionDefinition = {
 };
 
 export function outputOption(
-  defaultFormat: "table" | "yaml" | "json",
+  defaultFormat: "table" | "text" | "yaml" | "json",
   choices: readonly string[] = ["json", "yaml", "table"],
 ): OptionDefinition {
   return {

@@ -1,4 +1,4 @@
-import type { Command } from "./command.ts";
+import type { Command, OptionDefinition } from "./command.ts";
 import { allCommands } from "./mod.ts";
 
 export const completion: Command = {
@@ -24,8 +24,12 @@ export const completion: Command = {
   },
 };
 
+function shownOptions(command: Command): readonly OptionDefinition[] {
+  return (command.options ?? []).filter(({ hidden }) => hidden !== true);
+}
+
 function optionWords(command: Command): string {
-  const own = (command.options ?? []).map(({ long }) => `--${long}`);
+  const own = shownOptions(command).map(({ long }) => `--${long}`);
   return [...own, "--help"].join(" ");
 }
 
@@ -93,7 +97,7 @@ function fish(commands: readonly Command[]): string {
     );
     const words = firstWords(command);
     if (words !== "") lines.push(`${on} -f -a ${quote(words)}`);
-    for (const { long, short, value, about, choices } of command.options ?? []) {
+    for (const { long, short, value, about, choices } of shownOptions(command)) {
       const letter = short === undefined ? "" : ` -s ${short}`;
       const takes = value === undefined ? "" : " -r";
       const allowed = choices === undefined ? "" : ` -f -a ${quote(choices.join(" "))}`;

@@ -26,6 +26,7 @@ export function parseArguments(commands: readonly Command[], args: readonly stri
       getOutHelpWidth: () => 100,
       getErrHelpWidth: () => 100,
     })
+    .configureHelp({ subcommandTerm: (command) => command.name() })
     .helpCommand("help [command]", "show what a command takes, with an example")
     .addHelpText("after", "\nStart with: outrigger init, then outrigger up shop.yaml");
   for (const command of commands) {
@@ -62,6 +63,7 @@ function parserOf(command: Command, program: Parser, chosen: (input: Input) => v
     if (definition.many === true) {
       option.argParser<string[]>((text, before) => [...(before ?? []), text]);
     }
+    if (definition.hidden === true) option.hideHelp();
     parser.addOption(option);
     byLong.set(definition.long, option);
   }

@@ -13,11 +13,16 @@ import type { StateFolder } from "./state_folder.ts";
 /** The key of the gateway's ports, folder and process. */
 export const GATEWAY = "gateway";
 
+/** The key of the console page's port. */
+export const CONSOLE = "console";
+
 type Ports = Readonly<Record<string, number>>;
 
 /** Every port that the files need on this machine. */
 export function portWishes(documents: Documents): readonly PortWish[] {
-  const wishes: PortWish[] = [];
+  const wishes: PortWish[] = [
+    { key: CONSOLE, wanted: null, what: "the console page", mayMove: true },
+  ];
   const add = (key: string, wanted: number | null, what: string, mayMove = false) => {
     wishes.push({ key, wanted, what, mayMove });
   };

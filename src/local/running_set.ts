@@ -6,6 +6,7 @@ import type { World } from "../base/world.ts";
 import { StatsCollector, type WorkloadStats } from "./collect_stats.ts";
 import { type LoadedSet, placeDocuments } from "./load_set.ts";
 import { requireCommands } from "./find_command.ts";
+import { readPorts } from "./place.ts";
 import { planProcesses } from "./plan_processes.ts";
 import { ProcessLog } from "./process_log.ts";
 import { markProcess, type ProcessMark } from "./process_mark.ts";
@@ -72,7 +73,7 @@ export class RunningSet {
    *   nothing has changed. ProcessError where a process cannot be started all the same.
    */
   async apply(documents: Documents): Promise<void> {
-    const before = this.#portsBefore();
+    const before = this.loaded?.ports ?? readPorts(this.#state);
     // Before the first start nothing of this set listens.
     const held = new Set(this.loaded === null ? [] : Object.values(before));
     const loaded = placeDocuments(this.#world, documents, { state: this.#state, before, held });
@@ -173,15 +174,6 @@ export class RunningSet {
   #enter(phase: RunningRecord["phase"]): void {
     this.#phase = phase;
     this.#record();
-  }
-
-  #portsBefore(): Readonly<Record<string, number>> {
-    if (this.loaded !== null) return this.loaded.ports;
-    const kept = this.#state.readJson(this.#state.ports);
-    if (typeof kept !== "object" || kept === null) return {};
-    return Object.fromEntries(
-      Object.entries(kept).filter(([, port]) => Number.isInteger(port) && port > 0 && port < 65_536),
-    );
   }
 
   #hasSidecar(key: string): boolean {

@@ -5,6 +5,7 @@ import { checkedSources, readSources } from "./load_set.ts";
 import { isUp, marksOf, readRecord } from "./running_record.ts";
 import { notReadyFailure, RunningSet } from "./running_set.ts";
 import { Screen } from "./screen.ts";
+import { serveConsole } from "./serve_console.ts";
 import { setNameOf, StateFolder, stateHome } from "./state_folder.ts";
 import { FileWatch } from "./watch_files.ts";
 
@@ -16,15 +17,7 @@ export interface UpOptions {
   readonly waitMs: number;
   /** Give up where something is not ready in time, instead of going on with what is. */
   readonly strict: boolean;
-  /** Serves the console page for what runs; none without it. */
-  readonly startConsole?: StartConsole;
 }
-
-/** Called once, when everything has been started. */
-export type StartConsole = (
-  world: World,
-  set: RunningSet,
-) => Promise<{ readonly url: string; readonly stop: () => void }>;
 
 /** After a SIGTERM to whatever left its process group. */
 const LEFTOVER_WAIT_MS = 2_000;
@@ -45,6 +38,7 @@ export async function runUp(world: World, options: UpOptions): Promise<number> {
     set.say(`${name}: starting ${documents.apps.length} apps`);
     set.saveRecord();
     await Promise.race([set.apply(documents), stopping.asked]);
+    closers.push(startConsole(world, set));
     const late = await Promise.race([set.ready(options.waitMs), stopping.asked]);
     if (late.length > 0) {
       const failure = notReadyFailure(late, options.waitMs, state);
@@ -52,7 +46,6 @@ export async function runUp(world: World, options: UpOptions): Promise<number> {
       set.say(`${failure.message}\n${failure.advice ?? ""}`);
     }
     for (const line of set.addresses()) set.say(line);
-    closers.push(await startConsole(world, set, options));
     closers.push(set.showTable(), watch(world, set, options.files, sources));
     await stopping.asked;
   } catch (error) {
@@ -120,13 +113,8 @@ async function takeOver(world: World, state: StateFolder): Promise<void> {
   world.files.remove(state.running);
 }
 
-async function startConsole(
-  world: World,
-  set: RunningSet,
-  options: UpOptions,
-): Promise<() => void> {
-  if (options.startConsole === undefined) return () => {};
-  const { url, stop } = await options.startConsole(world, set);
+function startConsole(world: World, set: RunningSet): () => void {
+  const { url, stop } = serveConsole(world, set);
   set.consoleUrl = url;
   set.saveRecord();
   set.say(`console: ${url}`);

@@ -4,7 +4,14 @@ import type { Snapshot } from "../api/snapshot.ts";
 import type { ProxyStats } from "../api/stats.ts";
 import { Failure } from "../base/failure.ts";
 import type { World } from "../base/world.ts";
-import { HttpServer, jsonAnswer, type ServerAnswer, type ServerRequest, textAnswer } from "../http/server.ts";
+import { PROMETHEUS_TEXT_TYPE } from "../codec/prometheus_text.ts";
+import {
+  HttpServer,
+  jsonAnswer,
+  type ServerAnswer,
+  type ServerRequest,
+  textAnswer,
+} from "../http/server.ts";
 import { mergeMetrics } from "./merge_metrics.ts";
 import { PipelineChild } from "./pipeline_child.ts";
 import { readSnapshot } from "./read_snapshot.ts";
@@ -183,7 +190,7 @@ export class Sidecar {
     const own = this.#options.proxy.metrics();
     return {
       status: 200,
-      headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
+      headers: { "content-type": PROMETHEUS_TEXT_TYPE },
       body: pipelines === undefined ? own : mergeMetrics([own, pipelines]),
     };
   }
