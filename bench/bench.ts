@@ -3,7 +3,7 @@
  * worker and configured to do the same work. A peer that cannot be installed or does not answer is a
  * failed run.
  *
- *   bun bench/bench.ts [--only AREA] [--quick] [--without NAME]... [--results FOLDER]
+ *   bun bench/bench.ts [--only AREA] [--quick] [--from-source] [--without NAME]... [--results FOLDER]
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -15,7 +15,7 @@ import type { Area } from "./areas/area.ts";
 import { envoy } from "./proxies/envoy.ts";
 import { haproxy } from "./proxies/haproxy.ts";
 import { nginx } from "./proxies/nginx.ts";
-import { outrigger } from "./proxies/outrigger.ts";
+import { outrigger, outriggerFromSource } from "./proxies/outrigger.ts";
 import type { BenchedProxy } from "./proxies/proxy.ts";
 import { type AreaResult, performancePage, readResults, table, thisMachine } from "./results.ts";
 
@@ -33,6 +33,7 @@ const { values } = parseArgs({
   options: {
     only: { type: "string" },
     quick: { type: "boolean", default: false },
+    "from-source": { type: "boolean", default: false },
     without: { type: "string", multiple: true, default: [] },
     results: { type: "string", default: join(ROOT, "bench", "results") },
   },
@@ -56,7 +57,9 @@ if (process.platform !== "linux") {
 
 const proxies: BenchedProxy[] = [];
 for (const [name, make] of Object.entries(PROXIES)) {
-  if (!values.without.includes(name)) proxies.push(await make());
+  if (values.without.includes(name)) continue;
+  const fromSource = name === "outrigger" && values["from-source"];
+  proxies.push(await (fromSource ? outriggerFromSource() : make()));
 }
 
 mkdirSync(values.results, { recursive: true });

@@ -11,12 +11,25 @@ import { type BenchedProxy, HOST, type Setup } from "./proxy.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 
-/** What ships: the binary, built anew. */
+/** What ships, the binary, built anew. */
 export async function outrigger(): Promise<BenchedProxy> {
+  return benched(buildBinary());
+}
+
+/** The source as it is, without the build: for work in progress. */
+export async function outriggerFromSource(): Promise<BenchedProxy> {
+  return benched([process.execPath, "--smol", join(ROOT, "src", "main.ts")]);
+}
+
+function buildBinary(): readonly string[] {
   const build = Bun.spawnSync([process.execPath, "tools/build.ts"], { cwd: ROOT });
   if (build.exitCode !== 0) {
     throw new Error(`dist/outrigger could not be built:\n${build.stderr.toString()}`);
   }
+  return [join(ROOT, "dist", "outrigger")];
+}
+
+function benched(program: readonly string[]): BenchedProxy {
   const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
     version: string;
   };
@@ -32,8 +45,7 @@ export async function outrigger(): Promise<BenchedProxy> {
     start(setup) {
       const file = join(setup.folder, "snapshot.json");
       writeFileSync(file, JSON.stringify(benchSnapshot(setup), null, 2));
-      const command = [join(ROOT, "dist", "outrigger"), "proxy", "--snapshot", file];
-      return new Program("outrigger", command, { cwd: setup.folder });
+      return new Program("outrigger", [...program, "proxy", "--snapshot", file], { cwd: setup.folder });
     },
   };
 }
