@@ -57,12 +57,19 @@ export class SimulatedInput implements TextInput {
   isTerminal = false;
   #chunks: Uint8Array[] = [];
   #hasEnded = false;
-  #run: ((bytes: Uint8Array) => void) | null = null;
+  #run: ((bytes: Uint8Array) => void | Promise<void>) | null = null;
   #ended: (() => void) | null = null;
+  /** The reader holds the next chunk back. */
+  #isHeld = false;
 
   /** More input arrives. */
   feed(text: string): void {
-    this.#chunks.push(new TextEncoder().encode(text));
+    this.feedBytes(new TextEncoder().encode(text));
+  }
+
+  /** The same in bytes: a chunk may end within a character. */
+  feedBytes(bytes: Uint8Array): void {
+    this.#chunks.push(bytes.slice());
     this.#pump();
   }
 
@@ -77,13 +84,13 @@ export class SimulatedInput implements TextInput {
       const chunks: Uint8Array[] = [];
       const decode = (): string => new TextDecoder().decode(Buffer.concat(chunks));
       this.read(
-        (bytes) => chunks.push(bytes),
+        (bytes) => void chunks.push(bytes),
         () => resolve(decode()),
       );
     });
   }
 
-  read(run: (bytes: Uint8Array) => void, end: () => void): void {
+  read(run: (bytes: Uint8Array) => void | Promise<void>, end: () => void): void {
     this.#run = run;
     this.#ended = end;
     this.#pump();
@@ -91,8 +98,18 @@ export class SimulatedInput implements TextInput {
 
   #pump(): void {
     if (this.#run === null) return;
-    for (const chunk of this.#chunks.splice(0)) this.#run(chunk);
-    if (!this.#hasEnded) return;
+    while (!this.#isHeld) {
+      const chunk = this.#chunks.shift();
+      if (chunk === undefined) break;
+      const held = this.#run(chunk);
+      if (held === undefined) continue;
+      this.#isHeld = true;
+      void held.then(() => {
+        this.#isHeld = false;
+        this.#pump();
+      });
+    }
+    if (this.#isHeld || !this.#hasEnded) return;
     const end = this.#ended;
     this.#ended = null;
     end?.();
