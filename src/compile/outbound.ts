@@ -2,6 +2,7 @@
 import type { CallSpec } from "../api/app.ts";
 import type { AppDocument } from "../api/document.ts";
 import type { LocalSite } from "../api/site.ts";
+import type { RoutePolicy } from "../api/snapshot.ts";
 import { addCallCluster } from "./clusters.ts";
 import type { Draft } from "./draft.ts";
 import { listenerPolicy, noteListener } from "./listeners.ts";
@@ -36,11 +37,19 @@ function addCallListener(draft: Draft, app: AppDocument, name: string, local: Lo
   const call = app.spec.calls[name] as CallSpec;
   const path = ["spec", "calls", name];
   const listener = callListener(name);
-  const route = routePolicy(ANY, [{ cluster: name, weight: 1 }], call);
+  const route = withOwnHost(routePolicy(ANY, [{ cluster: name, weight: 1 }], call), call);
   draft.addListener(listener, listenerPolicy("outbound", [route], app.spec.sidecar), address);
   const at = ["policy", "listeners", listener];
   draft.note(at, app, path);
   noteListener(draft, app, listener);
+  if (call.host !== undefined) draft.note([...at, "routes", 0, "filters"], app, [...path, "host"]);
   noteTraffic(draft, [...at, "routes", 0], { document: app, path, spec: call });
   draft.note(["bindings", "listeners", listener], app, path);
+}
+
+/** An external name is called by that name, not by the sidecar's address. */
+function withOwnHost(route: RoutePolicy, { host, port }: CallSpec): RoutePolicy {
+  if (host === undefined) return route;
+  const authority = port === undefined || port === 80 ? host : `${host}:${port}`;
+  return { ...route, filters: [...route.filters, { filter: "set_host", config: { host: authority } }] };
 }

@@ -1,9 +1,10 @@
 import type { FilterComponent } from "./filter.ts";
 import { requestId } from "./request_id.ts";
+import { setHost } from "./set_host.ts";
 import { traceContext } from "./trace_context.ts";
 
 /** Every filter there is. */
-export const FILTERS: readonly FilterComponent[] = [requestId, traceContext];
+export const FILTERS: readonly FilterComponent[] = [requestId, traceContext, setHost];
 
 export function findFilter(name: string): FilterComponent | undefined {
   return FILTERS.find((filter) => filter.name === name);
