@@ -10,14 +10,22 @@ import {
   oneOf,
   percent,
   port,
-  size,
   text,
 } from "../schema/field.ts";
 import type { Node, Path } from "../schema/node.ts";
 import { nodeAt, pathText } from "../schema/node.ts";
 import { nearest } from "../schema/spelling.ts";
-import { LABEL_EXPECTED, LABEL_PATTERN, appReference, endpoint, hostMatch, hostName } from "./names.ts";
+import {
+  LABEL_EXPECTED,
+  LABEL_PATTERN,
+  appReference,
+  endpoint,
+  hostMatch,
+  hostName,
+} from "./names.ts";
+import { log } from "./log_spec.ts";
 import { pathPattern } from "./path_pattern.ts";
+import { sidecar } from "./sidecar_spec.ts";
 import { templateNames, templateProblem } from "./template.ts";
 import {
   breaker,
@@ -34,14 +42,6 @@ import {
 /** The App file: what an app is and what it calls. Parsed durations are ms, percents ratios. */
 
 // ---------------------------------------------------------------- how it runs
-
-const relativeFile = (what: string): ReturnType<typeof text> =>
-  text({
-    expected: what,
-    pattern: /^(?!.*(?:^|\/)\.\.(?:\/|$))[^\0*?]+$/,
-    advise: (written) => (written.includes("..") ? 'leave ".." out' : "name one file, without *"),
-    maxLength: 4096,
-  });
 
 const run = object({
   command: oneOf(
@@ -79,7 +79,9 @@ const replicas = oneOf(
     min: integer({ min: 0, max: 10_000 }).about("At least as many run. 1.").default(1).example(2),
     max: integer({ min: 1, max: 10_000 }).about("At most as many run.").example(10),
     cpu: percent({ min: "1%", max: "1000%" })
-      .about("More are started when they use more than this part of the CPU that they reserve. 80%.")
+      .about(
+        "More are started when they use more than this part of the CPU that they reserve. 80%.",
+      )
       .default("80%")
       .example("70%"),
   })
@@ -113,7 +115,9 @@ const ingress = object({
     .about('The name that people ask for; "*.example.com" is any name below, "*" any at all.')
     .example("shop.example.com"),
   paths: list(pathPattern(), { min: 1, max: 100 })
-    .about("Which paths reach this App: `/items` exactly, `/items/*` with all below. All by default.")
+    .about(
+      "Which paths reach this App: `/items` exactly, `/items/*` with all below. All by default.",
+    )
     .default(["/*"]),
   deny: list(object({})).later("requests are not filtered", "keep those requests away"),
 });
@@ -143,12 +147,17 @@ const route = object({
     .optional(),
   backends: list(backend, { min: 1, max: 100 })
     .about("Several, by weight, instead of `to`.")
-    .example([{ call: "api", weight: 90 }, { app: "api-next", weight: 10 }])
+    .example([
+      { call: "api", weight: 90 },
+      { app: "api-next", weight: 10 },
+    ])
     .optional(),
   timeout,
   idleTimeout: streamIdleTimeout,
   retry: retry.about("Tries again what failed. None by default.").optional(),
-  fallback: fallback.about("A canned answer where there is no real one. None by default.").optional(),
+  fallback: fallback
+    .about("A canned answer where there is no real one. None by default.")
+    .optional(),
 })
   .checkOf(["timeout", "retry"], checkRequestPolicy)
   .checkOf(["to", "backends"], (value, report) => {
@@ -164,7 +173,9 @@ const route = object({
 
 const call = object({
   app: appReference()
-    .about('The App that is called: "api", or "shop/api" in another namespace. This key by default.')
+    .about(
+      'The App that is called: "api", or "shop/api" in another namespace. This key by default.',
+    )
     .example("shop/api")
     .optional(),
   host: hostName()
@@ -192,12 +203,14 @@ const call = object({
   retry: retry.about("Tries again what failed, on another endpoint. None by default.").optional(),
   breaker: breaker
     .about(
-      "Stops calling what is ill: counts tries, opens on a raised error rate, answers at once while " +
-        "open (503, or `fallback`), and probes. None by default.",
+      "Stops calling what is ill: counts tries, opens on a raised error rate, answers at once " +
+        "while open (503, or `fallback`), and probes. None by default.",
     )
     .optional(),
   limits: limits.about("What is above is answered 503 at once, or by `fallback`.").default({}),
-  fallback: fallback.about("A canned answer where there is no real one. None by default.").optional(),
+  fallback: fallback
+    .about("A canned answer where there is no real one. None by default.")
+    .optional(),
   balance: choice(["round-robin"], {
     later: {
       "least-request": "only round-robin is there",
@@ -235,62 +248,7 @@ function checkTarget(
   }
 }
 
-// ---------------------------------------------------------------- logs, goals, backup
-
-/** How a line becomes fields. `pattern` is null unless the format is `regex`. */
-export interface LogParse {
-  readonly format: "regex" | "json" | "clf" | "combined";
-  readonly pattern: string | null;
-}
-
-const LOG_FORMATS = ["json", "clf", "combined"] as const;
-
-const logParse = text({
-  expected: '"json", "clf", "combined" or a regular expression with named groups',
-  check: checkLogParse,
-  maxLength: 4096,
-}).as((written): LogParse => {
-  const known = LOG_FORMATS.find((format) => format === written);
-  return known === undefined
-    ? { format: "regex", pattern: written }
-    : { format: known, pattern: null };
-});
-
-function checkLogParse(written: string): string | null {
-  if ((LOG_FORMATS as readonly string[]).includes(written)) return null;
-  if (/^\w+$/.test(written)) {
-    const meant = nearest(written, LOG_FORMATS);
-    if (meant !== null) return `did you mean "${meant}"?`;
-  }
-  try {
-    new RegExp(written);
-  } catch (error) {
-    return `as a regular expression it does not work: ${(error as Error).message}`;
-  }
-  const named = /\(\?<[A-Za-z_]\w*>/.test(written);
-  return named ? null : "name at least one group, for example (?<level>\\w+)";
-}
-
-const log = object({
-  name: text({ pattern: LABEL_PATTERN, expected: LABEL_EXPECTED })
-    .about("Names its pipeline in metrics and checkpoints. The file's name by default.")
-    .optional(),
-  file: relativeFile('a file such as "logs/events.log", without ".." and "*"')
-    .about("Followed across rotation; from the app's working folder, here and in the container.")
-    .example("logs/events.log"),
-  parse: logParse
-    .about(
-      "`json`, `clf` (the Common Log Format), `combined` (with referrer and agent), or a regular " +
-        "expression whose named groups become fields. Without it a line is one message.",
-    )
-    .example("json")
-    .example("^(?<time>\\S+) (?<level>\\w+) (?<rest>.*)$")
-    .optional(),
-  to: list(choice(["stdout", "elasticsearch"]), { min: 1, unique: true })
-    .about("`stdout` as JSON lines; `elasticsearch` as the Mesh's sinks say. stdout by default.")
-    .default(["stdout"])
-    .example(["stdout", "elasticsearch"]),
-});
+// ---------------------------------------------------------------- goals, backup
 
 const slo = object({
   availability: percent({ min: "50%", max: "99.999%" })
@@ -298,13 +256,16 @@ const slo = object({
     .example("99.9%")
     .optional(),
   latency: object({
-    p99: duration({ min: "1ms", max: "1h" }).about("99 of 100 requests are faster.").example("300ms"),
+    p99: duration({ min: "1ms", max: "1h" })
+      .about("99 of 100 requests are faster.")
+      .example("300ms"),
   })
     .about("How fast answers are to be.")
     .optional(),
 });
 
-const CRON_PART = "(?:\\*|[0-9]+(?:-[0-9]+)?)(?:/[0-9]+)?(?:,(?:\\*|[0-9]+(?:-[0-9]+)?)(?:/[0-9]+)?)*";
+const CRON_PART =
+  "(?:\\*|[0-9]+(?:-[0-9]+)?)(?:/[0-9]+)?(?:,(?:\\*|[0-9]+(?:-[0-9]+)?)(?:/[0-9]+)?)*";
 
 const backup = object({
   schedule: text({
@@ -314,48 +275,6 @@ const backup = object({
     .about("When: minute, hour, day, month, weekday, in UTC.")
     .example("0 3 * * *"),
   keep: duration({ min: "1h" }).about("How long a backup is kept. 30d.").default("30d"),
-});
-
-// ---------------------------------------------------------------- the sidecar
-
-const sidecar = object({
-  enabled: boolean()
-    .about("Whether there is one. Without it callers reach the app itself, and no policy holds.")
-    .default(true),
-  resources: computeResources
-    .about("What the sidecar's container reserves.")
-    .onlyOn("kubernetes")
-    .optional(),
-  capture: choice(["env", "loopback"], {
-    later: { redirect: "traffic is not redirected by the kernel" },
-    onlyOn: { loopback: "kubernetes" },
-  })
-    .about(
-      "How calls reach the sidecar: `env` by addresses in environment variables, which `up` always " +
-        "uses; `loopback` by the callee's own name, which is the default on Kubernetes.",
-    )
-    .optional(),
-  accessLog: choice(["json", "off"])
-    .about("`json`: a line per request on stdout. Off by default: metrics count all requests anyway.")
-    .default("off"),
-  drainTimeout: duration({ max: "1h" })
-    .about("How long a stop waits for requests in flight. 10s: Kubernetes kills after 30s.")
-    .default("10s"),
-  idleTimeout: duration({ min: "100ms", max: "24h" })
-    .about("A connection without a request is closed after this. 5m: longer than callers keep theirs.")
-    .default("5m"),
-  headerTimeout: duration({ min: "100ms", max: "10m" })
-    .about("How long a request's head may take to arrive. 10s: what is slower holds connections.")
-    .default("10s"),
-  maxConnections: integer({ min: 1, max: 1_000_000 })
-    .about("Connections that a listener accepts. 4096: below the usual limit of open files.")
-    .default(4096),
-  maxHeaderBytes: size({ min: "1Ki", max: "1Mi" })
-    .about("A larger head is answered 431. 64Ki: four times what Node's own server takes.")
-    .default("64Ki"),
-  maxHeaders: integer({ min: 10, max: 10_000 })
-    .about("A request with more header fields is answered 431. 100, as Envoy has it.")
-    .default(100),
 });
 
 // ---------------------------------------------------------------- the whole
@@ -546,7 +465,11 @@ function checkLogs(spec: Pick<AppSpec, "logs">, report: CheckReport): void {
       report(["logs", index, "file"], `logs: ${one.file} is followed twice`, "remove one of them");
     }
     if (one.name !== undefined && names.has(one.name)) {
-      report(["logs", index, "name"], `logs: the name ${one.name} stands there twice`, "rename one");
+      report(
+        ["logs", index, "name"],
+        `logs: the name ${one.name} stands there twice`,
+        "rename one",
+      );
     }
     files.add(one.file);
     if (one.name !== undefined) names.add(one.name);

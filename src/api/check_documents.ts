@@ -21,7 +21,7 @@ export interface DocumentSet {
  * that is there, so that one mistake is one problem.
  */
 export function checkDocuments(set: DocumentSet, problems: ProblemList): void {
-  const names = new AppNames(set);
+  const names = new AppNames(set, problems);
   checkDuplicates(set.mentions, problems);
   checkLocalPorts(set.appViews, problems);
   for (const app of set.appViews) {
@@ -39,7 +39,10 @@ class AppNames {
   readonly #views = new Map<string, AppView>();
   readonly #byName = new Map<string, string[]>();
 
-  constructor(set: DocumentSet) {
+  constructor(
+    set: DocumentSet,
+    private readonly problems: ProblemList,
+  ) {
     for (const { kind, namespace, name } of set.mentions) {
       if (kind !== "App" || this.#known.has(`${namespace}/${name}`)) continue;
       this.#known.add(`${namespace}/${name}`);
@@ -70,11 +73,16 @@ class AppNames {
 
   /** What to do about a reference to nobody. */
   advice(reference: string, namespace: string): string {
+    // Comparing with thousands of names is worth it only where somebody reads the result.
+    if (this.problems.isFull) return "correct the name";
     const { name } = parseAppReference(reference, namespace);
     const elsewhere = this.#byName.get(name) ?? [];
     if (elsewhere.length > 0) return `did you mean "${elsewhere[0]}/${name}"?`;
     const own = [...this.#known].filter((key) => key.startsWith(`${namespace}/`));
-    const meant = nearest(name, own.map((key) => key.slice(namespace.length + 1)));
+    const meant = nearest(
+      name,
+      own.map((key) => key.slice(namespace.length + 1)),
+    );
     if (meant !== null) return `did you mean "${meant}"?`;
     const far = nearest(name, this.#byName.keys());
     if (far === null) return "give its file too, or correct the name";
@@ -130,7 +138,14 @@ function checkLocalPorts(apps: readonly AppView[], problems: ProblemList): void 
       const { file, line } = first.app.origin(`spec.${first.path}`);
       const other = `App ${first.app.namespace}/${first.app.name}`;
       const message = `${path} ${port} is ${first.path} of ${other} too (${file}:${line})`;
-      report(problems, app, ["spec", ...path.split(".")], message, "choose another one", String(port));
+      report(
+        problems,
+        app,
+        ["spec", ...path.split(".")],
+        message,
+        "choose another one",
+        String(port),
+      );
     }
   }
 }
@@ -183,16 +198,19 @@ function checkAppRoutes(app: AppView, names: AppNames, problems: ProblemList): v
   // A call that is wrong in itself would be missing here.
   if (app.wrong.has("calls")) return;
   const check = (reference: string, path: Path): void => {
-    if (Object.hasOwn(calls, reference) || names.find(reference, app.namespace, false) !== null) return;
+    if (Object.hasOwn(calls, reference) || names.find(reference, app.namespace, false) !== null)
+      return;
     const meant = nearest(reference, Object.keys(calls));
-    const advice = meant === null ? names.advice(reference, app.namespace) : `did you mean "${meant}"?`;
+    const advice =
+      meant === null ? names.advice(reference, app.namespace) : `did you mean "${meant}"?`;
     const message = `routes: "${reference}" is neither a name of calls nor an App`;
     report(problems, app, path, message, advice, `"${reference}"`);
   };
   for (const [index, route] of routes.entries()) {
     if (route.to !== undefined) check(route.to, ["spec", "routes", index, "to"]);
     for (const [nth, backend] of (route.backends ?? []).entries()) {
-      if (backend.app === undefined || names.find(backend.app, app.namespace, false) !== null) continue;
+      if (backend.app === undefined || names.find(backend.app, app.namespace, false) !== null)
+        continue;
       const path = ["spec", "routes", index, "backends", nth, "app"];
       const message = `routes: there is no App "${backend.app}"`;
       const advice = names.advice(backend.app, app.namespace);

@@ -11,7 +11,8 @@ import { NO_COMPONENTS } from "./pipeline.ts";
 import { FILE_VERSIONS, toNewest } from "./versions.ts";
 
 const TESTDATA = join(import.meta.dir, "testdata");
-const HEAD = "apiVersion: outrigger.dev/v1alpha1\nkind: App\nmetadata: { name: api, namespace: shop }\n";
+const HEAD =
+  "apiVersion: outrigger.dev/v1alpha1\nkind: App\nmetadata: { name: api, namespace: shop }\n";
 
 const app = (spec: string): string => `${HEAD}spec:\n${spec}`;
 
@@ -21,7 +22,9 @@ const CORPUS = readdirSync(TESTDATA)
   .map((name) => readFileSync(join(TESTDATA, name), "utf8").split("\n----------\n")[0]!);
 
 describe("origins", () => {
-  const text = app("  image: api:1\n  calls:\n    db:\n      host: db.example.com\n      port: 1\n");
+  const text = app(
+    "  image: api:1\n  calls:\n    db:\n      host: db.example.com\n      port: 1\n",
+  );
   const { apps } = loadDocuments([{ file: "shop.yaml", text }]);
 
   test("a field has its line, one that nobody wrote its parent's", () => {
@@ -57,7 +60,8 @@ test("problems are bounded: a hundred, and how many more", () => {
 });
 
 test("a label may be called as JavaScript's objects call something", () => {
-  const text = `${HEAD.replace("shop }", "shop, labels: { constructor: x } }")}spec:\n  image: a\n  calls: { constructor: {} }\n`;
+  const head = HEAD.replace("shop }", "shop, labels: { constructor: x } }");
+  const text = `${head}spec:\n  image: a\n  calls: { constructor: {} }\n`;
   const { problems } = loadDocuments([{ file: "f", text }]);
   expect(problems.map((one) => one.message)).toEqual([
     'calls.constructor: there is no App "constructor"',
@@ -109,9 +113,13 @@ describe("definitions", () => {
     for (const [path, field] of all) {
       if (components.test(path) || field.meta.later !== null) continue;
       const { examples, defaultWritten } = field.meta;
-      for (const written of defaultWritten === undefined ? examples : [defaultWritten, ...examples]) {
+      for (const written of defaultWritten === undefined
+        ? examples
+        : [defaultWritten, ...examples]) {
         const { problems } = parse(field, nodeOf(written));
-        expect(problems.map((one) => `${path}: ${writtenText(written)}: ${one.message}`)).toEqual([]);
+        expect(problems.map((one) => `${path}: ${writtenText(written)}: ${one.message}`)).toEqual(
+          [],
+        );
       }
     }
   });
@@ -198,7 +206,17 @@ describe("bad input", () => {
 
   test("any value as a spec is read without an exception", () => {
     const value = fc.jsonValue({ maxDepth: 3 });
-    const keys = ["run", "env", "calls", "routes", "ingress", "logs", "sidecar", "port", "replicas"];
+    const keys = [
+      "run",
+      "env",
+      "calls",
+      "routes",
+      "ingress",
+      "logs",
+      "sidecar",
+      "port",
+      "replicas",
+    ];
     const spec = fc.dictionary(fc.constantFrom(...keys), value, { maxKeys: 5 });
     fc.assert(
       fc.property(spec, (one) => {
@@ -257,7 +275,9 @@ describe("valid input", () => {
         for (const text of [json, yaml]) {
           const { apps, problems } = loadDocuments([{ file: "f", text: `${HEAD}spec: ${text}\n` }]);
           expect(problems).toEqual([]);
-          expect(Object.keys(apps[0]!.spec.calls).sort()).toEqual(Object.keys(written.calls).sort());
+          expect(Object.keys(apps[0]!.spec.calls).sort()).toEqual(
+            Object.keys(written.calls).sort(),
+          );
         }
       }),
       { seed: 6, numRuns: 200 },
@@ -265,7 +285,15 @@ describe("valid input", () => {
   });
 
   test("a letter that is swapped in a field's name is found, with the name that was meant", () => {
-    const fields = ["timeout", "breaker", "connectTimeout", "fallback", "limits", "balance", "retry"];
+    const fields = [
+      "timeout",
+      "breaker",
+      "connectTimeout",
+      "fallback",
+      "limits",
+      "balance",
+      "retry",
+    ];
     fc.assert(
       fc.property(fc.constantFrom(...fields), fc.nat(), (field, at) => {
         const i = at % (field.length - 1);

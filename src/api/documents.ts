@@ -75,13 +75,15 @@ const metadata = object({
     .example({ team: "checkout" }),
 });
 
+const VERSION_PATTERN = new RegExp(
+  `^(?:${FILE_VERSIONS.map((one) => one.apiVersion.replaceAll(".", "\\.")).join("|")})$`,
+);
+
 /** The envelope of each document, with its spec's field. */
 export function envelope(kind: Kind, spec: AnyField) {
   return object({
     apiVersion: text({
-      pattern: new RegExp(
-        `^(?:${FILE_VERSIONS.map((version) => version.apiVersion.replaceAll(".", "\\.")).join("|")})$`,
-      ),
+      pattern: VERSION_PATTERN,
       expected: `"${API_VERSION}"`,
     })
       .about("The version of this file's format.")
@@ -139,7 +141,8 @@ class Loader {
 
   #readDocument(file: string, document: Node): void {
     if (document.kind !== "map") {
-      const message = `found ${foundText(document)}, expected an object with apiVersion, kind, metadata and spec`;
+      const expected = "an object with apiVersion, kind, metadata and spec";
+      const message = `found ${foundText(document)}, expected ${expected}`;
       this.#problem(file, document, [], message, null);
       return;
     }
@@ -248,7 +251,9 @@ function readPartially(
     else {
       wrong.add(name);
       if (name === "calls" && node.kind === "map") {
-        const calls = node.entries.map((entry) => parse(field, { ...node, entries: [entry] }).value);
+        const calls = node.entries.map(
+          (entry) => parse(field, { ...node, entries: [entry] }).value,
+        );
         value[name] = Object.assign(Object.create(null), ...calls);
       }
     }

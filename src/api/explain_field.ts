@@ -30,10 +30,17 @@ export function explainField(path: string, components: PipelineComponents = NO_C
       all.push({ kind: known, row, steps: steps(row.path) });
     }
   }
-  const found = mostExact(all.filter((entry) => matches(entry.steps, inside)), inside);
+  const found = mostExact(
+    all.filter((entry) => matches(entry.steps, inside)),
+    inside,
+  );
   if (found.length > 0) return found.map((entry) => explain(entry, all)).join("\n");
   if (kind !== undefined && inside.length === 0) return listing(kind, all);
-  throw new Failure("usage", `no field is called "${path.slice(0, MAX_PATH)}"`, advice(inside, all));
+  throw new Failure(
+    "usage",
+    `no field is called "${path.slice(0, MAX_PATH)}"`,
+    advice(inside, all),
+  );
 }
 
 function advice(written: readonly string[], all: readonly Entry[]): string {
@@ -46,8 +53,8 @@ function advice(written: readonly string[], all: readonly Entry[]): string {
 }
 
 /**
- * `calls.timeout` is the field of each call rather than a call of that name, and what all kinds have
- * (metadata) is explained once.
+ * `calls.timeout` is the field of each call rather than a call of that name, and what all kinds
+ * have (metadata) is explained once.
  */
 function mostExact(found: readonly Entry[], written: readonly string[]): readonly Entry[] {
   const literal = found.filter((entry) => entry.steps.at(-1) === written.at(-1));
@@ -71,12 +78,13 @@ function steps(path: string): readonly string[] {
 
 const isChosen = (step: string): boolean => /^[A-Z]+$/.test(step);
 
-/** Whether a written path means a field's. `spec` and names that the user chooses may be left out. */
+/** Whether a written path means a field's. `spec` and names that users choose may be left out. */
 function matches(field: readonly string[], written: readonly string[]): boolean {
   const [first, ...others] = field;
   if (first === undefined) return written.length === 0;
   const [word, ...rest] = written;
-  if (word !== undefined && (word === first || isChosen(first)) && matches(others, rest)) return true;
+  if (word !== undefined && (word === first || isChosen(first)) && matches(others, rest))
+    return true;
   // `spec.calls` means the map itself, not one call: a chosen name is skipped only on the way.
   return (first === "spec" || isChosen(first)) && others.length > 0 && matches(others, written);
 }
@@ -88,9 +96,11 @@ function explain({ kind, row }: Entry, all: readonly Entry[]): string {
   lines.push("", `  value:    ${row.expected}${row.required ? " (required)" : ""}`);
   if (row.default !== undefined) lines.push(`  default:  ${writtenText(row.default)}`);
   if (row.onlyOn !== null) lines.push(`  only on:  ${row.onlyOn}`);
-  for (const example of row.examples) lines.push(`  example:  ${lastStep(row)}: ${writtenText(example)}`);
+  for (const example of row.examples)
+    lines.push(`  example:  ${lastStep(row)}: ${writtenText(example)}`);
   const inner = all.filter((entry) => entry.kind === kind && isInside(entry.row.path, row.path));
-  if (inner.length > 0) lines.push("", "  fields:", ...inner.map((entry) => summary(entry.row, row)));
+  if (inner.length > 0)
+    lines.push("", "  fields:", ...inner.map((entry) => summary(entry.row, row)));
   return `${lines.join("\n")}\n`;
 }
 
@@ -120,7 +130,10 @@ function lastStep(row: ReferenceRow): string {
 
 function nearestPath(written: readonly string[], all: readonly Entry[]): string | null {
   const bare = (parts: readonly string[]): string =>
-    parts.filter((step) => step !== "spec" && !isChosen(step)).join(".").toLowerCase();
+    parts
+      .filter((step) => step !== "spec" && !isChosen(step))
+      .join(".")
+      .toLowerCase();
   const wanted = bare(written);
   let best: string | null = null;
   let bestDistance = Math.max(2, Math.floor(wanted.length / 3));

@@ -7,7 +7,7 @@ import { fillTemplate } from "./template.ts";
 
 test("a first file loads without a problem, whatever the command is", () => {
   const word = fc.oneof(
-    fc.constantFrom("node", "-c", "{{.Name}}", "true", "1", "~", "a b", '"', "#", "a\nb", "%", "é"),
+    fc.constantFrom("node", "-c", "{{.Name}}", "true", "1", "~", "a b", '"', "#", "a\nb", "é"),
     fc.string({ maxLength: 6 }).filter((one) => !/[\0\uFFFD]/.test(one) && one.isWellFormed()),
   );
   const words = fc.array(word, { minLength: 1, maxLength: 5 }).filter((all) => all[0] !== "");

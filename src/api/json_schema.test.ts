@@ -16,10 +16,15 @@ const COMPONENTS: PipelineComponents = {
   sinks: { stdout: object({ format: text().optional() }) },
 };
 
-const ajv = new Ajv2020({ strict: true, strictRequired: false, allErrors: false, allowUnionTypes: true });
+const ajv = new Ajv2020({
+  strict: true,
+  strictRequired: false,
+  allErrors: false,
+  allowUnionTypes: true,
+});
 const accepts = ajv.compile(jsonSchema(COMPONENTS) as object);
 
-/** What the loader alone can know, by the words of its messages: the schema is silent about these. */
+/** What the loader alone can know, by the words of its messages. */
 const BEYOND_SCHEMA = [
   /, from \S+ to \S+$/, // bounds of texts with units
   /, at (least|most) \S+$/,
@@ -47,8 +52,9 @@ function agree(document: unknown): void {
   const messages = loaderSays(document);
   const own = messages.filter((message) => !BEYOND_SCHEMA.some((words) => words.test(message)));
   const valid = accepts(document) as boolean;
-  const shown = () => `${JSON.stringify(document)}\n${messages.join("\n")}\n${ajv.errorsText(accepts.errors)}`;
-  // What the loader takes, the schema takes; what only the loader can refuse aside, also the reverse.
+  const shown = () =>
+    `${JSON.stringify(document)}\n${messages.join("\n")}\n${ajv.errorsText(accepts.errors)}`;
+  // What the loader takes, the schema takes; and the reverse, but for what only the loader knows.
   if (messages.length === 0 && !valid) throw new Error(`only the schema refuses:\n${shown()}`);
   if (own.length > 0 && valid) throw new Error(`only the loader refuses:\n${shown()}`);
 }
@@ -73,8 +79,29 @@ describe("the JSON Schema and the loader agree", () => {
 
   test("on specs of random values", () => {
     const scalar = fc.constantFrom<unknown>(
-      "a", "", "2s", "0s", "25%", "64Ki", "250m", "/a", "/a/*", "api", "Api", "10.0.0.1:80", "json",
-      "true", 0, 1, 80, -1, 1.5, 65536, true, false, null,
+      "a",
+      "",
+      "2s",
+      "0s",
+      "25%",
+      "64Ki",
+      "250m",
+      "/a",
+      "/a/*",
+      "api",
+      "Api",
+      "10.0.0.1:80",
+      "json",
+      "true",
+      0,
+      1,
+      80,
+      -1,
+      1.5,
+      65536,
+      true,
+      false,
+      null,
     );
     const value = fc.letrec<{ any: unknown }>((tie) => ({
       any: fc.oneof(
@@ -83,9 +110,36 @@ describe("the JSON Schema and the loader agree", () => {
         fc.array(tie("any"), { maxLength: 2 }),
         fc.dictionary(
           fc.constantFrom(
-            "a", "min", "max", "cpu", "memory", "host", "port", "path", "paths", "timeout", "retry",
-            "on", "attempts", "breaker", "errorRate", "limits", "fallback", "headers", "body", "file",
-            "parse", "to", "command", "dir", "ready", "enabled", "keep", "schedule", "app", "deny",
+            "a",
+            "min",
+            "max",
+            "cpu",
+            "memory",
+            "host",
+            "port",
+            "path",
+            "paths",
+            "timeout",
+            "retry",
+            "on",
+            "attempts",
+            "breaker",
+            "errorRate",
+            "limits",
+            "fallback",
+            "headers",
+            "body",
+            "file",
+            "parse",
+            "to",
+            "command",
+            "dir",
+            "ready",
+            "enabled",
+            "keep",
+            "schedule",
+            "app",
+            "deny",
           ),
           tie("any"),
           { maxKeys: 3, noNullPrototype: true },
@@ -94,8 +148,23 @@ describe("the JSON Schema and the loader agree", () => {
     })).any;
     const spec = fc.dictionary(
       fc.constantFrom(
-        "image", "run", "env", "port", "protocol", "replicas", "resources", "health", "ingress",
-        "routes", "calls", "egress", "logs", "slo", "backup", "sidecar", "other",
+        "image",
+        "run",
+        "env",
+        "port",
+        "protocol",
+        "replicas",
+        "resources",
+        "health",
+        "ingress",
+        "routes",
+        "calls",
+        "egress",
+        "logs",
+        "slo",
+        "backup",
+        "sidecar",
+        "other",
       ),
       value,
       { maxKeys: 3, noNullPrototype: true },

@@ -11,8 +11,9 @@ export { referencePages } from "./reference_pages.ts";
 
 /**
  * The one JSON Schema (draft 2020-12) of a document of any kind, for completion in editors and for
- * other validators. It knows what a field may hold; what only the loader knows (bounds of texts with
- * units, rules across fields and documents) it leaves open: what it refuses, the loader refuses too.
+ * other validators. It knows what a field may hold; what only the loader knows (bounds of texts
+ * with units, rules across fields and documents) it leaves open: what it refuses, the loader does
+ * too.
  */
 export function jsonSchema(components: PipelineComponents = NO_COMPONENTS): JsonSchema {
   const specs = specFields(components);

@@ -33,11 +33,16 @@ const rule = object({
     .default({}),
   backends: list(backend, { min: 1, max: 100 })
     .about("Who answers, by weight.")
-    .example([{ app: "api", weight: 90 }, { app: "api-next", weight: 10 }]),
+    .example([
+      { app: "api", weight: 90 },
+      { app: "api-next", weight: 10 },
+    ]),
   timeout,
   idleTimeout: streamIdleTimeout,
   retry: retry.about("Tries again what failed. None by default.").optional(),
-  fallback: fallback.about("A canned answer where there is no real one. None by default.").optional(),
+  fallback: fallback
+    .about("A canned answer where there is no real one. None by default.")
+    .optional(),
 })
   .checkOf(["timeout", "retry"], checkRequestPolicy)
   .checkOf(["fallback"], (_value, report, node) => checkOpenTrigger(node, false, report))
@@ -51,9 +56,9 @@ const route = object({
   host: hostMatch()
     .about('The name that people ask for; "*.example.com" is any name below, "*" any at all.')
     .example("shop.example.com"),
-  rules: list(rule, { min: 1, max: 1000 }).about("By path.").example([
-    { match: { path: "/api/*" }, backends: [{ app: "api" }] },
-  ]),
+  rules: list(rule, { min: 1, max: 1000 })
+    .about("By path.")
+    .example([{ match: { path: "/api/*" }, backends: [{ app: "api" }] }]),
 });
 
 const INDEX_NAMES = ["app", "namespace", "day"] as const;
@@ -112,7 +117,10 @@ export const meshShape = {
     .about("Names that several Apps serve.")
     .default([])
     .example([
-      { host: "shop.example.com", rules: [{ match: { path: "/api/*" }, backends: [{ app: "api" }] }] },
+      {
+        host: "shop.example.com",
+        rules: [{ match: { path: "/api/*" }, backends: [{ app: "api" }] }],
+      },
     ]),
   tracing: object({ sample: percent() }).later("spans are not sent anywhere"),
   sinks: object({

@@ -44,7 +44,8 @@ export function parseAppReference(
   return { namespace: written.slice(0, slash), name: written.slice(slash + 1) };
 }
 
-const HOST_NAME = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*";
+const HOST_NAME =
+  "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*";
 
 export const HOST_PATTERN = new RegExp(`^${HOST_NAME}$`);
 
@@ -79,8 +80,14 @@ function hostAdvice(written: string): string | null {
 }
 
 /** `10.0.0.1:80`, `[2001:db8::1]:80`. */
-export const ENDPOINT_PATTERN =
-  /^(?:(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)|\[[0-9a-fA-F:.]{2,45}\]):(?:[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])$/;
+export const ENDPOINT_PATTERN = endpointPattern();
+
+function endpointPattern(): RegExp {
+  const byte = "(?:25[0-5]|2[0-4]\\d|1?\\d?\\d)";
+  const address = `(?:(?:${byte}\\.){3}${byte}|\\[[0-9a-fA-F:.]{2,45}\\])`;
+  const port = "(?:[1-9]\\d{0,3}|[1-5]\\d{4}|6[0-4]\\d{3}|65[0-4]\\d{2}|655[0-2]\\d|6553[0-5])";
+  return new RegExp(`^${address}:${port}$`);
+}
 
 /** An IP address with a port; parsed to its two parts. */
 export function endpoint(): Field<{ readonly host: string; readonly port: number }> {

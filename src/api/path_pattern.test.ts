@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { formatPathPattern, parsePathPattern, pathAdvice } from "./path_pattern.ts";
 
-describe("S1-19 the notation of paths", () => {
+describe("the notation of paths", () => {
   test.each([
     ["/", { kind: "exact", value: "/" }],
     ["/items", { kind: "exact", value: "/items" }],

@@ -6,8 +6,7 @@ import type { PathMatch } from "./snapshot.ts";
  * The one notation for paths: `/items` is exact, `/items/*` is /items and all below it, `/*` is
  * everything. `~` would start a regular expression.
  */
-export const PATH_PATTERN =
-  /^(?!.*\/\/)(?!.*\/\.\.?(?:\/|$))\/(?:[^*?#\s]*\/)?(?:\*|[^*?#\s]*)$/;
+export const PATH_PATTERN = /^(?!.*\/\/)(?!.*\/\.\.?(?:\/|$))\/(?:[^*?#\s]*\/)?(?:\*|[^*?#\s]*)$/;
 
 export const PATH_EXPECTED = 'a path such as "/items" (exact) or "/items/*" (all below it)';
 

@@ -42,9 +42,9 @@ export const NO_COMPONENTS: PipelineComponents = { sources: {}, transforms: {}, 
 
 /**
  * An object with exactly one component as its key, and common keys beside it:
- * `{ file: { include: [...] } }`. Parsed to `{ component, config }` and the common fields. The config
- * stays as it is written: the component reads it by the same definition, after its bindings were
- * merged over it.
+ * `{ file: { include: [...] } }`. Parsed to `{ component, config }` and the common fields. The
+ * config stays as it is written: the component reads it by the same definition, after its bindings
+ * were merged over it.
  */
 export function component<S extends Shape>(
   what: "source" | "step" | "sink",
@@ -97,7 +97,11 @@ function wrongCount(
   reading: Reading,
 ): typeof INVALID {
   if (written.length === 0) {
-    reading.problem(node, `${reading.name}: a ${what} needs a component`, `known are ${known.join(", ")}`);
+    reading.problem(
+      node,
+      `${reading.name}: a ${what} needs a component`,
+      `known are ${known.join(", ")}`,
+    );
   } else {
     const advice = `make it ${written.length} ${what}s`;
     reading.problem(node, `${reading.name}: a ${what} with both ${written.join(" and ")}`, advice);
@@ -120,7 +124,10 @@ function anything(): Field<unknown> {
 const NAMES = { key: LABEL_PATTERN, keyExpected: LABEL_EXPECTED, max: 100 };
 
 const from = oneOf(
-  list(text({ pattern: LABEL_PATTERN, expected: "the name of a source" }), { min: 1, unique: true }),
+  list(text({ pattern: LABEL_PATTERN, expected: "the name of a source" }), {
+    min: 1,
+    unique: true,
+  }),
   object({ when: text().later("conditions are missing, only names of sources can stand here") })
     .check((_value, report) => report("", "expected a list of names of sources"))
     .as(() => [] as readonly string[]),
@@ -154,9 +161,12 @@ export function pipelineSpec(components: PipelineComponents) {
     buffer: buffer.about("What may wait for the sink in memory; then its sources wait.").optional(),
   });
   return object({
-    sources: map(component("source", components.sources, {}).about("One component with its config."), {
-      ...NAMES,
-    })
+    sources: map(
+      component("source", components.sources, {}).about("One component with its config."),
+      {
+        ...NAMES,
+      },
+    )
       .about("Where events come from, by a name of its own.")
       .example({ app: { file: { include: ["logs/*.log"] } } }),
     steps: list(step.about("One component with its config."), { max: 100 })

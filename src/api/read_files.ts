@@ -12,13 +12,13 @@ export const STDIN_NAME = "stdin";
 /** A folder holds at most as many files: more is not a folder of Apps. */
 const MAX_FILES = 10_000;
 const MAX_FOLDER_DEPTH = 16;
-/** So many bytes are more than MAX_FILE_LENGTH units whatever the characters are: read no further. */
+/** So many bytes are more than MAX_FILE_LENGTH units, whatever the characters are. */
 const MAX_BYTES = MAX_FILE_LENGTH * 3 + 4;
 
 /**
- * Reads arguments FILE, DIR or `-` (standard input). A folder gives its .yaml, .yml and .json files by
- * name, then those of its folders; hidden ones and node_modules are left out, and so are JSON files
- * without an apiVersion (package.json). A file that is named twice is read once. A file that is too
+ * Reads arguments FILE, DIR or `-` (standard input). A folder gives its .yaml, .yml and .json files
+ * by name, then those of its folders; hidden ones and node_modules are left out, and so are JSON
+ * files without an apiVersion (package.json). A file that is named twice is read once. A file that is too
  * large is cut behind the limit that `loadDocuments` then reports.
  *
  * @throws Failure `usage`, `input-not-found` or `permission`.
@@ -29,7 +29,11 @@ export async function readFiles(
   words: readonly string[],
 ): Promise<readonly Source[]> {
   if (words.length === 0) {
-    throw new Failure("usage", "no file is given", "name files or folders, or - for standard input");
+    throw new Failure(
+      "usage",
+      "no file is given",
+      "name files or folders, or - for standard input",
+    );
   }
   const reader = new Reader(files);
   for (const word of words) {

@@ -44,10 +44,12 @@ function page(kind: Kind, spec: AnyField): string {
   const parts = [
     `# ${kind}`,
     INTRODUCTIONS[kind],
-    "Durations are written `250ms`, `2s`, `5m`, `1h`, `30d`; percentages `25%`; sizes `256Mi`, `1GiB`, " +
-      "`64KB`; paths `/items` (exact) or `/items/*` (all below). Capitals in a field's name stand for a " +
-      "name that you choose, `[]` for each item of a list. `outrigger explain field PATH` prints one.",
-    "| field | value | default | what it does |\n| --- | --- | --- | --- |\n" + now.map(line).join("\n"),
+    "Durations are written `250ms`, `2s`, `5m`, `1h`, `30d`; percentages `25%`; sizes `256Mi`, " +
+      "`1GiB`, `64KB`; paths `/items` (exact) or `/items/*` (all below). Capitals in a field's " +
+      "name stand for a name that you choose, `[]` for each item of a list. " +
+      "`outrigger explain field PATH` prints one.",
+    "| field | value | default | what it does |\n| --- | --- | --- | --- |\n" +
+      now.map(line).join("\n"),
   ];
   if (later.length > 0) {
     parts.push(

@@ -1,6 +1,12 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { fillTemplate, isTemplateError, parseTemplate, templateNames, templateProblem } from "./template.ts";
+import {
+  fillTemplate,
+  isTemplateError,
+  parseTemplate,
+  templateNames,
+  templateProblem,
+} from "./template.ts";
 
 test("names are filled in, and what is in quotes stays", () => {
   const fill = (text: string): string => fillTemplate(text, (name) => `<${name}>`);
@@ -20,7 +26,9 @@ test.each(["{{", "{{a", "{{}}", "{{a b}}", "{{.a}}", "{{a.}}", "{{1a}}"])("%s is
 test("an unknown name is told with the one that was meant, or with all that are known", () => {
   const known = ["calls.api.url", "run.port"];
   expect(templateProblem("{{calls.api.url}}", known)).toBeNull();
-  expect(templateProblem("{{calls.apj.url}}", known)?.advice).toBe("did you mean {{calls.api.url}}?");
+  expect(templateProblem("{{calls.apj.url}}", known)?.advice).toBe(
+    "did you mean {{calls.api.url}}?",
+  );
   expect(templateProblem("{{x}}", known)?.advice).toBe("known are {{calls.api.url}}, {{run.port}}");
 });
 
@@ -29,7 +37,8 @@ test("any text is read without an exception, and one without {{ is itself", () =
     fc.property(fc.array(fc.constantFrom("{{", "}}", '"', "a", ".", " ", "{", "}")), (parts) => {
       const text = parts.join("");
       const result = parseTemplate(text);
-      if (!text.includes("{{")) expect(result).toEqual({ parts: text === "" ? [] : [{ kind: "text", text }] });
+      if (!text.includes("{{"))
+        expect(result).toEqual({ parts: text === "" ? [] : [{ kind: "text", text }] });
     }),
     { seed: 1, numRuns: 500 },
   );

@@ -1,7 +1,7 @@
 import { nearest } from "../schema/spelling.ts";
 
 /**
- * The one notation for templates: `{{calls.api.url}}`. Names are letters, digits, `_`, `-` and dots.
+ * The one notation for templates: `{{calls.api.url}}`. Names are letters, digits, `_`, `-`, dots.
  * `{{"..."}}` stands for the text between the quotes, for files that need `{{` themselves.
  */
 export type TemplatePart =
@@ -64,7 +64,9 @@ export function templateNames(written: string): readonly string[] {
 export function fillTemplate(written: string, value: (name: string) => string): string {
   const template = parseTemplate(written);
   if (isTemplateError(template)) return written;
-  return template.parts.map((part) => (part.kind === "text" ? part.text : value(part.name))).join("");
+  return template.parts
+    .map((part) => (part.kind === "text" ? part.text : value(part.name)))
+    .join("");
 }
 
 const MAX_LISTED = 12;
@@ -79,7 +81,10 @@ export function templateProblem(
   for (const part of template.parts) {
     if (part.kind === "text" || known.includes(part.name)) continue;
     const meant = nearest(part.name, known);
-    const list = known.slice(0, MAX_LISTED).map((name) => `{{${name}}}`).join(", ");
+    const list = known
+      .slice(0, MAX_LISTED)
+      .map((name) => `{{${name}}}`)
+      .join(", ");
     const dots = known.length > MAX_LISTED ? ", ..." : "";
     return {
       message: `{{${part.name}}} is not known here`,

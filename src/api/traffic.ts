@@ -77,8 +77,8 @@ export const retry = object({
   on: list(choice(RETRY_CONDITIONS), { min: 1, unique: true })
     .about(
       "What is tried again: `5xx` (any such status, and no answer at all), `gateway-error` (502, " +
-        "503, 504), `reset` (the connection broke before an answer), `connect-failure`. By default " +
-        "what is known not to come from the app's own code.",
+        "503, 504), `reset` (the connection broke before an answer), `connect-failure`. By " +
+        "default what is known not to come from the app's own code.",
     )
     .default(["gateway-error", "reset", "connect-failure"])
     .example(["5xx", "reset", "connect-failure"]),
@@ -95,14 +95,14 @@ export const retry = object({
   backoff: backoff.about("The wait before a retry, with full jitter.").default({}),
   methods: choice(["idempotent", "all"])
     .about(
-      "`idempotent`: GET, HEAD, OPTIONS, TRACE, PUT and DELETE (RFC 9110, 9.2.2), the default, for " +
-        "a repeated POST may buy twice. `all`: the callee is known to bear repeats.",
+      "`idempotent`: GET, HEAD, OPTIONS, TRACE, PUT and DELETE (RFC 9110, 9.2.2), the default, " +
+        "for a repeated POST may buy twice. `all`: the callee is known to bear repeats.",
     )
     .default("idempotent"),
   maxBody: size({ max: "16Mi" })
     .about(
-      "A request with a larger body is sent once and not tried again, for it would have to be kept " +
-        "in memory until the answer comes. 64Ki holds nearly every API call.",
+      "A request with a larger body is sent once and not tried again, for it would have to be " +
+        "kept in memory until the answer comes. 64Ki holds nearly every API call.",
     )
     .default("64Ki"),
 });
@@ -116,7 +116,9 @@ export const breaker = object({
     .default("50%")
     .example("25%"),
   minRequests: integer({ min: 1, max: 1_000_000 })
-    .about("Tries that the window must hold before the rate counts. 20: one error in three is chance.")
+    .about(
+      "Tries that the window must hold before the rate counts. 20: one error in three is chance.",
+    )
     .default(20),
   window: duration({ min: "100ms", max: "10m" })
     .about("How far back tries count. 10s: long enough to count, short enough to act.")
@@ -236,7 +238,7 @@ export function checkRequestPolicy(
   }
 }
 
-/** A trigger that was written and can never come: by default all are listed, which is no mistake. */
+/** A trigger that was written and can never come; by default all are listed: no mistake. */
 export function checkOpenTrigger(node: Node, hasBreaker: boolean, report: CheckReport): void {
   const on = nodeAt(node, ["fallback", "on"]);
   if (hasBreaker || on === undefined || on.kind !== "list") return;
@@ -250,7 +252,10 @@ export function checkOpenTrigger(node: Node, hasBreaker: boolean, report: CheckR
 }
 
 export const computeResources = object({
-  cpu: cpu({ min: "1m" }).about("CPU that is reserved; thousandths of a core.").example("250m").optional(),
+  cpu: cpu({ min: "1m" })
+    .about("CPU that is reserved; thousandths of a core.")
+    .example("250m")
+    .optional(),
   memory: size({ min: "4Mi" })
     .about("Memory that is reserved, and the limit above which it is killed.")
     .example("256Mi")

@@ -1,4 +1,12 @@
-import type { AnyField, Infer, Invalid, JsonSchema, Presence, Reading, Rule } from "./field_core.ts";
+import type {
+  AnyField,
+  Infer,
+  Invalid,
+  JsonSchema,
+  Presence,
+  Reading,
+  Rule,
+} from "./field_core.ts";
 import { Field, INVALID, fieldName } from "./field_core.ts";
 import { fieldSchema } from "./json_schema.ts";
 import type { MapEntry, MapNode, Node, NodeKind } from "./node.ts";
@@ -224,7 +232,7 @@ function exampleText(field: AnyField): string | null {
   return example === undefined ? null : writtenText(example);
 }
 
-/** Names what nobody knows; true if there was any. `offered`: the names that the advice may give. */
+/** Names what nobody knows; true if there was any. `offered`: what the advice may give. */
 export function reportUnknown(
   node: MapNode,
   names: readonly string[],
@@ -238,7 +246,8 @@ export function reportUnknown(
     const key = `"${shorten(entry.key)}"`;
     reading.problemAt(entry.keyPlace, [...reading.path, entry.key], {
       message: `${key} is not a field of ${reading.name}`,
-      advice: adviceFor(entry.key, offered),
+      // Comparing words costs the most, and nobody reads the thousandth.
+      advice: reading.isFull ? null : adviceFor(entry.key, offered),
       found: key,
     });
   }

@@ -52,10 +52,15 @@ describe("each builder reads what is right", () => {
     ["choice", choice(["a", "b"]), "b", "b"],
     ["list", list(integer(), { min: 1, max: 2 }), [1, 2], [1, 2]],
     ["map", map(integer()), { a: 1, __proto__x: 2 }, { a: 1, __proto__x: 2 }],
-    ["object", object({ a: text(), b: integer().default(2), c: text().optional() }), { a: "x" }, {
-      a: "x",
-      b: 2,
-    }],
+    [
+      "object",
+      object({ a: text(), b: integer().default(2), c: text().optional() }),
+      { a: "x" },
+      {
+        a: "x",
+        b: 2,
+      },
+    ],
     ["one of", list(oneOf(integer(), text(), list(text()))), [1, "a", ["b"]], [1, "a", ["b"]]],
     ["another shape", integer().as((n) => ({ n })), 1, { n: 1 }],
   ];
@@ -88,7 +93,12 @@ describe("each builder says what was found, what is right and what to do", () =>
     ["later choice", choice(["a"], { later: { b: "b is missing" } }), "b", "does not work yet"],
     ["list", list(text()), "a", "expected a list, each item a text; write [a]"],
     ["short list", list(text(), { min: 1 }), [], "found an empty list, expected at least 1 item"],
-    ["long list", list(text(), { max: 1 }), ["a", "b"], "found a list of 2, expected at most 1 item"],
+    [
+      "long list",
+      list(text(), { max: 1 }),
+      ["a", "b"],
+      "found a list of 2, expected at most 1 item",
+    ],
     ["twice", list(text(), { unique: true }), ["a", "a"], '[1]: "a" stands there twice'],
     ["key", map(text(), { key: /^a$/, keyExpected: "an a" }), { b: "x" }, "expected an a"],
     ["large map", map(text(), { max: 1 }), { a: "x", b: "y" }, "expected at most 1 entries"],
@@ -145,7 +155,12 @@ describe("checks across fields", () => {
     expect(wrong(range, { min: 2, max: 1, other: 0 })).toHaveLength(2);
   });
   test("a check of an object that was given another shape still runs", () => {
-    expect(wrong(range.as((value) => [value.min]), { min: 2, max: 1 })).toHaveLength(1);
+    expect(
+      wrong(
+        range.as((value) => [value.min]),
+        { min: 2, max: 1 },
+      ),
+    ).toHaveLength(1);
   });
 });
 

@@ -16,7 +16,18 @@ export type {
   Reading,
   Rule,
 } from "./field_core.ts";
-export { boolean, choice, cpu, duration, integer, number, percent, port, size, text } from "./scalars.ts";
+export {
+  boolean,
+  choice,
+  cpu,
+  duration,
+  integer,
+  number,
+  percent,
+  port,
+  size,
+  text,
+} from "./scalars.ts";
 export { list, map, object, oneOf, oneOf as union } from "./collections.ts";
 export type { ObjectOf } from "./collections.ts";
 export { fieldSchema, toJsonSchema } from "./json_schema.ts";

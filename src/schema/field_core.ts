@@ -5,12 +5,7 @@ import { foundText } from "./problem.ts";
 
 /** What a file may hold: the written form of a value, before parsing. */
 export type Json =
-  | string
-  | number
-  | boolean
-  | null
-  | readonly Json[]
-  | { readonly [key: string]: Json | undefined };
+  string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json | undefined };
 
 export type JsonSchema = { readonly [key: string]: Json | undefined };
 
@@ -45,6 +40,9 @@ export interface Note {
   readonly column: number;
 }
 
+/** As many problems of one `parse` are kept. */
+const MAX_PARSE_PROBLEMS = 1000;
+
 /** The fields of an object that were right or missing, and the names of those that were wrong. */
 interface ReadSoFar {
   readonly value: Readonly<Record<string, unknown>>;
@@ -56,6 +54,7 @@ export class Reading {
   readonly path: (string | number)[];
   /** What could be read of the object that was INVALID last, for checks that need no more. */
   partial: ReadSoFar | null = null;
+  #count = 0;
 
   constructor(
     readonly file: string,
@@ -73,9 +72,15 @@ export class Reading {
     return partial;
   }
 
+  /** So many problems were reported that no more are kept. */
+  get isFull(): boolean {
+    return this.#count >= MAX_PARSE_PROBLEMS;
+  }
+
   /** A problem at a node of the current path. */
   problem(node: Node, message: string, advice: string | null = null): void {
     const { line, column } = node;
+    this.#count++;
     this.report({
       file: this.file,
       line,
@@ -91,6 +96,7 @@ export class Reading {
   problemAt(place: { line: number; column: number }, path: Path, problem: ProblemText): void {
     const { line, column } = place;
     const { message, advice = null, found = null } = problem;
+    this.#count++;
     this.report({ file: this.file, line, column, field: pathText(path), found, message, advice });
   }
 
@@ -139,7 +145,7 @@ interface Meta<T> {
 export interface Later {
   /** What is missing, as a clause: `mutual TLS is not there yet`. */
   readonly reason: string;
-  /** What a user would wrongly rely on, as a verb: `encrypt the traffic`; empty without that risk. */
+  /** What a user would wrongly rely on, as a verb: `encrypt the traffic`; else empty. */
   readonly protects: string;
 }
 const NO_META: Meta<any> = {
@@ -208,7 +214,7 @@ export class Field<out T, out P extends Presence = "required"> {
     return this.#with({ checks: [...this.meta.checks, { needs: null, run }] });
   }
 
-  /** The same for some fields of an object: called where these are right, whatever the others are. */
+  /** The same for some fields of an object: called where these are right. */
   checkOf<const K extends keyof T & string>(
     needs: readonly K[],
     run: Check<Pick<T, K>>,
@@ -287,7 +293,8 @@ function readChecked<T>(field: Field<T, Presence>, node: Node, reading: Reading)
 /** True where the check had something to say. */
 function runCheck<T>(run: Check<T>, value: T, node: Node, reading: Reading): boolean {
   let failed = false;
-  const shared = reading.path.length === 0 || (reading.path.length === 1 && reading.path[0] === "spec");
+  const shared =
+    reading.path.length === 0 || (reading.path.length === 1 && reading.path[0] === "spec");
   const prefix = shared ? "" : `${reading.name}: `;
   const report: CheckReport = (path, message, advice) => {
     failed = true;
@@ -324,10 +331,7 @@ export interface Parsed<T> {
   readonly notes: readonly Note[];
 }
 
-/** As many problems of one `parse` are kept. */
-const MAX_PARSE_PROBLEMS = 1000;
-
-/** Reads a node by a definition; collects all problems. `at` is the path of the node in its file. */
+/** Reads a node by a definition; collects all problems. `at` is the node's path in its file. */
 export function parse<T>(
   field: Field<T, Presence>,
   node: Node,

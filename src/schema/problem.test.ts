@@ -35,7 +35,9 @@ test("many are sorted by file and line, cut, and counted", () => {
   expect(problems).toHaveLength(MAX_SHOWN_PROBLEMS);
   expect(more).toBe(1900);
   expect(problems.every((one) => one.file === "b")).toBe(true);
-  expect(problems.map((one) => one.line)).toEqual(problems.map((one) => one.line).sort((a, b) => a - b));
+  expect(problems.map((one) => one.line)).toEqual(
+    problems.map((one) => one.line).sort((a, b) => a - b),
+  );
   expect(formatProblems(problems, more)).toEndWith("\nand 1900 more");
   expect(problemsAsJson(problems.slice(0, 1), 3)).toEqual({ problems: [problems[0]!], more: 3 });
 });

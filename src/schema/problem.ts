@@ -32,6 +32,11 @@ export class ProblemList {
     else this.#dropped++;
   }
 
+  /** So many were added that no more are kept: their texts need no care. */
+  get isFull(): boolean {
+    return this.#dropped > 0;
+  }
+
   get count(): number {
     return this.#held.length + this.#dropped;
   }

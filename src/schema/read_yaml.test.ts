@@ -26,7 +26,10 @@ function hasNoFffd(value: unknown): boolean {
 }
 
 test("documents, comments, a byte order mark and Windows line ends", () => {
-  expect(values("\uFEFF# c\r\na: 1\r\n---\r\n---\r\nb: x\r\n...\r\n")).toEqual([{ a: 1 }, { b: "x" }]);
+  expect(values("\uFEFF# c\r\na: 1\r\n---\r\n---\r\nb: x\r\n...\r\n")).toEqual([
+    { a: 1 },
+    { b: "x" },
+  ]);
 });
 
 test("words of other YAML versions are texts, and numbers keep what was written", () => {

@@ -20,8 +20,8 @@ export interface YamlFile {
 }
 
 /**
- * Reads YAML 1.2 (of which JSON is a part), several documents a file. A document with a syntax error
- * is left out and the others are read. Never throws.
+ * Reads YAML 1.2 (of which JSON is a part), several documents a file. A document with a syntax
+ * error is left out and the others are read. Never throws.
  */
 export function readYaml(file: string, written: string): YamlFile {
   const text = written.startsWith("\uFEFF") ? written.slice(1) : written;
@@ -179,7 +179,11 @@ class DocumentReader {
       return this.#fail(offset, `the file holds more than ${MAX_NODES} values`, advice);
     }
     if (depth > MAX_DEPTH) {
-      return this.#fail(offset, `values are nested deeper than ${MAX_DEPTH}`, "flatten the structure");
+      return this.#fail(
+        offset,
+        `values are nested deeper than ${MAX_DEPTH}`,
+        "flatten the structure",
+      );
     }
     if (isAlias(node)) return this.#alias(node.source, offset, depth);
     if (node.anchor !== undefined) this.#anchors.set(node.anchor, node);
@@ -197,7 +201,11 @@ class DocumentReader {
   #alias(name: string, offset: number, depth: number): Node {
     const target = this.#anchors.get(name);
     if (target === undefined) {
-      return this.#fail(offset, `*${shorten(name)} has no anchor before it`, `write &${name} there`);
+      return this.#fail(
+        offset,
+        `*${shorten(name)} has no anchor before it`,
+        `write &${name} there`,
+      );
     }
     if (this.#open.has(target)) {
       return this.#fail(offset, `*${shorten(name)} stands inside of what it means`, "write it out");
@@ -242,7 +250,8 @@ class DocumentReader {
       return null;
     }
     // `key:` without a value: what is missing is missing behind the key.
-    const node = value === null ? { kind: "null" as const, ...keyPlace } : this.#node(value, depth + 1);
+    const node =
+      value === null ? { kind: "null" as const, ...keyPlace } : this.#node(value, depth + 1);
     return { key: text, keyPlace, value: node };
   }
 }
@@ -260,11 +269,14 @@ function scalarNode(value: unknown, source: string | undefined, place: Place): N
 }
 
 /** The library's messages, with what to do about the frequent ones. */
-function syntaxText(error: YAMLError): { readonly message: string; readonly advice: string | null } {
+function syntaxText(error: YAMLError): {
+  readonly message: string;
+  readonly advice: string | null;
+} {
   const advice: Readonly<Record<string, string>> = {
     TAB_AS_INDENT: "indent with spaces",
     MULTILINE_IMPLICIT_KEY: "put the value in quotes, or on one line",
-    BLOCK_AS_IMPLICIT_KEY: "put a text with \": \" in it in quotes",
+    BLOCK_AS_IMPLICIT_KEY: 'put a text with ": " in it in quotes',
     BAD_INDENT: "align it with its neighbours",
     MISSING_CHAR: "close what is open, or put the text in quotes",
     UNEXPECTED_TOKEN: "put a text with special characters in quotes",

@@ -60,12 +60,13 @@ export function writtenText(value: Json): string {
   if (value !== null && typeof value === "object") {
     const entries = Object.entries(value as Record<string, Json>);
     if (entries.length === 0) return "{}";
-    return `{ ${entries.map(([key, item]) => `${writtenText(key)}: ${writtenText(item)}`).join(", ")} }`;
+    const pairs = entries.map(([key, item]) => `${writtenText(key)}: ${writtenText(item)}`);
+    return `{ ${pairs.join(", ")} }`;
   }
   return String(value);
 }
 
-/** Whether a text needs no quotes: nothing that YAML takes for a sign, a number or a word of its own. */
+/** Whether a text needs no quotes: nothing that YAML takes for a sign, a number or its own word. */
 function isBareText(value: string): boolean {
   if (!/^[A-Za-z0-9/][A-Za-z0-9./_%*-]*(?::[A-Za-z0-9./_%*-]+)*$/.test(value)) return false;
   return Number.isNaN(Number(value)) && !/^(?:true|false|null)$/i.test(value);

@@ -114,7 +114,8 @@ export function port(): Field<number> {
 function numeric(options: NumberOptions, whole: boolean): Field<number> {
   const { min = whole ? Number.MIN_SAFE_INTEGER : undefined, max } = options;
   const top = max ?? (whole ? Number.MAX_SAFE_INTEGER : undefined);
-  const expected = options.expected ?? describeRange(options, whole ? "a whole number" : "a number");
+  const expected =
+    options.expected ?? describeRange(options, whole ? "a whole number" : "a number");
   const rule: Rule<number> = {
     kinds: ["number"],
     expected,

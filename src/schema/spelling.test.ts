@@ -53,5 +53,10 @@ test("advice: the word that was meant, else what is known", () => {
   expect(adviceFor("timeuot", WORDS)).toBe('did you mean "timeout"?');
   expect(adviceFor("zebra", ["a", "b"])).toBe("known are a, b");
   expect(adviceFor("zebra", [])).toBe("none are known");
-  expect(adviceFor("zebra", Array.from({ length: 20 }, (_, i) => `n${i}`))).toEndWith("n11, ...");
+  expect(
+    adviceFor(
+      "zebra",
+      Array.from({ length: 20 }, (_, i) => `n${i}`),
+    ),
+  ).toEndWith("n11, ...");
 });

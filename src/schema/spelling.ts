@@ -33,8 +33,9 @@ export function nearest(word: string, known: Iterable<string>): string | null {
   for (const candidate of known) {
     if (candidate.length > MAX_WORD) continue;
     const other = candidate.toLowerCase().replaceAll(/[-_]/g, "");
-    const distance = editDistance(folded, other);
     const allowed = Math.max(1, Math.floor(Math.max(folded.length, other.length) / 3));
+    if (Math.abs(folded.length - other.length) > allowed) continue;
+    const distance = editDistance(folded, other);
     if (distance <= allowed && distance < bestDistance && distance < other.length) {
       best = candidate;
       bestDistance = distance;

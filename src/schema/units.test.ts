@@ -24,9 +24,12 @@ describe("durations", () => {
     ["1.5s", 1500],
     ["0s", 0],
   ])("%s is %d ms", (text, ms) => expect(parseDuration(text)).toBe(ms));
-  test.each(["", "2", "s", "2 s", "2S", "-2s", "1e3s", "2w", ".5s", "2s "])("%p is none", (text) => {
-    expect(parseDuration(text)).toBeNull();
-  });
+  test.each(["", "2", "s", "2 s", "2S", "-2s", "1e3s", "2w", ".5s", "2s "])(
+    "%p is none",
+    (text) => {
+      expect(parseDuration(text)).toBeNull();
+    },
+  );
   test("what is formatted is read back", () => {
     fc.assert(
       fc.property(fc.nat(2 ** 40), (ms) => parseDuration(formatDuration(ms)) === ms),
