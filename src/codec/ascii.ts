@@ -57,8 +57,8 @@ const OPEN_BRACKET = 91;
 const CLOSE_BRACKET = 93;
 
 /**
- * The members of a list in lower case (RFC 9110, 5.6.1), empty ones left out. Only space and tab count
- * as blanks: `trim` would take U+00A0 for one too, which no other reader does.
+ * The members of a list in lower case (RFC 9110, 5.6.1), empty ones left out. Only space and tab
+ * count as blanks: `trim` would take U+00A0 for one too, which no other reader does.
  */
 export function listItems(value: string): string[] {
   const items: string[] = [];

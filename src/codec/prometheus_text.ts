@@ -2,8 +2,8 @@ import { assert } from "../base/assert.ts";
 
 /**
  * The Prometheus text exposition format, version 0.0.4
- * (https://prometheus.io/docs/instrumenting/exposition_formats/): a writer for what we expose, and a
- * strict reader for tests, the console and load reports.
+ * (https://prometheus.io/docs/instrumenting/exposition_formats/): a writer for what we expose, and
+ * a strict reader for tests, the console and load reports.
  */
 
 /** The Content-Type that goes with the text. */
@@ -45,7 +45,7 @@ export class PrometheusText {
   /**
    * One histogram of the family that `family` started.
    * @param boundsSeconds upper bounds, ascending, without +Inf
-   * @param counts observations in each bucket alone (not cumulative); one more than bounds, for +Inf
+   * @param counts observations in each bucket alone (not cumulative), the last one's bound is +Inf
    */
   histogram(
     name: string,
@@ -251,11 +251,12 @@ class ExpositionReader {
     }
     VALUE_AT.lastIndex = at;
     // Behind labels the blank may be missing, as Prometheus reads it.
-    const match = VALUE_AT.exec(line[at - 1] === "}" ? `${line.slice(0, at)} ${line.slice(at)}` : line);
+    const spaced = line[at - 1] === "}" ? `${line.slice(0, at)} ${line.slice(at)}` : line;
+    const match = VALUE_AT.exec(spaced);
     const value = match === null ? null : numberOf(match[1]!);
     if (match === null || value === null) {
-      const found = quote(line.slice(at).trim());
-      this.problem(number, `expected a value and perhaps a time in ms after ${name}, found ${found}`);
+      const found = `found ${quote(line.slice(at).trim())}`;
+      this.problem(number, `expected a value and perhaps a time in ms after ${name}, ${found}`);
       return;
     }
     const timestampMs = match[2] === undefined ? null : Number(match[2]);
@@ -282,7 +283,8 @@ class ExpositionReader {
       at = LABEL_AT.lastIndex;
       if (line[at] === ",") at++;
       else if (line[at] !== "}") {
-        this.problem(number, `expected , or } after the label ${name}, found ${quote(line.slice(at))}`);
+        const found = quote(line.slice(at));
+        this.problem(number, `expected , or } after the label ${name}, found ${found}`);
         return -1;
       }
     }

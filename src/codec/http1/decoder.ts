@@ -1,5 +1,5 @@
 import { COLON, CR, FIELD_VALUE, HEX_VALUE, isBlank, LF, TOKEN_LOWER } from "../ascii.ts";
-import { HeaderBlock } from "../headers.ts";
+import { CONTENT_LENGTH, HeaderBlock, HOST, TRANSFER_ENCODING } from "../headers.ts";
 import { CodecError, type BodyFraming, type CodecErrorCode } from "../message.ts";
 
 /** Bounds of one message's head. */
@@ -33,6 +33,11 @@ const MAX_CHUNK_LINE = 256;
 /** Hexadecimal digits of a chunk's size: 2^52 bytes. */
 const MAX_CHUNK_DIGITS = 13;
 const MAX_TRAILER_BYTES = 8192;
+/**
+ * Never sent as trailers (RFC 9110, 6.5.1): a next hop that merges trailers into the head would read
+ * another message than we did.
+ */
+const NO_TRAILER = (1 << HOST) | (1 << CONTENT_LENGTH) | (1 << TRANSFER_ENCODING);
 /** Empty lines before a start line that are overlooked (RFC 9112, 2.2). */
 const MAX_EMPTY_LINES = 4;
 
@@ -478,6 +483,9 @@ export abstract class Decoder {
     if (end <= 0) return end < 0 ? -1 : stop;
     this.#partial = EMPTY;
     this.#partialLength = 0;
+    if ((this.#trailers!.present & NO_TRAILER) !== 0) {
+      return this.fail("bad-trailer", "Host, Content-Length or Transfer-Encoding as a trailer");
+    }
     if (this.#trailers!.count > 0) this.#sink.onTrailers(this.#trailers!);
     this.#endMessage();
     return from + end - before;

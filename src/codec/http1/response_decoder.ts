@@ -111,6 +111,8 @@ export class ResponseDecoder extends Decoder {
     const chunked = headers.has(TRANSFER_ENCODING);
     const length = headers.has(CONTENT_LENGTH);
     head.contentLength = 0;
+    // A 2xx to CONNECT starts the tunnel, whatever its fields say.
+    if (this.#toConnect && head.status >= 200 && head.status < 300) return "none";
     if (length) {
       head.contentLength = contentLengthOf(headers);
       if (head.contentLength < 0) {
@@ -118,19 +120,17 @@ export class ResponseDecoder extends Decoder {
         return null;
       }
     }
-    // A 2xx to CONNECT starts the tunnel, whatever its fields say.
-    if (this.#toConnect && head.status >= 200 && head.status < 300) return "none";
+    if (chunked && length) {
+      // Also where no body follows: who answers HEAD like this answers GET like this.
+      this.fail("conflicting-framing", "both Content-Length and Transfer-Encoding");
+      return null;
+    }
     if (this.#withoutBody || head.status < 200 || head.status === 204 || head.status === 304) {
       return "none";
     }
     if (chunked) {
-      if (length || head.minorVersion === 0) {
-        this.fail(
-          "conflicting-framing",
-          length
-            ? "both Content-Length and Transfer-Encoding"
-            : "Transfer-Encoding in an HTTP/1.0 response",
-        );
+      if (head.minorVersion === 0) {
+        this.fail("conflicting-framing", "Transfer-Encoding in an HTTP/1.0 response");
         return null;
       }
       if (isChunkedAlone(headers)) return "chunked";
