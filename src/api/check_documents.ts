@@ -5,6 +5,7 @@ import type { AppSpec } from "./app.ts";
 import type { Mention, View } from "./document.ts";
 import type { MeshSpec } from "./mesh.ts";
 import { parseAppReference } from "./names.ts";
+import { templateNames } from "./template.ts";
 
 type AppView = View<AppSpec>;
 type MeshView = View<MeshSpec>;
@@ -156,8 +157,15 @@ function localPorts(app: AppView): readonly { port: number; path: string }[] {
   if (run === undefined || sidecar === undefined) return [];
   const own = run.port === undefined ? [] : [{ port: run.port, path: "run.port" }];
   const called = port === undefined ? [] : [{ port, path: "port" }];
-  // Without a sidecar nobody listens on `port` but the process itself.
-  return sidecar.enabled || own.length === 0 ? [...called, ...own] : own;
+  if (sidecar.enabled) return [...called, ...own];
+  // Without a sidecar only the process listens: on `port` if it is told, else where it always does.
+  return own.length === 0 || asksForPort(app.spec) ? called : own;
+}
+
+/** Whether the process is told its port. */
+function asksForPort({ run, env }: Partial<AppSpec>): boolean {
+  const texts = [...Object.values(env ?? {}), ...(run?.command ?? [])];
+  return texts.some((text) => templateNames(text).includes("run.port"));
 }
 
 function checkCalls(app: AppView, names: AppNames, problems: ProblemList): void {

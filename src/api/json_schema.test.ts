@@ -194,6 +194,13 @@ describe("the JSON Schema and the loader agree", () => {
   });
 });
 
+test("a schema without components is one too, and refuses every pipeline", () => {
+  const without = new Ajv2020({ strict: false }).compile(jsonSchema() as object);
+  const spec = { sources: { a: { stdin: {} } }, sinks: { b: { stdout: {} } } };
+  expect(without({ ...HEAD, spec: { image: "api:1" } })).toBe(true);
+  expect(without({ ...HEAD, kind: "Pipeline", spec })).toBe(false);
+});
+
 test("editors find words about each field, its default and an example", () => {
   const schema = JSON.parse(JSON.stringify(jsonSchema()));
   const timeout = schema.allOf[0].then.properties.spec.properties.calls.patternProperties;

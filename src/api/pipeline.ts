@@ -63,7 +63,7 @@ export function component<S extends Shape>(
       type: "object",
       properties: Object.fromEntries(Object.keys(all).map((key) => [key, fieldSchema(all[key]!)])),
       additionalProperties: false,
-      oneOf: names.map((name) => ({ required: [name] })),
+      ...(names.length === 0 ? {} : { oneOf: names.map((name) => ({ required: [name] })) }),
     }),
     read: (node, reading) => {
       if (node.kind !== "map") return wrongType(node, reading, expected);
