@@ -18,8 +18,8 @@ const MAX_BYTES = MAX_FILE_LENGTH * 3 + 4;
 /**
  * Reads arguments FILE, DIR or `-` (standard input). A folder gives its .yaml, .yml and .json files
  * by name, then those of its folders; hidden ones and node_modules are left out, and so are JSON
- * files without an apiVersion (package.json). A file that is named twice is read once. A file that is too
- * large is cut behind the limit that `loadDocuments` then reports.
+ * files without an apiVersion (package.json). A file that is named twice is read once. A file that
+ * is too large is cut behind the limit that `loadDocuments` then reports.
  *
  * @throws Failure `usage`, `input-not-found` or `permission`.
  */
