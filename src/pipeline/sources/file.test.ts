@@ -156,6 +156,24 @@ describe("rotation", () => {
     expect(messages(world)).toEqual(["1", "2", "3"]);
   });
 
+  test("rotated while nobody looked, and no new file came: its rest is read", async () => {
+    for (const include of [LOG, "/logs/*.log", "/**/app.log"]) {
+      const world = worldWithLogs(1);
+      append(world, LOG, "1\n");
+      const policy = follow({ include: [include] });
+      const first = startPipeline(world, policy);
+      await world.clock.advance(2000);
+      await stopPipeline(world, first);
+      append(world, LOG, "2\n");
+      world.files.rename(LOG, `${LOG}.1`);
+      startPipeline(world, policy);
+      await world.clock.advance(2000);
+      append(world, LOG, "3\n");
+      await world.clock.advance(2000);
+      expect(messages(world)).toEqual(["1", "2", "3"]);
+    }
+  });
+
   test("truncated: read from its beginning, also when it has grown past the old end", async () => {
     const world = worldWithLogs(1);
     const header = `${"#".repeat(2000)}\n`;

@@ -84,6 +84,8 @@ class FileSource implements Source {
   #watchers = new Map<string, FileWatcher | null>();
   #refreshedAtMs = -Infinity;
   #said = new Set<string>();
+  /** The first look, which alone has to find what was rotated while nobody looked. */
+  #refreshed = false;
   #stopped = false;
   #checkpointFails = false;
 
@@ -196,12 +198,29 @@ class FileSource implements Source {
     this.#refreshTimer?.cancel();
     this.#refreshTimer = null;
     this.#refreshedAtMs = this.#context.world.clock.now();
-    const paths: string[] = [];
-    for (const glob of this.#globs) paths.push(...this.#expand(glob));
+    const paths = new Set<string>();
+    for (const glob of this.#globs) for (const path of this.#expand(glob)) paths.add(path);
+    // Rotated away, and nothing has come in its place.
+    if (!this.#refreshed) for (const path of this.#rememberedPaths()) paths.add(path);
+    this.#refreshed = true;
     const opened = this.#files.refresh(paths);
     // Before a line is read: a file that is rotated before the first checkpoint is found again.
     if (opened) this.#save();
     this.#watch();
+  }
+
+  /** As far as they are still meant, and not links: a rotated file is beside its name. */
+  #rememberedPaths(): string[] {
+    const { files } = this.#context.world;
+    return [...this.#files.rememberedPaths].filter((path) => {
+      if (!this.#globs.some((glob) => glob.matches(path))) return false;
+      try {
+        return files.stat(path) === null;
+      } catch (error) {
+        if (error instanceof FileError) return false;
+        throw error;
+      }
+    });
   }
 
   #expand(glob: Glob): string[] {

@@ -59,6 +59,11 @@ export class FollowedFiles {
     return { sinceMs: this.#sinceMs, entries: [...known.values(), ...open] };
   }
 
+  /** Paths of files that were read before and are not open: their rest may lie beside them. */
+  get rememberedPaths(): ReadonlySet<string> {
+    return new Set([...this.#known.values()].map((entry) => entry.path));
+  }
+
   get openCount(): number {
     return this.#open.size;
   }
@@ -78,7 +83,7 @@ export class FollowedFiles {
   }
 
   /** Looks at the paths: new files, rotated ones, those that are over. True where one was opened. */
-  refresh(paths: readonly string[]): boolean {
+  refresh(paths: Iterable<string>): boolean {
     const before = this.#open.size;
     const opened = new Set(this.#open.keys());
     for (const path of paths) {
@@ -86,6 +91,7 @@ export class FollowedFiles {
     }
     for (const chain of this.#chains.values()) {
       if (chain.current !== null) this.#followPath(chain);
+      else this.#tryCurrent(chain);
       this.#release(chain);
       if (chain.files.length === 0) this.#chains.delete(chain.path);
     }
@@ -130,10 +136,10 @@ export class FollowedFiles {
 
   #begin(path: string): void {
     const stat = this.#stat(path);
-    if (stat === null || this.#open.has(keyOf(stat))) return;
+    if (stat !== null && this.#open.has(keyOf(stat))) return;
     const chain: Chain = { path, files: [], current: null };
-    this.#resumeRotated(chain, keyOf(stat));
-    this.#openCurrent(chain, stat);
+    this.#resumeRotated(chain, stat === null ? "" : keyOf(stat));
+    if (stat !== null) this.#openCurrent(chain, stat);
     if (chain.files.length > 0) this.#chains.set(path, chain);
   }
 
@@ -215,8 +221,13 @@ export class FollowedFiles {
     if (!this.#hasRoom(chain.path)) return;
     chain.current = null;
     this.#addUnseen(chain, current.modifiedMs);
-    const now = this.#stat(chain.path);
-    if (now !== null) this.#openCurrent(chain, now);
+    this.#tryCurrent(chain);
+  }
+
+  /** Where it cannot be opened now, the next look tries again. */
+  #tryCurrent(chain: Chain): void {
+    const stat = this.#stat(chain.path);
+    if (stat !== null) this.#openCurrent(chain, stat);
   }
 
   /** False where the chain has others to read first. */

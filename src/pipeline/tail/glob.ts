@@ -14,16 +14,27 @@ export class Glob {
   /** The folder above the first pattern: what the user declared. Links may not lead out of it. */
   readonly folder: string;
   readonly #segments: readonly (string | RegExp)[];
+  readonly #whole: RegExp;
 
   constructor(readonly pattern: string) {
     const parts = pattern.split("/").filter((part) => part !== "");
     let fixed = parts.findIndex((part) => /[*?]/.test(part));
     if (fixed < 0) fixed = parts.length - 1;
     this.folder = `/${parts.slice(0, fixed).join("/")}`;
+    const whole = parts.map((part, i) => {
+      if (part !== "**") return `/${segmentSource(part)}`;
+      return i === parts.length - 1 ? "/.+" : "(?:/[^/]+)*";
+    });
+    this.#whole = new RegExp(`^${whole.join("")}$`);
     this.#segments = parts.slice(fixed).map((part) => {
       if (part === "**" || !/[*?]/.test(part)) return part;
       return segmentPattern(part);
     });
+  }
+
+  /** Whether a path is one of those that are meant, be it there or not. */
+  matches(path: string): boolean {
+    return this.#whole.test(path);
   }
 
   /** Paths that match now. A folder that is not there, or may not be read, holds none. */
@@ -72,9 +83,13 @@ export class Glob {
 }
 
 function segmentPattern(segment: string): RegExp {
+  return new RegExp(`^${segmentSource(segment)}$`);
+}
+
+function segmentSource(segment: string): string {
   const body = segment.replace(/[.+^${}()|[\]\\]/g, "\\$&").replace(/\*+/g, "[^/]*");
   const dot = segment.startsWith(".") ? "" : "(?!\\.)";
-  return new RegExp(`^${dot}${body.replaceAll("?", "[^/]")}$`);
+  return `${dot}${body.replaceAll("?", "[^/]")}`;
 }
 
 /** Never through a link: `**` would leave the declared folder, or turn in circles. */

@@ -13,11 +13,28 @@ export interface Sibling {
   readonly stat: FileStat;
 }
 
+/** Looks in a row at a folder that changes under them. */
+const MAX_LOOKS = 10;
+
 /**
  * Regular files beside `path`. Links are left out: a rotated file is where its log is, and a link
- * would lead elsewhere.
+ * would lead elsewhere. A rotation that is under way moves names while they are read, and a file
+ * could be missed: so two looks in a row have to see the same.
  */
 export function siblingsOf(files: Files, path: string): readonly Sibling[] {
+  let found = lookBeside(files, path);
+  for (let look = 1; look < MAX_LOOKS; look++) {
+    const again = lookBeside(files, path);
+    const same =
+      again.length === found.length &&
+      again.every((one, i) => one.path === found[i]!.path && keyOf(one.stat) === keyOf(found[i]!.stat));
+    if (same) return again;
+    found = again;
+  }
+  return found;
+}
+
+function lookBeside(files: Files, path: string): readonly Sibling[] {
   const folder = dirname(path);
   const found: Sibling[] = [];
   let names: readonly string[];
