@@ -23,6 +23,8 @@ const child = Bun.spawn(
     "--bytecode",
     "--format=esm",
     "--sourcemap=none",
+    // What a command does not use stays out of its memory: 40 MB instead of 44 for an idle proxy.
+    "--splitting",
     // A program that runs beside any app must not read that app's .env and bunfig.toml.
     "--no-compile-autoload-dotenv",
     "--no-compile-autoload-bunfig",
