@@ -29,6 +29,9 @@ export interface Checked {
   readonly entries: readonly Entry[];
 }
 
+/** A file's time may lag behind the clock: by a tick of the kernel, or 2 s on the coarsest disks. */
+const COARSE_MS = 2000;
+
 /** The newest are kept. */
 export const MAX_ENTRIES = 10_000;
 
@@ -43,7 +46,7 @@ export class Checkpoint {
 
   /** A file that cannot be understood is reported and moved aside: rather duplicates than loss. */
   read(nowMs: number, report: Report): Checked {
-    const first = { sinceMs: nowMs, entries: [] };
+    const first = { sinceMs: nowMs - COARSE_MS, entries: [] };
     let text: string;
     try {
       text = this.files.readText(this.path);
