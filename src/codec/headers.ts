@@ -1,9 +1,9 @@
-import { copyBytes, FIELD_VALUE, latin1, listItems, TOKEN_LOWER } from "./ascii.ts";
+import { FIELD_VALUE, latin1, listItems, TOKEN_LOWER } from "./ascii.ts";
 import type { ByteWriter } from "./byte_writer.ts";
 
 /**
- * Names that the data plane itself looks at. A block remembers where each stands, so that asking for
- * one costs no search. At most 31: their presence is a bit in an integer.
+ * Names that the data plane itself looks at. A block remembers where each stands, so that asking
+ * for one costs no search. At most 31: their presence is a bit in an integer.
  */
 export const KNOWN_NAMES = [
   "",
@@ -58,8 +58,8 @@ export const HOP_BY_HOP =
   (1 << PROXY_CONNECTION);
 
 /**
- * A Connection header may not name these away: framing and routing hang on the first two, the others
- * never reach the next hop anyway, and the encoder still looks at them.
+ * A Connection header may not name these away: framing and routing hang on the first two, the
+ * others never reach the next hop anyway, and the encoder still looks at them.
  */
 const NEVER_NOMINATED = (1 << HOST) | (1 << CONTENT_LENGTH) | HOP_BY_HOP;
 
@@ -107,8 +107,9 @@ const REMOVED = 128;
 const FIRST_CAPACITY = 16;
 
 /**
- * Header fields as they arrived: one byte array and where each name and value lies in it. Nothing is
- * decoded until someone asks. Edits are kept beside: removed lines are marked, new ones appended.
+ * Header fields as they arrived: one byte array and where each name and value lies in it. Nothing
+ * is decoded until someone asks. Edits are kept beside: removed lines are marked, new ones are
+ * appended.
  * Made for one message after the other; `reset` keeps the arrays.
  */
 export class HeaderBlock {
@@ -323,12 +324,12 @@ export class HeaderBlock {
       if (id === REMOVED || (id !== 0 && (without & (1 << id)) !== 0)) continue;
       const start = places[index * FIELDS]!;
       if (start !== runEnd) {
-        if (runStart >= 0) out.length = copyBytes(out.bytes, out.length, this.bytes, runStart, runEnd);
+        if (runStart >= 0) out.copy(this.bytes, runStart, runEnd);
         runStart = start;
       }
       runEnd = places[index * FIELDS + 4]!;
     }
-    if (runStart >= 0) out.length = copyBytes(out.bytes, out.length, this.bytes, runStart, runEnd);
+    if (runStart >= 0) out.copy(this.bytes, runStart, runEnd);
     const withoutAdded = without & ~(1 << HOST);
     for (let index = 0; index < this.#addedNames.length; index++) {
       const name = this.#addedNames[index]!;

@@ -34,8 +34,8 @@ const MAX_CHUNK_LINE = 256;
 const MAX_CHUNK_DIGITS = 13;
 const MAX_TRAILER_BYTES = 8192;
 /**
- * Never sent as trailers (RFC 9110, 6.5.1): a next hop that merges trailers into the head would read
- * another message than we did.
+ * Never sent as trailers (RFC 9110, 6.5.1): a next hop that merges trailers into the head would
+ * read another message than we did.
  */
 const NO_TRAILER = (1 << HOST) | (1 << CONTENT_LENGTH) | (1 << TRANSFER_ENCODING);
 /** Empty lines before a start line that are overlooked (RFC 9112, 2.2). */
@@ -44,9 +44,9 @@ const MAX_EMPTY_LINES = 4;
 const EMPTY = new Uint8Array(0);
 
 /**
- * HTTP/1.x bytes in, calls out (RFC 9112). Incremental: a message may come in any pieces. A head that
- * lies in one piece is read where it lies, in one pass. Strict: what two implementations might read
- * differently is refused.
+ * HTTP/1.x bytes in, calls out (RFC 9112). Incremental: a message may come in any pieces. A head
+ * that lies in one piece is read where it lies, in one pass. Strict: what two implementations might
+ * read differently is refused.
  */
 export abstract class Decoder {
   /** Stop after the message in hand; what follows waits for `resume`. */
@@ -425,7 +425,7 @@ export abstract class Decoder {
         return this.fail("bad-chunk", `a chunk's size line is longer than ${MAX_CHUNK_LINE} bytes`);
       }
       if (this.#sawReturn) {
-        if (byte !== LF) return this.fail("bad-chunk", "a chunk's size line ends without a line feed");
+        if (byte !== LF) return this.fail("bad-chunk", "a size line ends without a line feed");
         this.#state = this.#remaining === 0 ? TRAILERS : CHUNK_DATA;
         return at + 1;
       }

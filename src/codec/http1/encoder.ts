@@ -117,7 +117,8 @@ export function writeLocalResponse(
     out.text("\r\n");
   }
   // A 304 would have to tell the length of the 200 that it stands for (RFC 9110, 8.6).
-  if (status >= 200 && status !== 204 && status !== 304) {
+  const hasBody = status >= 200 && status !== 204 && status !== 304;
+  if (hasBody) {
     out.text("content-length: ");
     out.decimal(body.length);
     out.text("\r\n");
@@ -125,7 +126,7 @@ export function writeLocalResponse(
   if (!options.keepAlive) out.text("connection: close\r\n");
   else if (options.minorVersion === 0) out.text("connection: keep-alive\r\n");
   out.text("\r\n");
-  if (!options.withoutBody && status >= 200 && status !== 204 && status !== 304) out.copy(body, 0, body.length);
+  if (!options.withoutBody && hasBody) out.copy(body, 0, body.length);
 }
 
 /** An upper bound of what `writeLocalResponse` produces. */

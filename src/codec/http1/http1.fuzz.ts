@@ -72,7 +72,7 @@ export function fuzzOnce(seed: number): void {
         throw new Error(`in pieces of ${sizes}:\n${found}\nwhole:\n${whole}`);
       }
     }
-    // llhttp reads a tunnel's fields (RFC 9112, 6.3 says to ignore them), and leaves the tunnel to us.
+    // llhttp reads the fields that start a tunnel; RFC 9112, 6.3 says to ignore them.
     const isTunnel = fixture.raw || fixture.methods.includes("CONNECT");
     if (!isTunnel) agreesWithLlhttp(fixture, input);
     if (fixture.side === "request") isTheSameForTheNextHop(fixture, input);

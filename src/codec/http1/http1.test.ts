@@ -127,7 +127,8 @@ describe("hold and resume", () => {
       onRequestHead: () => (decoder.hold = true),
       onBody: (bytes, start, end) => (body += String.fromCharCode(...bytes.subarray(start, end))),
     });
-    decoder.feed(bytesOf("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nhi"));
+    const fields = "Host: a\r\nUpgrade: x\r\nConnection: upgrade\r\n";
+    decoder.feed(bytesOf(`GET / HTTP/1.1\r\n${fields}\r\nhi`));
     expect(body).toBe("");
     decoder.becomeRaw();
     expect(decoder.resume()).toBe(null);

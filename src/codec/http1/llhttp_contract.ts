@@ -16,9 +16,9 @@ export interface WireMessage {
 export interface LlhttpResult {
   readonly messages: readonly WireMessage[];
   /**
-   * Why llhttp reads no further where we do, a difference that is known and harmless: it stops behind
-   * `Connection: close` and at an upgrade, knows a fixed list of methods, and parses chunk extensions
-   * that we only bound and drop.
+   * Why llhttp reads no further where we do, a difference that is known and harmless: it stops
+   * behind `Connection: close` and at an upgrade, knows a fixed list of methods, and parses chunk
+   * extensions that we only bound and drop.
    */
   readonly stopped: string | null;
   readonly error: string | null;

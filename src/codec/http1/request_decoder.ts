@@ -213,7 +213,7 @@ export class RequestDecoder extends Decoder {
     head.contentLength = 0;
     if (!chunked && !length) return "none";
     if (head.method === "CONNECT") {
-      // No content is defined for it (RFC 9110, 9.3.6): some would read these bytes as the tunnel's.
+      // It has no content (RFC 9110, 9.3.6): some would read these bytes as the tunnel's.
       this.fail("conflicting-framing", "a CONNECT request with a body");
       return "until-close";
     }
