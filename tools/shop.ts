@@ -14,9 +14,8 @@ export type Stage = (typeof STAGES)[number];
 /** What `up` calls it: one name for all stages, so that the next replaces the last. */
 export const SET_NAME = "shop";
 export const FRONTEND_URL = "http://127.0.0.1:8080";
+/** Its switch and its count are there too: /admin/mode, /admin/count. */
 export const API_URL = "http://127.0.0.1:9000";
-/** The API itself, behind its sidecar: for its switch and its count. */
-export const API_PROCESS_URL = "http://127.0.0.1:19000";
 export const SEARCH_URL = "http://127.0.0.1:9200";
 
 export const ROOT = join(import.meta.dir, "..");
