@@ -133,9 +133,13 @@ export class Cluster {
     this.#dial(stream, endpoint);
   }
 
-  /** Sends the stream's request once more on a new connection: the idle one was closed under us. */
-  reconnect(stream: Stream, endpoint: Endpoint): void {
-    this.#dial(stream, endpoint);
+  /**
+   * Sends the stream's request once more on a new connection: the idle one was closed under us. The
+   * new one takes its place, so that nobody who waits gets there first.
+   */
+  reconnect(stream: Stream, stale: Http1Upstream): void {
+    if (this.#connections.delete(stale)) this.counters.connectionsActive--;
+    this.#dial(stream, stale.endpoint);
   }
 
   #wait(stream: Stream): void {

@@ -335,18 +335,20 @@ export class Http1Upstream implements DialHandler, ResponseSink {
   /** What is in hand fails; the connection goes. */
   #fail(code: FailureCode): void {
     const stream = this.#stream;
-    const { endpoint } = this;
     // An idle connection may have been closed while the request was on its way (RFC 9112, 9.3.1).
     const isStale = code === "reset" && !this.#heard && this.#served > 1;
     this.#stream = null;
     this.#discarding = false;
     this.#responseDone = true;
-    this.terminate();
-    if (stream === null) return;
+    if (stream === null) return this.terminate();
     stream.connection = null;
-    if (isStale && stream.bodyIsWhole && isIdempotent(stream.head.method) && !endpoint.removed) {
-      this.#cluster.reconnect(stream, endpoint);
-    } else tryFailed(stream, code);
+    const mayResend = isStale && stream.bodyIsWhole && isIdempotent(stream.head.method);
+    if (mayResend && !this.endpoint.removed) {
+      this.#cluster.reconnect(stream, this);
+      return this.terminate();
+    }
+    this.terminate();
+    tryFailed(stream, code);
   }
 
   // -------------------------------------------------------------- closing
