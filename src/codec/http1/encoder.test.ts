@@ -361,6 +361,17 @@ describe("round trip", () => {
     );
   });
 
+  test("the sizes are upper bounds also where every part is long", () => {
+    const long = "x".repeat(3000);
+    const lead = `Upgrade: ${long}\r\nConnection: upgrade\r\n${long}: 1\r\n\r\n`;
+    for (const [target, host] of [[`/${long}`, "a"], ["/", long], [`http://${long}/`, "a"]]) {
+      const request = `${"M".repeat(24)} ${target} HTTP/1.1\r\nHost: ${host}\r\n${lead}`;
+      const text = forwarded(request, (head) => head.headers.append("y", long));
+      expect(text.length).toBeGreaterThan(4 * 3000);
+    }
+    expect(answered(`HTTP/1.1 101 \r\nUpgrade: ${long}\r\na: ${long}\r\n\r\n`)).toContain(long);
+  });
+
   test("whatever is edited, the sizes are upper bounds", () => {
     const edit = fc.oneof(
       fc.tuple(fc.constant("remove" as const), fc.constantFrom("x", "y", "host", "upgrade", "te")),
