@@ -1,6 +1,7 @@
 import type { FallbackPolicy, FallbackTrigger, RetryPolicy, RoutePolicy } from "../../api/snapshot.ts";
 import type { Random } from "../../base/world.ts";
 import { Failure } from "../../base/failure.ts";
+import { isFieldName, isFieldValue } from "../../codec/headers.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { compileChain, type FilterChain, type FilterTools } from "../filters/filter.ts";
 import { findFilter } from "../filters/mod.ts";
@@ -37,7 +38,7 @@ export class Route {
     this.policy = policy;
     this.counters = counters;
     this.retry = policy.retry;
-    this.fallback = policy.fallback === null ? null : canned(policy.fallback);
+    this.fallback = policy.fallback === null ? null : canned(policy.fallback, policy.name);
     this.#clusters = policy.backends.map(({ cluster }) => {
       const found = clusters.get(cluster);
       if (found !== undefined) return found;
@@ -70,7 +71,13 @@ export class Route {
   }
 }
 
-function canned(policy: FallbackPolicy): CannedAnswer {
+function canned(policy: FallbackPolicy, route: string): CannedAnswer {
+  for (const [name, value] of Object.entries(policy.headers)) {
+    // A line feed in a value would be a header, or an answer, of its own.
+    if (isFieldName(name) && isFieldValue(value)) continue;
+    const header = `${JSON.stringify(name)}: ${JSON.stringify(value)}`;
+    throw new Failure("refused", `route ${route}: the fallback's header ${header} cannot be sent`);
+  }
   return {
     on: new Set(policy.on),
     status: policy.status,
