@@ -13,7 +13,8 @@ describe("requests", () => {
     const item = fc.record({ index: fc.string(), id: fc.string(), document: fc.json() });
     fc.assert(
       fc.property(fc.array(item), (items) => {
-        const lines = items.map((one) => ({ ...one, document: JSON.stringify(JSON.parse(one.document)) }));
+        const oneLine = (json: string): string => JSON.stringify(JSON.parse(json));
+        const lines = items.map((one) => ({ ...one, document: oneLine(one.document) }));
         const body = lines.map((one) => encodeBulkItem(one, one.document)).join("");
         expect(parseBulkRequest(body)).toEqual(lines.map((one) => ({ action: "create", ...one })));
       }),
@@ -34,11 +35,11 @@ describe("answers", () => {
       errors: true,
       items: [
         { create: { status: 201 } },
-        { create: { status: 429, error: { type: "es_rejected_execution_exception", reason: "full" } } },
+        { create: { status: 429, error: { type: "rejected_execution", reason: "full" } } },
         {
           create: {
             status: 400,
-            error: { type: "mapper_parsing_exception", reason: "no", caused_by: { reason: "not a date" } },
+            error: { type: "mapper_parsing", reason: "no", caused_by: { reason: "not a date" } },
           },
         },
         { index: { status: 503 } },
@@ -46,8 +47,8 @@ describe("answers", () => {
     });
     expect(parseBulkResponse(body, 4)).toEqual([
       { status: 201, reason: null },
-      { status: 429, reason: "es_rejected_execution_exception: full" },
-      { status: 400, reason: "mapper_parsing_exception: no: not a date" },
+      { status: 429, reason: "rejected_execution: full" },
+      { status: 400, reason: "mapper_parsing: no: not a date" },
       { status: 503, reason: "status 503" },
     ]);
   });

@@ -13,7 +13,8 @@ export interface BulkAction {
 /** The two lines of one document. `document` is JSON on one line. */
 export function encodeBulkItem(action: BulkAction, document: string): string {
   const { index, id } = action;
-  return `{"create":{"_index":${JSON.stringify(index)},"_id":${JSON.stringify(id)}}}\n${document}\n`;
+  const target = `"_index":${JSON.stringify(index)},"_id":${JSON.stringify(id)}`;
+  return `{"create":{${target}}}\n${document}\n`;
 }
 
 /** What became of one document. */
@@ -24,8 +25,8 @@ export interface BulkItem {
 }
 
 /**
- * Reads the answer to a request of `count` documents. A text says why it is none: what was found and
- * what was expected.
+ * Reads the answer to a request of `count` documents. A text says why it is none: what was found
+ * and what was expected.
  */
 export function parseBulkResponse(body: string, count: number): readonly BulkItem[] | string {
   let parsed: unknown;
@@ -46,7 +47,8 @@ export function parseBulkResponse(body: string, count: number): readonly BulkIte
     if (typeof status !== "number" || !Number.isInteger(status)) {
       return `item ${index} of the answer has no status: ${excerpt(JSON.stringify(item))}`;
     }
-    found.push({ status, reason: status < 300 ? null : reasonOf(result as Record<string, unknown>) });
+    const reason = status < 300 ? null : reasonOf(result as Record<string, unknown>);
+    found.push({ status, reason });
   }
   return found;
 }

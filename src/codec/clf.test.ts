@@ -47,7 +47,9 @@ describe("lines", () => {
       BASE.replace("2326", "2326x"),
       BASE.replace(' HTTP/1.0"', ' HTTP/1.0\\"'),
     ];
-    for (const line of wrong) expect({ line, found: parseClf(line, "clf") }).toEqual({ line, found: null });
+    for (const line of wrong) {
+      expect({ line, found: parseClf(line, "clf") }).toEqual({ line, found: null });
+    }
     expect(parseClf(BASE, "combined")).toBeNull();
     expect(parseClf(`${BASE} "-" "unclosed`, "combined")).toBeNull();
   });
@@ -97,9 +99,10 @@ describe("times", () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 5e9 }), (seconds) => {
         const date = new Date(seconds * 1000);
-        const day = `${two(date.getUTCDate())}/${months[date.getUTCMonth()]}/${date.getUTCFullYear()}`;
-        const hour = [date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()].map(two).join(":");
-        expect(parseClfTime(`${day}:${hour} +0000`)).toBe(seconds * 1000);
+        const month = months[date.getUTCMonth()];
+        const day = `${two(date.getUTCDate())}/${month}/${date.getUTCFullYear()}`;
+        const parts = [date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()];
+        expect(parseClfTime(`${day}:${parts.map(two).join(":")} +0000`)).toBe(seconds * 1000);
       }),
     );
   });

@@ -16,12 +16,13 @@ test("S2-17 times as logs write them, in one form", () => {
     [1795252518250, "2026-11-21T09:15:18.250Z"],
     ["1795252518.25", "2026-11-21T09:15:18.250Z"],
   ];
-  for (const [value, expected] of cases) expect({ value, iso: isoTime(value) }).toEqual({ value, iso: expected });
+  for (const [value, iso] of cases) expect({ value, iso: isoTime(value) }).toEqual({ value, iso });
 });
 
 test("what is no time is null", () => {
   const wrong = ["", "soon", "2026-13-01 00:00:00", "2026-02-29 00:00:00", "2026-11-21 24:00:00"];
-  for (const value of [...wrong, "2026-11/21 09:15:18", 12, NaN, null, true, {}, "x".repeat(1000)]) {
+  const odd = ["2026-11/21 09:15:18", 12, NaN, null, true, {}, "x".repeat(1000)];
+  for (const value of [...wrong, ...odd]) {
     expect({ value, iso: isoTime(value) }).toEqual({ value, iso: null });
   }
 });

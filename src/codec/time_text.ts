@@ -24,7 +24,9 @@ export function isoTime(value: unknown): string | null {
   if (hour! > "23" || minute! > "59" || second! > "60") return null;
   const digits = fraction.length >= 3 ? fraction : fraction.padEnd(3, "0");
   const utc = zone === undefined || zone === "Z" || zone === "+00:00" || zone === "+0000";
-  if (utc && second !== "60") return `${year}-${month}-${day}T${hour}:${minute}:${second}.${digits}Z`;
+  if (utc && second !== "60") {
+    return `${year}-${month}-${day}T${hour}:${minute}:${second}.${digits}Z`;
+  }
   const parts = [year, month, day, hour, minute, second].map(Number);
   const [y, mo, d, h, mi, s] = parts as [number, number, number, number, number, number];
   const ms = Date.UTC(y, mo - 1, d, h, mi, s) - zoneMinutes(zone) * 60_000;

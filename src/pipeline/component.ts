@@ -4,7 +4,7 @@ import type { Field, Json } from "../schema/field.ts";
 import type { EventBatch } from "./event_batch.ts";
 import type { SinkQueue } from "./sink_queue.ts";
 
-/** What every source, transform and sink says of itself; one file each, named in its folder's list. */
+/** What every source, transform and sink says of itself; one file each, in its folder's list. */
 interface Component<C> {
   /** As it is written in a Pipeline file. */
   readonly name: string;
@@ -120,8 +120,8 @@ export interface SinkExample {
 }
 
 /**
- * Sends a request and waits for the whole answer. Rejects where there is none. The body of the answer
- * is bounded by who implements it.
+ * Sends a request and waits for the whole answer. Rejects where there is none. The body of the
+ * answer is bounded by who implements it.
  */
 export type HttpPost = (
   url: string,

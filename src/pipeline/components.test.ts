@@ -18,11 +18,10 @@ import { messages } from "./testdata/harness.ts";
 const NO_BINDING = { sources: {}, sinks: {} };
 const STDOUT: ComponentPolicy = { component: "stdout", config: {} };
 
-function run(world: SimulatedWorld, source: ComponentPolicy, steps: ComponentPolicy[]): PipelineRunner {
+function run(world: SimulatedWorld, source: ComponentPolicy, steps: ComponentPolicy[]): void {
   const policy = { sources: { in: source }, steps, sinks: { out: STDOUT } };
   const runner = new PipelineRunner(world, "example", policy, NO_BINDING, "/state");
   runner.start();
-  return runner;
 }
 
 describe("every component", () => {
@@ -115,7 +114,8 @@ async function send(
   const sink = definition.create(read.value, context);
   const chunk = Buffer.from(`${lines.join("\n")}\n`);
   const batch = new EventBatch("in", "example", "", chunk, 0, world.clock.wallMs(), () => {});
-  addLines(batch, 0, chunk.length, { maxLineBytes: 1000, longLines: "split" }, { empty: 0, long: 0 });
+  const bounds = { maxLineBytes: 1000, longLines: "split" } as const;
+  addLines(batch, 0, chunk.length, bounds, { empty: 0, long: 0 });
   expect(batch.events.every((event) => event instanceof Event)).toBe(true);
   queue.push(batch.events);
   sink.wake();

@@ -1,6 +1,13 @@
 import { expect, test } from "bun:test";
 import { FakeElasticsearch } from "./testdata/fake_elasticsearch.ts";
-import { append, expectBalanced, mortal, policyOf, startPipeline, worldWithLogs } from "./testdata/harness.ts";
+import {
+  append,
+  expectBalanced,
+  mortal,
+  policyOf,
+  startPipeline,
+  worldWithLogs,
+} from "./testdata/harness.ts";
 
 const LOG = "/logs/app.log";
 const LETTERS = "/state/pipelines/test/dead-letters.jsonl";
@@ -11,9 +18,8 @@ function refusing(world: ReturnType<typeof worldWithLogs>): FakeElasticsearch {
   return server;
 }
 
-const POLICY = policyOf({
-  sinks: { search: { component: "elasticsearch", config: { url: "http://search:9200", index: "logs" } } },
-});
+const SEARCH = { url: "http://search:9200", index: "logs" };
+const POLICY = policyOf({ sinks: { search: { component: "elasticsearch", config: SEARCH } } });
 
 test("a full disk: not acknowledged, said once, kept when there is room again", async () => {
   const world = worldWithLogs(1);

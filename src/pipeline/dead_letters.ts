@@ -30,8 +30,8 @@ const RETRY_MS = 1000;
 
 /**
  * Events that no sink will ever take, one JSON line each:
- * `{"at", "where", "reason", "source", "stream", "offset", "event"}`. A disk that does not take them
- * is tried again every second, and until then they are not acknowledged.
+ * `{"at", "where", "reason", "source", "stream", "offset", "event"}`. A disk that does not take
+ * them is tried again every second, and until then they are not acknowledged.
  */
 export class DeadLetters {
   #world: World;
@@ -110,8 +110,8 @@ export class DeadLetters {
       this.#saidOverflow = true;
       const { path, maxBytes } = this.#options;
       this.#report(
-        `dead letters: ${path} has reached its bound of ${maxBytes} bytes; what follows is dropped` +
-          " and counted. Replay or remove the file",
+        `dead letters: ${path} has reached its bound of ${maxBytes} bytes; what follows is` +
+          " dropped and counted. Replay or remove the file",
       );
     }
     for (const { event, where } of kept) this.#owner.kept(event, where);

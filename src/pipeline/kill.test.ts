@@ -24,7 +24,7 @@ function live(log: string, state: string, output: string[]) {
   return { child, hasWritten: () => chunks.length > 0, ended };
 }
 
-test("S2-17 kill -9 while lines are written and the file is rotated: no line is missing", async () => {
+test("S2-17 kill -9 while the file is written and rotated: no line is missing", async () => {
   const folder = fs.mkdtempSync(join(tmpdir(), "outrigger-kill-"));
   const log = join(folder, "app.log");
   const output: string[] = [];

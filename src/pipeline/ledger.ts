@@ -4,7 +4,7 @@ export interface Ledger {
   readonly sinks: Readonly<Record<string, SinkLedger>>;
 }
 
-/** `received` = `delivered` + `dropped` + `buffered` + `deadLettered`: each event is in one of them. */
+/** `received` = `delivered` + `dropped` + `buffered` + `deadLettered`: each event is in one. */
 export interface SourceLedger {
   readonly received: number;
   /** Every sink that it was for took it. */

@@ -22,7 +22,7 @@ import { transforms as transformList } from "./transforms/mod.ts";
 export interface PipelineOptions {
   /** For sinks that speak HTTP. */
   readonly post?: HttpPost;
-  /** A line for people: what waits, fails or works again. */
+  /** A line for people, without the pipeline's name: what waits, fails or works again. */
   readonly report?: (line: string) => void;
   /** How long `stop` waits for sinks; 5 s if not given. What is left comes again after a start. */
   readonly drainMs?: number;
@@ -136,13 +136,13 @@ export class PipelineRunner {
   }
 
   ledger(): Ledger {
-    const sources = Object.fromEntries(this.#sources.map(({ name, counts }) => [name, counts.line()]));
+    const sources = this.#sources.map(({ name, counts }) => [name, counts.line()] as const);
     const sinks = this.#sinks.map(({ name, counts, queue, letters }) => {
       const { received, delivered, deadLettered, dropped } = counts;
       const buffered = queue.unsettled + letters;
       return [name, { received, delivered, deadLettered, dropped, buffered }] as const;
     });
-    return { sources, sinks: Object.fromEntries(sinks) };
+    return { sources: Object.fromEntries(sources), sinks: Object.fromEntries(sinks) };
   }
 
   /** Prometheus text. */
@@ -188,7 +188,8 @@ export class PipelineRunner {
     for (const { step, where, made } of steps) {
       const label = `${where}.${step.component}`;
       const onError = step.onError ?? "keep";
-      this.#steps.push({ name: label, from: step.from, transform: this.#makeStep(label, onError, made!) });
+      const transform = this.#makeStep(label, onError, made!);
+      this.#steps.push({ name: label, from: step.from, transform });
     }
     for (const { name, made } of sources) this.#addSource(name, policy, made!, instance);
   }
@@ -328,7 +329,7 @@ export class PipelineRunner {
     for (const { sink } of sinks) sink.wake();
   }
 
-  /** A step that throws is a bug of the step: its events are kept, with the reason, and not lost. */
+  /** A step that throws is a bug of the step: its events are kept, with the reason. */
   #apply(step: RunningStep, events: Event[]): Event[] {
     const all = events.slice();
     try {
@@ -453,7 +454,8 @@ export class PipelineRunner {
       const timer: Timer = this.#world.clock.after(boundMs, () => {
         this.#drained = null;
         const left = this.#sinks.reduce((sum, { queue }) => sum + queue.unsettled, 0);
-        this.#report(`stopped with ${left} events that no sink took; they come again after a start`);
+        const again = "they come again after a start";
+        this.#report(`stopped with ${left} events that no sink took; ${again}`);
         resolve();
       });
       this.#drained = () => {
@@ -470,7 +472,7 @@ export class PipelineRunner {
   }
 
   #report(text: string): void {
-    this.#options.report?.(`pipeline ${this.name}: ${text}`);
+    this.#options.report?.(text);
   }
 
   #count(component: string, counter: string, n: number): void {

@@ -15,14 +15,16 @@ const config = object({
     .about("Where the server is; `/_bulk` is added.")
     .example("http://127.0.0.1:9200"),
   index: text({ check: templateProblem, expected: 'an index name such as "logs-{{app}}"' })
-    .about("Name of the index; `{{field}}` is a field of the event, `{{day}}` its day as 2026.11.21.")
+    .about("`{{field}}` in it is a field of the event, `{{day}}` its day as 2026.11.21.")
     .default("logs-{{app}}"),
   headers: map(text(), { max: 20 })
     .about("Sent with each request, for example `authorization`. Never shown in logs or metrics.")
     .default({}),
   batch: object({
     maxEvents: integer({ min: 1, max: 100_000 }).default(1000),
-    maxBytes: size({ min: "1KiB", max: "100MiB" }).about("Of the lines as they were read.").default("4MiB"),
+    maxBytes: size({ min: "1KiB", max: "100MiB" })
+      .about("Of the lines as they were read.")
+      .default("4MiB"),
     maxAge: duration({ min: "1ms", max: "10m" }).default("1s"),
   })
     .about("A request is sent when one of these is reached.")
@@ -47,8 +49,8 @@ export const elasticsearch: SinkDefinition<Config> = {
   summary: "Sends events to the bulk API of Elasticsearch or OpenSearch, each document once.",
   status: "beta",
   security:
-    "Ids are made from the file and the place in it, so that a resend makes no second document. What" +
-    " the server refuses for good goes to the dead letters with its reason.",
+    "Ids are made from the file and the place in it, so that a resend makes no second document." +
+    " What the server refuses for good goes to the dead letters with its reason.",
   config,
   examples: [
     {

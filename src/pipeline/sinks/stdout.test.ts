@@ -21,7 +21,7 @@ test("S2-17 one event is one line, whatever it holds", async () => {
   expect(rest).toBe("");
 });
 
-test("a reader that has gone: said once, not acknowledged, written when there is one again", async () => {
+test("a reader that has gone: said once, not acknowledged, written later", async () => {
   const world = worldWithLogs(1);
   const said: string[] = [];
   const life = mortal(world);

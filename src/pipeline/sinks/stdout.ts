@@ -16,8 +16,8 @@ export const stdout: SinkDefinition<object> = {
   summary: "Writes each event as one line of JSON to standard output.",
   status: "beta",
   security:
-    "A slow reader holds the pipeline back; nothing is buffered beyond the sink's bound. Newlines in" +
-    " fields are escaped by JSON, so one event is always one line.",
+    "A slow reader holds the pipeline back; nothing is buffered beyond the sink's bound. Newlines" +
+    " in fields are escaped by JSON, so one event is always one line.",
   config,
   examples: [
     {

@@ -12,8 +12,8 @@ import type { TailCounts } from "../tail/tailed_file.ts";
 const config = object({
   include: list(text(), { min: 1, max: 100 })
     .about(
-      "Files to follow: paths or patterns with `*`, `?` and `**`. A relative one is below the folder" +
-        " in which the program was started. One that is not there yet is waited for.",
+      "Files to follow: paths or patterns with `*`, `?` and `**`. A relative one is below the" +
+        " folder in which the program was started. One that is not there yet is waited for.",
     )
     .example(["/var/log/app/*.log"]),
   checkpoint: text()
@@ -38,7 +38,9 @@ const config = object({
         " last line counts also without a newline.",
     )
     .default("10s"),
-  maxFiles: integer({ min: 1, max: 100_000 }).about("Files open at once; others wait.").default(1000),
+  maxFiles: integer({ min: 1, max: 100_000 })
+    .about("Files open at once; others wait.")
+    .default(1000),
 });
 
 type Config = Infer<typeof config>;
@@ -49,6 +51,9 @@ const TURN_BYTES = 1024 * 1024;
 const HINT_MS = 10;
 /** Hints make us look at the folders again, at most this often. */
 const REFRESH_MS = 250;
+
+/** Texts that are remembered so as not to be said twice. */
+const MAX_SAID = 10_000;
 
 export const file: SourceDefinition<Config> = {
   name: "file",
@@ -62,7 +67,11 @@ export const file: SourceDefinition<Config> = {
     {
       title: "All logs of a folder",
       config: { include: ["/logs/*.log"] },
-      files: { "/logs/a.log": "one\ntwo\n", "/logs/b.log": "three\nunfinished", "/logs/c.txt": "no\n" },
+      files: {
+        "/logs/a.log": "one\ntwo\n",
+        "/logs/b.log": "three\nunfinished",
+        "/logs/c.txt": "no\n",
+      },
       messages: ["one", "two", "three"],
     },
   ],
@@ -95,8 +104,8 @@ class FileSource implements Source {
     this.#config = settings;
     const { folder } = world.processes.self;
     this.#globs = settings.include.map((pattern) => new Glob(resolve(folder, pattern)));
-    const given = settings.checkpoint;
-    const path = given === undefined ? join(stateFolder, `${name}.checkpoint.json`) : resolve(folder, given);
+    const ours = join(stateFolder, `${name}.checkpoint.json`);
+    const path = settings.checkpoint === undefined ? ours : resolve(folder, settings.checkpoint);
     this.#checkpoint = new Checkpoint(world.files, path);
     const { maxLineBytes, longLines, maxFiles, keepRotated } = settings;
     this.#files = new FollowedFiles(
@@ -305,6 +314,7 @@ class FileSource implements Source {
 
   #once(key: string, text: string): void {
     if (this.#said.has(key)) return;
+    if (this.#said.size >= MAX_SAID) this.#said.clear();
     this.#said.add(key);
     this.#context.report(text);
   }

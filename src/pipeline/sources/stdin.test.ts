@@ -1,5 +1,12 @@
 import { expect, test } from "bun:test";
-import { STDOUT, expectBalanced, messages, policyOf, startPipeline, worldWithLogs } from "../testdata/harness.ts";
+import {
+  STDOUT,
+  expectBalanced,
+  messages,
+  policyOf,
+  startPipeline,
+  worldWithLogs,
+} from "../testdata/harness.ts";
 
 const policy = (config = {}) => policyOf({ sources: { in: { component: "stdin", config } } });
 
@@ -9,12 +16,12 @@ test("lines split at every byte, the last one without a newline", async () => {
   for (let at = 0; at <= bytes.length; at++) {
     const world = worldWithLogs(1);
     const runner = startPipeline(world, policy());
-    // The simulated input takes text, so pieces of characters are given as bytes below.
     world.stdio.stdin.feedBytes(bytes.subarray(0, at));
     world.stdio.stdin.feedBytes(bytes.subarray(at));
     world.stdio.stdin.end();
     await world.clock.advance(100);
-    expect({ at, found: messages(world) }).toEqual({ at, found: ["one", "two é", "three", "四"] });
+    const found = ["one", "two é", "three", "四"];
+    expect({ at, found: messages(world) }).toEqual({ at, found });
     expectBalanced(runner);
   }
 });

@@ -20,7 +20,8 @@ export const stdin: SourceDefinition<Config> = {
   name: "stdin",
   summary: "Reads lines from standard input, to its end.",
   status: "beta",
-  security: "Holds at most one chunk and one unfinished line; the writer waits while sinks push back.",
+  security:
+    "Holds at most one chunk and one unfinished line; the writer waits while sinks push back.",
   config,
   examples: [
     {

@@ -29,7 +29,7 @@ export interface Checked {
   readonly entries: readonly Entry[];
 }
 
-/** A file's time may lag behind the clock: by a tick of the kernel, or 2 s on the coarsest disks. */
+/** A file's time lags behind the clock: by a tick of the kernel, or 2 s on the coarsest disks. */
 const COARSE_MS = 2000;
 
 /** The newest are kept. */
@@ -61,8 +61,8 @@ export class Checkpoint {
     }
     const aside = `${this.path}.bad`;
     report(
-      `the checkpoint ${this.path} is damaged: it is kept as ${aside}, and the files are read from` +
-        " their beginning (lines may come twice)",
+      `the checkpoint ${this.path} is damaged: it is kept as ${aside}, and the files are read` +
+        " from their beginning (lines may come twice)",
     );
     try {
       this.files.rename(this.path, aside);

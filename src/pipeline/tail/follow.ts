@@ -8,7 +8,7 @@ import { byAge, findCopy, findRenamed, isRotatedName, siblingsOf } from "./sibli
 import type { TailHost } from "./tailed_file.ts";
 import { TailedFile, keyOf, matches, newEntry } from "./tailed_file.ts";
 
-/** One path and the files that had it: the rotated ones, oldest first, then the one it names now. */
+/** One path and the files that had it: the rotated ones, oldest first, then the current one. */
 interface Chain {
   readonly path: string;
   readonly files: TailedFile[];
@@ -23,6 +23,9 @@ export interface FollowOptions {
   /** One file reads at most as much before it is another's turn. */
   readonly readBytes: number;
 }
+
+/** Texts that are remembered so as not to be said twice. */
+const MAX_SAID = 10_000;
 
 /** The files of one source: which there are, which of them is which, and how far they were read. */
 export class FollowedFiles {
@@ -64,25 +67,11 @@ export class FollowedFiles {
     return new Set([...this.#known.values()].map((entry) => entry.path));
   }
 
-  get openCount(): number {
-    return this.#open.size;
-  }
-
   get paths(): readonly string[] {
     return [...this.#chains.keys()];
   }
 
-  /** Bytes that are there and not read. */
-  get lagBytes(): number {
-    let lag = 0;
-    for (const file of this.#open.values()) {
-      const size = this.#try(file.path, () => file.takeHandle().stat().sizeBytes);
-      if (size !== null) lag += Math.max(0, size - file.offset);
-    }
-    return lag;
-  }
-
-  /** Looks at the paths: new files, rotated ones, those that are over. True where one was opened. */
+  /** Looks for new files, rotated ones, those that are over. True where one was opened. */
   refresh(paths: Iterable<string>): boolean {
     const before = this.#open.size;
     const opened = new Set(this.#open.keys());
@@ -145,9 +134,11 @@ export class FollowedFiles {
 
   /** What was rotated away while nobody looked. */
   #resumeRotated(chain: Chain, currentKey: string): void {
-    const olds = [...this.#known.values()].filter(
-      (entry) => entry.path === chain.path && keyOf(entry) !== currentKey && !this.#open.has(keyOf(entry)),
+    const isCurrent = (entry: Entry): boolean => keyOf(entry) === currentKey;
+    const known = [...this.#known.values()].filter(
+      (entry) => entry.path === chain.path && !this.#open.has(keyOf(entry)),
     );
+    const olds = known.filter((entry) => !isCurrent(entry));
     if (olds.length === 0) {
       if (!this.#known.has(currentKey)) this.#addUnseen(chain, this.#sinceMs);
       return;
@@ -352,6 +343,7 @@ export class FollowedFiles {
 
   #once(key: string, text: string): void {
     if (this.#said.has(key)) return;
+    if (this.#said.size >= MAX_SAID) this.#said.clear();
     this.#said.add(key);
     this.#report(text);
   }

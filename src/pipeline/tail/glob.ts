@@ -1,4 +1,4 @@
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { Files } from "../../base/world.ts";
 import { FileError } from "../../base/world.ts";
 
@@ -96,7 +96,7 @@ function segmentSource(segment: string): string {
 function isFolder(files: Files, path: string): boolean {
   try {
     if (files.stat(path)?.kind !== "folder") return false;
-    return files.realPath(path) === join(files.realPath(dirname(path)), path.slice(dirname(path).length));
+    return files.realPath(path) === join(files.realPath(dirname(path)), basename(path));
   } catch {
     return false;
   }

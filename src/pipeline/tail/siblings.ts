@@ -27,11 +27,15 @@ export function siblingsOf(files: Files, path: string): readonly Sibling[] {
     const again = lookBeside(files, path);
     const same =
       again.length === found.length &&
-      again.every((one, i) => one.path === found[i]!.path && keyOf(one.stat) === keyOf(found[i]!.stat));
+      again.every((one, i) => isSame(one, found[i]!));
     if (same) return again;
     found = again;
   }
   return found;
+}
+
+function isSame(one: Sibling, other: Sibling): boolean {
+  return one.path === other.path && keyOf(one.stat) === keyOf(other.stat);
 }
 
 function lookBeside(files: Files, path: string): readonly Sibling[] {
@@ -101,7 +105,11 @@ function rotationNumber(path: string): number | null {
 }
 
 /** The file of an entry under its new name, by inode and content. Null where it is not there. */
-export function findRenamed(files: Files, siblings: readonly Sibling[], entry: Entry): Found | null {
+export function findRenamed(
+  files: Files,
+  siblings: readonly Sibling[],
+  entry: Entry,
+): Found | null {
   for (const { path, stat } of siblings) {
     if (keyOf(stat) !== keyOf(entry)) continue;
     const handle = openMatching(files, path, entry);

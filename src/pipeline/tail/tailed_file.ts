@@ -4,7 +4,8 @@ import type { LineBounds, LineCounts } from "../event_batch.ts";
 import { EventBatch, addLines, pieceEnd } from "../event_batch.ts";
 import type { Entry } from "./checkpoint.ts";
 import type { Fingerprint } from "./fingerprint.ts";
-import { MAX_HEAD_BYTES, MAX_TAIL_BYTES, NO_BYTES, fingerprint, fingerprintAt, holds } from "./fingerprint.ts";
+import { MAX_HEAD_BYTES, MAX_TAIL_BYTES, NO_BYTES } from "./fingerprint.ts";
+import { fingerprint, fingerprintAt, holds } from "./fingerprint.ts";
 
 /** What a file asks of its source. */
 export interface TailHost {
@@ -92,10 +93,6 @@ export class TailedFile {
 
   get key(): string {
     return keyOf(this);
-  }
-
-  get offset(): number {
-    return this.#offset;
   }
 
   /** When it was last changed, as far as we looked. */

@@ -1,4 +1,4 @@
-/** An Elasticsearch in memory behind `HttpPost`: documents by id, and answers that a test chooses. */
+/** An Elasticsearch in memory behind `HttpPost`: documents by id, answers that a test chooses. */
 import { parseBulkRequest } from "../../codec/bulk.ts";
 import type { BulkDocument } from "../../codec/bulk.ts";
 import type { World } from "../../base/world.ts";
@@ -6,7 +6,7 @@ import type { HttpAnswer, HttpPost } from "../component.ts";
 
 /** A status for one document; 201 stores it. */
 export type ItemStatus = (document: BulkDocument, request: number) => number;
-/** A whole answer instead, or "none", or "late" (stored, and answered after a minute); null is fine. */
+/** A whole answer instead, or "none", or "late" (stored, answered after a minute), or null. */
 export type WholeAnswer = (request: number, documents: number) => number | "none" | "late" | null;
 
 export class FakeElasticsearch {

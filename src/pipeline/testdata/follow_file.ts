@@ -7,8 +7,9 @@ import { PipelineRunner } from "../runner.ts";
 
 const world = createBunWorld();
 const [include, stateFolder] = process.argv.slice(2) as [string, string];
+const intervals = { checkpointInterval: "50ms", pollInterval: "50ms" };
 const policy = {
-  sources: { app: { component: "file", config: { checkpointInterval: "50ms", pollInterval: "50ms" } } },
+  sources: { app: { component: "file", config: intervals } },
   steps: [{ component: "parse", config: { regex: "^(?<n>\\d+) (?<message>.*)$" } }],
   sinks: { out: { component: "stdout", config: {} } },
 };

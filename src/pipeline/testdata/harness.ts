@@ -64,7 +64,8 @@ export function startPipeline(
   policy: PipelinePolicy,
   options: PipelineOptions = {},
 ): PipelineRunner {
-  const runner = new PipelineRunner(world, "test", policy, { sources: {}, sinks: {} }, STATE, options);
+  const nothing = { sources: {}, sinks: {} };
+  const runner = new PipelineRunner(world, "test", policy, nothing, STATE, options);
   runner.start();
   return runner;
 }

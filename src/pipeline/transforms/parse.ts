@@ -17,8 +17,8 @@ const config = object({
   combined: nothing.about("The same with referer and user agent.").optional(),
   maxBytes: size({ min: "64B", max: "1MiB" })
     .about(
-      "A longer line is not parsed: it bounds what an unlucky regular expression can cost. (Pipelines" +
-        " run in a process of their own, so that one never stalls traffic.)",
+      "A longer line is not parsed: it bounds what an unlucky regular expression can cost." +
+        " (Pipelines run in a process of their own, so that one never stalls traffic.)",
     )
     .default("64KiB"),
 }).check((value, report) => {
@@ -39,8 +39,8 @@ export const parse: TransformDefinition<Config> = {
   summary: "Makes fields of a line: by regular expression, JSON, or a web server's log format.",
   status: "beta",
   security:
-    "Lines above maxBytes are not parsed. A regular expression that backtracks without end can stall" +
-    " its pipeline, which is a process of its own, and nothing else.",
+    "Lines above maxBytes are not parsed. A regular expression that backtracks without end can" +
+    " stall its pipeline, which is a process of its own, and nothing else.",
   config,
   examples: [
     {
@@ -102,6 +102,8 @@ class Parse implements Transform {
   #context: TransformContext;
   #parser: Parser;
   #maxBytes: number;
+  #lastTime: unknown = null;
+  #lastIso: string | null = null;
 
   constructor(settings: Config, context: TransformContext) {
     this.#context = context;
@@ -127,7 +129,7 @@ class Parse implements Transform {
     if (typeof line !== "string") return "no-message";
     const fields = this.#parser(line);
     if (typeof fields === "string") return fields;
-    normaliseTime(fields);
+    this.#normaliseTime(fields);
     normaliseLevel(fields);
     if (before === null) event.fields = fields;
     else {
@@ -136,21 +138,50 @@ class Parse implements Transform {
     }
     return null;
   }
+
+  /** A time that cannot be read stays as it is. */
+  #normaliseTime(fields: Fields): void {
+    const value = fields["time"];
+    if (value !== undefined) {
+      const time = this.#isoTime(value);
+      if (time !== null) fields["time"] = time;
+      return;
+    }
+    for (const name of TIME_NAMES) {
+      const time = fields[name] === undefined ? null : this.#isoTime(fields[name]);
+      if (time === null) continue;
+      delete fields[name];
+      fields["time"] = time;
+      return;
+    }
+  }
+
+  /** A busy server writes the same second many times. */
+  #isoTime(value: unknown): string | null {
+    if (value === this.#lastTime) return this.#lastIso;
+    this.#lastTime = value;
+    this.#lastIso = isoTime(value);
+    return this.#lastIso;
+  }
 }
 
 function parserOf(settings: Config): Parser {
   if (settings.regex !== undefined) return regexParser(settings.regex);
   if (settings.json !== undefined) return parseJson;
-  return settings.clf !== undefined ? (line) => access(line, "clf") : (line) => access(line, "combined");
+  const format = settings.clf !== undefined ? "clf" : "combined";
+  return (line) => access(line, format);
 }
 
 function regexParser(source: string): Parser {
   const pattern = new RegExp(source);
+  // All groups are in each match, taken or not.
+  let names: readonly string[] | null = null;
   return (line) => {
     const groups = pattern.exec(line)?.groups;
     if (groups === undefined) return "no-match";
+    names ??= Object.keys(groups);
     const fields: Fields = {};
-    for (const name in groups) {
+    for (const name of names) {
       const value = groups[name];
       // A group in a branch that was not taken.
       if (value !== undefined) fields[name] = value;
@@ -200,23 +231,6 @@ function access(line: string, format: "clf" | "combined"): Fields | string {
 
 const TIME_NAMES = ["timestamp", "@timestamp", "ts"] as const;
 const LEVEL_NAMES = ["severity", "lvl", "loglevel"] as const;
-
-/** A time that cannot be read stays as it is. */
-function normaliseTime(fields: Fields): void {
-  const value = fields["time"];
-  if (value !== undefined) {
-    const time = isoTime(value);
-    if (time !== null) fields["time"] = time;
-    return;
-  }
-  for (const name of TIME_NAMES) {
-    const time = fields[name] === undefined ? null : isoTime(fields[name]);
-    if (time === null) continue;
-    delete fields[name];
-    fields["time"] = time;
-    return;
-  }
-}
 
 /** pino's and bunyan's numbers. */
 const LEVEL_NUMBERS: Readonly<Record<number, string>> = {
