@@ -1,9 +1,10 @@
 /**
- * Measures ours beside HAProxy, nginx and Envoy: one machine, one run, alternating rounds, each with one
- * worker and configured to do the same work. A peer that cannot be installed or does not answer is a
- * failed run.
+ * Measures ours beside HAProxy, nginx and Envoy: one machine, one run, alternating rounds, each
+ * with one worker and configured to do the same work. A peer that cannot be installed or does not
+ * answer is a failed run.
  *
- *   bun bench/bench.ts [--only AREA] [--quick] [--from-source] [--without NAME]... [--results FOLDER]
+ *   bun bench/bench.ts [--only AREA] [--quick] [--from-source] [--without NAME]...
+ *                      [--results FOLDER]
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -80,13 +81,21 @@ for (const name of names) {
 }
 if (values.results === join(ROOT, "bench", "results")) {
   const page = performancePage(readResults(values.results));
-  writeFileSync(join(ROOT, "docs", "performance.md"), `<!-- Written by \`make generate\`. -->\n${page}`);
+  writeFileSync(
+    join(ROOT, "docs", "performance.md"),
+    `<!-- Written by \`make generate\`. -->\n${page}`,
+  );
 }
 
 function print(cells: readonly (readonly string[])[]): void {
   const widths = cells[0]!.map((_, n) => Math.max(...cells.map((line) => line[n]!.length)));
   for (const line of cells) {
-    console.log(line.map((cell, n) => cell.padEnd(widths[n]!)).join("  ").trimEnd());
+    console.log(
+      line
+        .map((cell, n) => cell.padEnd(widths[n]!))
+        .join("  ")
+        .trimEnd(),
+    );
   }
 }
 

@@ -1,9 +1,9 @@
 /**
- * An open-loop client: sends requests at a fixed rate whatever the answers do, over a set of keep-alive
- * connections, and prints how long each took as JSON `{"sent", "failed", "latenciesUs": [...]}`. The
- * time of a request runs from when it was due, so that one that waits for a free connection counts its
- * wait; the client's own lateness in waking up (its timer has a grain of 1 ms) is not the proxy's and
- * is left out.
+ * An open-loop client: sends requests at a fixed rate whatever the answers do, over a set of
+ * keep-alive connections, and prints how long each took as JSON `{"sent", "failed", "latenciesUs":
+ * [...]}`. The time of a request runs from when it was due, so that one that waits for a free
+ * connection counts its wait; the client's own lateness in waking up (its timer has a grain of 1
+ * ms) is not the proxy's and is left out.
  *
  *   bun bench/paced_client.ts PORT HOST PATH RATE SECONDS CONNECTIONS
  */

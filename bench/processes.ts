@@ -102,7 +102,9 @@ export function cpuMicros(pid: number): number {
   return (ticks * 1_000_000) / TICKS_PER_SECOND;
 }
 
-/** Resident memory of a process and all below it: `pss` shares common pages out among their users. */
+/**
+ * Resident memory of a process and all below it: `pss` shares common pages out among their users.
+ */
 export function memoryBytes(pid: number): { readonly rss: number; readonly pss: number } {
   const sums = { rss: 0, pss: 0 };
   for (const one of processTree(pid)) {
@@ -114,8 +116,8 @@ export function memoryBytes(pid: number): { readonly rss: number; readonly pss: 
 }
 
 /**
- * A port that nobody uses: below those that the system hands out to connections, so that none of them
- * takes it before its program listens.
+ * A port that nobody uses: below those that the system hands out to connections, so that none of
+ * them takes it before its program listens.
  */
 export async function freePort(): Promise<number> {
   for (let n = 0; n < 100; n++) {

@@ -1,4 +1,6 @@
-/** What a bench writes down, and how it is read: bench/results/AREA.json and docs/performance.md. */
+/**
+ * What a bench writes down, and how it is read: bench/results/AREA.json and docs/performance.md.
+ */
 import { readFileSync, readdirSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import { join } from "node:path";
@@ -84,7 +86,9 @@ export function readResults(folder: string): AreaResult[] {
   } catch {
     return [];
   }
-  return names.sort().map((name) => JSON.parse(readFileSync(join(folder, name), "utf8")) as AreaResult);
+  return names
+    .sort()
+    .map((name) => JSON.parse(readFileSync(join(folder, name), "utf8")) as AreaResult);
 }
 
 const OURS = "outrigger";
@@ -112,7 +116,9 @@ export function performancePage(results: readonly AreaResult[]): string {
     const [head, ...body] = table(result.rows).map((cells) => `| ${cells.join(" | ")} |`);
     const rule = `|${"---|".repeat(table(result.rows)[0]!.length)}`;
     const works = result.rows.map((one) => {
-      const spread = Object.entries(one.spread).map(([name, [low, high]]) => `${name} ${low} to ${high}`);
+      const spread = Object.entries(one.spread).map(
+        ([name, [low, high]]) => `${name} ${low} to ${high}`,
+      );
       return `- \`${one.id}\`: ${one.work} ${one.rounds} rounds: ${spread.join(", ")}.`;
     });
     const { cpu, cores, memoryGib, kernel } = result.machine;
@@ -123,15 +129,16 @@ ${[head, rule, ...body].join("\n")}
 
 ${works.join("\n")}
 
-${result.date}${result.quick ? ", a quick run" : ""}; ${cores} x ${cpu}, ${memoryGib} GiB, Linux ${kernel}; \
-${versions.join(", ")}.`;
+${result.date}${result.quick ? ", a quick run" : ""}; ${cores} x ${cpu}, ${memoryGib} GiB, \
+Linux ${kernel}; ${versions.join(", ")}.`;
   });
   return `# Performance
 
-Measured by \`make bench\`, which runs ours and the others side by side on one machine, in alternating
-rounds, configured to do the same work with one worker each. A figure is the median of the rounds;
-behind it, in brackets, how many times ours it is. CPU is user and system time of the proxy's processes;
-the load generator and the upstream share the machine. Such figures compare; they promise nothing.
+Measured by \`make bench\`, which runs ours and the others side by side on one machine, in
+alternating rounds, configured to do the same work with one worker each. A figure is the median of
+the rounds; behind it, in brackets, how many times ours it is. CPU is user and system time of the
+proxy's processes; the load generator and the upstream share the machine. Such figures compare; they
+promise nothing.
 
 ${sections.join("\n\n")}
 `;

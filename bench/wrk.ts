@@ -17,9 +17,18 @@ export async function wrk(
 ): Promise<WrkResult> {
   const { path } = await part("wrk");
   const { connections, seconds } = options;
-  const flags = ["-t1", `-c${connections}`, `-d${seconds}s`, "--timeout", "5s", "-H", `Host: ${HOST}`];
+  const flags = [
+    "-t1",
+    `-c${connections}`,
+    `-d${seconds}s`,
+    "--timeout",
+    "5s",
+    "-H",
+    `Host: ${HOST}`,
+  ];
   const child = Bun.spawn([path, ...flags, url], { stdout: "pipe", stderr: "pipe" });
-  const output = (await new Response(child.stdout).text()) + (await new Response(child.stderr).text());
+  const output =
+    (await new Response(child.stdout).text()) + (await new Response(child.stderr).text());
   await child.exited;
   return readWrk(name, output);
 }

@@ -1,8 +1,8 @@
 /**
- * Walks through the four stages of the shop in about a minute, with the same load on each, and prints
- * what each one brought as numbers measured here and now. On a terminal the last stage stays up, with
- * the URLs to open, until Ctrl-C; without one it ends with status 0, or 1 where a step did not show its
- * improvement.
+ * Walks through the four stages of the shop in about a minute, with the same load on each, and
+ * prints what each one brought as numbers measured here and now. On a terminal the last stage stays
+ * up, with the URLs to open, until Ctrl-C; without one it ends with status 0, or 1 where a step did
+ * not show its improvement.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,7 +10,15 @@ import type { LoadReport } from "../src/operate/load.ts";
 import { cacheFolder, InstallError } from "./install.ts";
 import { PROMETHEUS_URL, startPrometheus, writePrometheus } from "./prometheus.ts";
 import {
-  API_URL, FRONTEND_URL, removeTraces, ROOT, SEARCH_URL, shopStatus, type Stage, startStage, stopShop,
+  API_URL,
+  FRONTEND_URL,
+  removeTraces,
+  ROOT,
+  SEARCH_URL,
+  shopStatus,
+  type Stage,
+  startStage,
+  stopShop,
 } from "./shop.ts";
 
 const RATE = 50;
@@ -38,7 +46,10 @@ async function initial(): Promise<Measured> {
   const measured = await measure();
   show("as it is", measured);
   const rate = success(measured);
-  expect(rate > 0.4 && rate < 0.9, `about a third of the views should fail; ${percent(1 - rate)} did`);
+  expect(
+    rate > 0.4 && rate < 0.9,
+    `about a third of the views should fail; ${percent(1 - rate)} did`,
+  );
   return measured;
 }
 
@@ -50,11 +61,16 @@ async function v1(): Promise<void> {
   const counted = await countedBySidecar();
   say(`  the frontend's sidecar counted ${counted} views, each with status and latency`);
   const sent = measured.report.requests;
-  expect(counted >= sent, `the sidecar should have counted all ${sent} views; it counted ${counted}`);
+  expect(
+    counted >= sent,
+    `the sidecar should have counted all ${sent} views; it counted ${counted}`,
+  );
   if (rules !== null) {
     say(`  Prometheus: ${rules} rules from the file, checked and tested by promtool`);
     const seen = await errorRatioInPrometheus();
-    say(`  Prometheus says that ${seen === null ? "nothing yet" : percent(seen)} of the views failed`);
+    say(
+      `  Prometheus says that ${seen === null ? "nothing yet" : percent(seen)} of the views failed`,
+    );
     expect(seen !== null && seen > 0.1, "Prometheus should know of the failures");
   } else say(`  no Prometheus here: ${prometheusMissing}\n  the built-in graphs do without`);
 }
@@ -69,14 +85,19 @@ async function v2(): Promise<void> {
     const { count } = await getJson<{ count: number }>(`${SEARCH_URL}/logs-*/_count`);
     return count >= lines.length ? count : null;
   });
-  say(`  ${lines.length} lines in its file, ${stored ?? 0} documents in Elasticsearch; for example`);
+  say(
+    `  ${lines.length} lines in its file, ${stored ?? 0} documents in Elasticsearch; for example`,
+  );
   say(`    ${lines.find((line) => line.includes("[error]")) ?? lines[0]}`);
   const found = await getJson<{ hits: { hits: { _source: unknown }[] } }>(
     `${SEARCH_URL}/logs-*/_search?q=level:error&size=1`,
   );
   const example = found.hits.hits[0]?._source;
   say(`    ${JSON.stringify(example)}`);
-  expect(stored === lines.length, `each line should be stored once: ${lines.length}, not ${stored}`);
+  expect(
+    stored === lines.length,
+    `each line should be stored once: ${lines.length}, not ${stored}`,
+  );
   expect(example !== undefined, "errors should be found by their level");
 }
 
@@ -90,8 +111,14 @@ async function v3(before: Measured): Promise<void> {
   const down = await measure();
   show("API down", down);
   const per = down.tries.items / down.report.requests;
-  say(`  the API got ${per.toFixed(2)} tries a view instead of ${triesPerView(before).toFixed(2)}: a rest`);
-  expect(success(down) > 0.999, `no view should fail with the API down; ${percent(1 - success(down))} did`);
+  say(
+    `  the API got ${per.toFixed(2)} tries a view instead of ` +
+      `${triesPerView(before).toFixed(2)}: a rest`,
+  );
+  expect(
+    success(down) > 0.999,
+    `no view should fail with the API down; ${percent(1 - success(down))} did`,
+  );
   expect(per < 0.5, `an open breaker should keep tries away; ${per.toFixed(2)} a view came`);
   await post("/admin/mode?to=healed");
   const started = Date.now();
@@ -101,12 +128,19 @@ async function v3(before: Measured): Promise<void> {
     return (await breakerState()) === "closed" ? true : null;
   });
   const seconds = ((Date.now() - started) / 1000).toFixed(1);
-  say(closed === null ? "  the breaker did not close" : `  healed: the breaker closed after ${seconds} s`);
+  say(
+    closed === null
+      ? "  the breaker did not close"
+      : `  healed: the breaker closed after ${seconds} s`,
+  );
   const healed = await measure(2);
   show("API healed", healed);
   const page = await fetch(`${FRONTEND_URL}/`).then((answer) => answer.text());
   expect(closed !== null && page.includes("<li"), "the real items should be back");
-  expect(healed.tries.failed === 0 && success(healed) === 1, "all should be well once it is healed");
+  expect(
+    healed.tries.failed === 0 && success(healed) === 1,
+    "all should be well once it is healed",
+  );
 }
 
 // ---------------------------------------------------------------- measuring
@@ -143,8 +177,9 @@ function show(what: string, measured: Measured): void {
   const { report, tries, canned } = measured;
   const ofThem = canned === 0 ? "" : ` (${canned} with the canned answer)`;
   say(
-    `  ${what.padEnd(14)} ${percent(success(measured)).padStart(6)} of ${report.requests} views succeeded${ofThem}, ` +
-      `p99 ${report.p99Ms?.toFixed(1) ?? "-"} ms, ${tries.items} tries at the API (${tries.failed} failed)`,
+    `  ${what.padEnd(14)} ${percent(success(measured)).padStart(6)} of ${report.requests} views ` +
+      `succeeded${ofThem}, p99 ${report.p99Ms?.toFixed(1) ?? "-"} ms, ` +
+      `${tries.items} tries at the API (${tries.failed} failed)`,
   );
 }
 
@@ -306,7 +341,10 @@ async function walk(): Promise<void> {
 const started = Date.now();
 let status = 0;
 try {
-  const ended = await Promise.race([walk().then(() => "done"), interrupted.then(() => "interrupted")]);
+  const ended = await Promise.race([
+    walk().then(() => "done"),
+    interrupted.then(() => "interrupted"),
+  ]);
   if (misses.length > 0) status = 1;
   else if (ended === "interrupted" && !process.stdout.isTTY) status = 130;
 } catch (error) {
@@ -315,5 +353,7 @@ try {
 } finally {
   await cleanUp();
 }
-say(`ended after ${((Date.now() - started) / 1000).toFixed(0)} s; parts are kept in ${cacheFolder()}`);
+say(
+  `ended after ${((Date.now() - started) / 1000).toFixed(0)} s; parts are kept in ${cacheFolder()}`,
+);
 process.exit(status);

@@ -1,6 +1,7 @@
 /**
- * Runs what `*.fuzz.ts` files export: `fuzz(seed, deadlineMs)` feeds generated input to code that reads
- * foreign bytes until `Date.now()` has passed the deadline, and throws where an invariant breaks.
+ * Runs what `*.fuzz.ts` files export: `fuzz(seed, deadlineMs)` feeds generated input to code that
+ * reads foreign bytes until `Date.now()` has passed the deadline, and throws where an invariant
+ * breaks.
  *
  *   bun tools/fuzz.ts [--time SECONDS] [--seed N] [--only PART_OF_A_PATH]
  */

@@ -1,6 +1,6 @@
 /**
- * Writes everything that follows from definitions in the source: reference pages, schemas, the list of
- * features that a test shows, the graph of rooms.
+ * Writes everything that follows from definitions in the source: reference pages, schemas, the list
+ * of features that a test shows, the graph of rooms.
  *
  *   bun tools/generate.ts            writes what changed, and removes what is generated no more
  *   bun tools/generate.ts --check    writes nothing; names each file that differs, status 1
@@ -37,7 +37,10 @@ async function generatedFiles(): Promise<Map<string, string>> {
   const results = readResults(join(ROOT, "bench", "results"));
   if (results.length > 0) page("docs/performance.md", performancePage(results));
   for (const { path, text } of referencePages(pipelineComponents)) page(path, text);
-  files.set("schema/outrigger.schema.json", `${JSON.stringify(jsonSchema(pipelineComponents), null, 2)}\n`);
+  files.set(
+    "schema/outrigger.schema.json",
+    `${JSON.stringify(jsonSchema(pipelineComponents), null, 2)}\n`,
+  );
   return files;
 }
 
@@ -63,7 +66,8 @@ if (import.meta.main) {
   const changed = [...files].filter(([path, text]) => read(path) !== text).map(([path]) => path);
   const gone = stale(files);
   if (check) {
-    for (const path of changed) console.log(`${path}: differs from its source; run \`make generate\``);
+    for (const path of changed)
+      console.log(`${path}: differs from its source; run \`make generate\``);
     for (const path of gone) console.log(`${path}: nothing generates it; run \`make generate\``);
     process.exit(changed.length + gone.length === 0 ? 0 : 1);
   }

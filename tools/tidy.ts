@@ -2,7 +2,8 @@
  * Enforces three things in src/, and no more; all else in CONTRIBUTING.md is for judgement:
  *
  * 1. a room imports rooms of a lower rank only, and no file imports itself by way of others;
- * 2. nothing outside base/ touches Bun, the process, the clock or chance: that is what a World is for;
+ * 2. nothing outside base/ touches Bun, the process, the clock or chance: that is what a World is
+ * for;
  * 3. every component is in its list (mod.ts), with a test beside it.
  *
  *   bun tools/tidy.ts [ROOT]       prints what is wrong, FILE:LINE first; status 1 if anything is
@@ -42,15 +43,16 @@ interface ComponentFolder {
   readonly component: RegExp;
 }
 
-const COMPONENT = /^export const \w+\s*(?::\s*\w*(?:Command|Filter|Source|Transform|Sink|Generator|Component|Definition)\w*\b|=\s*(?:define|\w+[Cc]omponent)\w*\s*\()/m;
+/** Whatever is of one of these types: FilterComponent, SourceDefinition, ... */
+const COMPONENT = /^export const \w+: (?:Filter|Source|Transform|Sink)(?:Component|Definition)\b/m;
 
 const COMPONENT_FOLDERS: readonly ComponentFolder[] = [
   { folder: "src/proxy/filters", component: COMPONENT },
   { folder: "src/pipeline/sources", component: COMPONENT },
   { folder: "src/pipeline/transforms", component: COMPONENT },
   { folder: "src/pipeline/sinks", component: COMPONENT },
-  { folder: "src/render", component: /^export const \w+\s*:\s*\w*(?:Generator|Renderer)\b/m },
-  { folder: "src/cli", component: /^export const \w+\s*:\s*Command\s*=/m },
+  { folder: "src/render", component: /^export const \w+: Generator\b/m },
+  { folder: "src/cli", component: /^export const \w+: Command\b/m },
 ];
 
 interface Ban {
@@ -66,7 +68,11 @@ const FREE = String.raw`(?<![.\w$])`;
 const BANS: readonly Ban[] = [
   ban(String.raw`Bun\s*[.[]`, "Bun", "what a World offers, or add it to base/world.ts"),
   ban(String.raw`process\s*\.\s*(?:stdout|stderr|stdin)\b`, "process's streams", "world.stdio"),
-  ban(String.raw`process\s*\.\s*(?:on|once|off)\b`, "process events", "world.signals, processes.self.onUncaught"),
+  ban(
+    String.raw`process\s*\.\s*(?:on|once|off)\b`,
+    "process events",
+    "world.signals, processes.self.onUncaught",
+  ),
   {
     ...ban(
       String.raw`process\s*\.\s*(?!stdout|stderr|stdin|on\b|once\b|off\b)\w+`,
@@ -76,10 +82,22 @@ const BANS: readonly Ban[] = [
     // A file about processes may well call one of its own so.
     unless: /\b(?:const|let)\s+process\b|[({,]\s*process\s*[:,)}=]|\bprocess\s*=>/,
   },
-  ban(String.raw`Date\s*\.\s*now\b`, "Date.now", "world.clock.wallMs(), or clock.now() for differences"),
-  ban(String.raw`new\s+Date\s*(?:\(\s*\)|(?![\w\s(]))`, "new Date()", "new Date(world.clock.wallMs())"),
+  ban(
+    String.raw`Date\s*\.\s*now\b`,
+    "Date.now",
+    "world.clock.wallMs(), or clock.now() for differences",
+  ),
+  ban(
+    String.raw`new\s+Date\s*(?:\(\s*\)|(?![\w\s(]))`,
+    "new Date()",
+    "new Date(world.clock.wallMs())",
+  ),
   ban(String.raw`performance\s*\.`, "performance", "world.clock.now()"),
-  ban(String.raw`(?:set|clear)(?:Timeout|Interval|Immediate)\s*\(`, "timers", "world.clock.after() or every()"),
+  ban(
+    String.raw`(?:set|clear)(?:Timeout|Interval|Immediate)\s*\(`,
+    "timers",
+    "world.clock.after() or every()",
+  ),
   ban(String.raw`Math\s*\.\s*random\b`, "Math.random", "world.random.next()"),
   ban(
     String.raw`crypto\s*\.\s*(?:randomUUID|getRandomValues)\b`,
@@ -87,7 +105,11 @@ const BANS: readonly Ban[] = [
     "world.random.secureBytes()",
   ),
   ban(String.raw`fetch\s*\(`, "fetch", "http/ over world.net"),
-  ban(String.raw`new\s+(?:WebSocket|Worker|EventSource)\b`, "the platform's own I/O", "world.net, world.processes"),
+  ban(
+    String.raw`new\s+(?:WebSocket|Worker|EventSource)\b`,
+    "the platform's own I/O",
+    "world.net, world.processes",
+  ),
   ban(
     String.raw`console\s*\.\s*(?:log|error|warn|info|debug|trace|table)\b`,
     "console",
@@ -101,8 +123,10 @@ function ban(pattern: string, what: string, instead: string): Ban {
 
 /** Pure: names and paths, no file system. */
 const ALLOWED_MODULES = new Set(["node:path", "node:path/posix"]);
-const PLATFORM_MODULE =
-  /^(?:node:|bun:|bun$)|^(?:fs|os|net|tls|dns|http|https|http2|child_process|crypto|process|timers|worker_threads|dgram|util|url|events|stream|path|readline)(?:\/|$)/;
+const BARE_MODULES =
+  "fs|os|net|tls|dns|https?2?|child_process|crypto|process|timers|worker_threads|dgram|util|url|" +
+  "events|stream|readline";
+const PLATFORM_MODULE = new RegExp(`^(?:node:|bun:|bun$)|^(?:${BARE_MODULES})(?:/|$)`);
 
 interface SourceFile {
   /** From the root, with slashes. */
@@ -158,7 +182,9 @@ function isTest(path: string): boolean {
 /** The file of src/ that an import names; null for a package and for what is not TypeScript. */
 function target(file: SourceFile, specifier: string): string | null {
   if (!specifier.startsWith(".")) return null;
-  const path = normalize(join(dirname(file.path), specifier)).split(sep).join("/");
+  const path = normalize(join(dirname(file.path), specifier))
+    .split(sep)
+    .join("/");
   return path.startsWith("src/") && /\.tsx?$/.test(path) ? path : null;
 }
 
@@ -180,14 +206,18 @@ function checkImports(file: SourceFile, imported: Set<string>): string[] {
     if (other === undefined || other < rank || (room === "sim" && isTest(file.path))) continue;
     const how = other === rank ? "is its sibling" : "ranks above it";
     complaints.push(
-      `${file.path}:${line}: ${file.room}/ (rank ${rank}) imports ${path}, but ${room}/ (rank ${other}) ` +
-        `${how}; move what both need to a lower room, or hand it in as an argument`,
+      `${file.path}:${line}: ${file.room}/ (rank ${rank}) imports ${path}, but ` +
+        `${room}/ (rank ${other}) ${how}; move what both need to a lower room, or hand it in as ` +
+        "an argument",
     );
   }
   return complaints;
 }
 
-/** Only what is loaded with a file counts: files may name each other's types, and load each other later. */
+/**
+ * Only what is loaded with a file counts: files may name each other's types, and load each other
+ * later.
+ */
 function checkCycles(files: readonly SourceFile[]): string[] {
   const byPath = new Map(files.map((file) => [file.path, file]));
   const state = new Map<string, "open" | "done">();
@@ -200,7 +230,9 @@ function checkCycles(files: readonly SourceFile[]): string[] {
       if (next === undefined) continue;
       if (state.get(next.path) === "open") {
         const loop = [...trail.slice(trail.indexOf(next.path)), next.path].join(" -> ");
-        complaints.push(`${file.path}:${line}: files import each other: ${loop}; move what both need out`);
+        complaints.push(
+          `${file.path}:${line}: files import each other: ${loop}; move what both need out`,
+        );
       } else if (!state.has(next.path)) visit(next, [...trail, next.path]);
     }
     state.set(file.path, "done");
@@ -221,7 +253,9 @@ function checkWorld(file: SourceFile): string[] {
       complaints.push(`${path}:${line}: imports "${specifier}"; take what it needs from the World`);
     }
     if (room !== "main" && target(file, specifier)?.startsWith("src/base/bun/")) {
-      complaints.push(`${path}:${line}: only src/main.ts makes the Bun World; take a World as an argument`);
+      complaints.push(
+        `${path}:${line}: only src/main.ts makes the Bun World; take a World as an argument`,
+      );
     }
   }
   for (const { pattern, what, instead, unless } of BANS) {
@@ -269,8 +303,8 @@ export function roomsPage(report: TidyReport): string {
   const boxes = rooms.map((room) => `  ${room}["${room} (${RANKS[room] ?? "?"})"]`);
   return `# Rooms
 
-Which room of src/ imports which, as the source has it; in brackets its rank. An arrow points from the
-room that imports, and always to a lower rank.
+Which room of src/ imports which, as the source has it; in brackets its rank. An arrow points from
+the room that imports, and always to a lower rank.
 
 \`\`\`mermaid
 flowchart TD

@@ -59,8 +59,8 @@ export async function withStand<T>(
 }
 
 /**
- * Calls `measure` for each in turn, `rounds` times, each round beginning with the next one, so that a
- * drift of the machine meets all alike. Returns the figures of each.
+ * Calls `measure` for each in turn, `rounds` times, each round beginning with the next one, so that
+ * a drift of the machine meets all alike. Returns the figures of each.
  */
 export async function rounds(
   running: readonly Running[],

@@ -21,16 +21,16 @@ export const latency: Area = async (proxies, { quick, say }) => {
     return rounds([...running, direct], quick ? 3 : 5, async ({ name, port }) => {
       const latenciesMs = await paced(name, port, quick ? 2 : 10);
       const figure = (q: number): number => quantile(latenciesMs, q);
-      return Object.fromEntries(
-        Object.entries(QUANTILES).map(([name, q]) => [name, figure(q)]),
-      );
+      return Object.fromEntries(Object.entries(QUANTILES).map(([name, q]) => [name, figure(q)]));
     });
   });
   return Object.keys(QUANTILES).map((name) =>
     row(
       {
         id: `latency/1krps/${name}`,
-        work: `GET of 1 KB, ${RATE} a second over ${CONNECTIONS} connections, open loop, policies as in http1.`,
+        work:
+          `GET of 1 KB, ${RATE} a second over ${CONNECTIONS} connections, open loop, ` +
+          "policies as in http1.",
         unit: "ms",
         better: "lower",
       },
@@ -46,7 +46,9 @@ async function paced(name: string, port: number, seconds: number): Promise<numbe
   const child = Bun.spawn([process.execPath, client, ...args], { stdout: "pipe", stderr: "pipe" });
   const output = await new Response(child.stdout).text();
   if ((await child.exited) !== 0) {
-    throw new Error(`the paced client failed on ${name}: ${await new Response(child.stderr).text()}`);
+    throw new Error(
+      `the paced client failed on ${name}: ${await new Response(child.stderr).text()}`,
+    );
   }
   const { sent, failed, latenciesUs } = JSON.parse(output) as {
     sent: number;

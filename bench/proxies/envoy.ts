@@ -12,8 +12,8 @@ export async function envoy(): Promise<BenchedProxy> {
     does: {
       bare: "concurrency 1, no request id, its statistics (they cannot be switched off)",
       policies:
-        "virtual host and prefix route, statistics per listener, route and cluster, timeouts, retry " +
-        "policy with budget, outlier detection, circuit breakers, request id",
+        "virtual host and prefix route, statistics per listener, route and cluster, timeouts, " +
+        "retry policy with budget, outlier detection, circuit breakers, request id",
     },
     start(setup) {
       const file = join(setup.folder, "envoy.json");

@@ -12,8 +12,9 @@ export async function haproxy(): Promise<BenchedProxy> {
     does: {
       bare: "one thread, keep-alive to the upstream",
       policies:
-        "host and path rules, built-in counters with the Prometheus exporter, timeouts, retry-on with " +
-        "redispatch, observe layer7 with on-error mark-down, maxconn and queue limits, uuid() request id",
+        "host and path rules, built-in counters with the Prometheus exporter, timeouts, retry-on " +
+        "with redispatch, observe layer7 with on-error mark-down, maxconn and queue limits, " +
+        "uuid() request id",
     },
     start(setup) {
       const file = join(setup.folder, "haproxy.cfg");
@@ -58,7 +59,8 @@ backend api
   retries 2
   option redispatch
   retry-on conn-failure empty-response response-timeout 500 502 503 504
-  default-server maxconn 100 maxqueue 100 observe layer7 error-limit 50 on-error mark-down check inter 5s
+  default-server maxconn 100 maxqueue 100 check inter 5s
+  default-server observe layer7 error-limit 50 on-error mark-down
   server s1 127.0.0.1:${upstreamPort}
 frontend admin
   bind 127.0.0.1:${adminPort}

@@ -39,13 +39,15 @@ function benched(program: readonly string[]): BenchedProxy {
     does: {
       bare: "one process, keep-alive to the upstream, its metrics (they cannot be switched off)",
       policies:
-        "host and path routes, metrics per listener, route and cluster, timeouts, retries with budget, " +
-        "error-rate breaker with a canned answer, limits, request id",
+        "host and path routes, metrics per listener, route and cluster, timeouts, retries with " +
+        "budget, error-rate breaker with a canned answer, limits, request id",
     },
     start(setup) {
       const file = join(setup.folder, "snapshot.json");
       writeFileSync(file, JSON.stringify(benchSnapshot(setup), null, 2));
-      return new Program("outrigger", [...program, "proxy", "--snapshot", file], { cwd: setup.folder });
+      return new Program("outrigger", [...program, "proxy", "--snapshot", file], {
+        cwd: setup.folder,
+      });
     },
   };
 }

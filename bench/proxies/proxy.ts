@@ -1,9 +1,9 @@
 import type { Program } from "../processes.ts";
 
 /**
- * `bare`: one listener, one cluster, nothing else. `policies`: what a sidecar does for each request:
- * routing by host and prefix, metrics, timeouts, retries, a breaker (or the nearest thing), limits, a
- * request id.
+ * `bare`: one listener, one cluster, nothing else. `policies`: what a sidecar does for each
+ * request: routing by host and prefix, metrics, timeouts, retries, a breaker (or the nearest
+ * thing), limits, a request id.
  */
 export type Profile = "bare" | "policies";
 

@@ -1,5 +1,5 @@
-// A stand-in for the few calls of Elasticsearch that the demo makes: it keeps documents in memory and
-// loses them when it ends. Not for anything else.
+// A stand-in for the few calls of Elasticsearch that the demo makes: it keeps documents in memory
+// and loses them when it ends. Not for anything else.
 //   PORT        where to listen (9200)
 //
 //   POST /_bulk, /INDEX/_bulk      index and create actions, NDJSON; 200 with one item per action
@@ -48,7 +48,10 @@ function bulk(defaultIndex, body) {
     const source = lines[++n];
     if (verb === "create" && indices.get(_index)?.has(_id)) {
       errors = true;
-      const error = { type: "version_conflict_engine_exception", reason: "document already exists" };
+      const error = {
+        type: "version_conflict_engine_exception",
+        reason: "document already exists",
+      };
       items.push({ create: { _index, _id, status: 409, error } });
       continue;
     }
@@ -65,7 +68,12 @@ function bulk(defaultIndex, body) {
 }
 
 function* documentsOf(pattern) {
-  const matches = new RegExp(`^${pattern.split("*").map(RegExp.escape ?? quote).join(".*")}$`);
+  const matches = new RegExp(
+    `^${pattern
+      .split("*")
+      .map(RegExp.escape ?? quote)
+      .join(".*")}$`,
+  );
   for (const [_index, documents] of indices) {
     if (!matches.test(_index)) continue;
     for (const [_id, _source] of documents) yield { _index, _id, _source };
@@ -107,7 +115,10 @@ function answer(request, url, body) {
       total -= indices.get(pattern)?.size ?? 0;
       return [200, { acknowledged: indices.delete(pattern) }];
     default:
-      return [404, { error: { type: "unknown", reason: `${request.method} ${url.pathname}` }, status: 404 }];
+      return [
+        404,
+        { error: { type: "unknown", reason: `${request.method} ${url.pathname}` }, status: 404 },
+      ];
   }
 }
 
@@ -140,7 +151,9 @@ const server = http.createServer((request, response) => {
   });
 });
 server.keepAliveTimeout = 60_000;
-server.listen(port, "127.0.0.1", () => console.log(`stand-in for Elasticsearch on http://127.0.0.1:${port}`));
+server.listen(port, "127.0.0.1", () =>
+  console.log(`stand-in for Elasticsearch on http://127.0.0.1:${port}`),
+);
 process.on("SIGTERM", () => {
   server.close(() => process.exit(0));
   server.closeIdleConnections();

@@ -58,7 +58,7 @@ async function statuses(of: string, times: number): Promise<Record<number, numbe
 }
 
 describe("the API", () => {
-  test("is ill at first: about a third of its answers are 500, the same ones each time", async () => {
+  test("is ill at first: about a third of its answers are 500, always the same ones", async () => {
     await fetch(`${url.api}/admin/count`, { method: "POST" });
     const counts = await statuses(`${url.api}/items`, 300);
     expect(counts).toEqual({ 200: 206, 500: 94 });
@@ -124,9 +124,9 @@ describe("the stand-in for Elasticsearch", () => {
     const body = `${actions.map((action) => JSON.stringify(action)).join("\n")}\n`;
     const answer = (await bulk(body)) as { errors: boolean; items: Record<string, unknown>[] };
     expect(answer.errors).toBe(true);
-    expect(answer.items.map((item) => (Object.values(item)[0] as { status: number }).status)).toEqual([
-      201, 409, 201,
-    ]);
+    expect(
+      answer.items.map((item) => (Object.values(item)[0] as { status: number }).status),
+    ).toEqual([201, 409, 201]);
     expect(await (await fetch(`${url.search}/logs-*/_count`)).json()).toEqual({ count: 2 });
     const found = await (await fetch(`${url.search}/_search?q=level:error`)).json();
     expect(found).toMatchObject({ hits: { total: { value: 1 }, hits: [{ _id: "a" }] } });
@@ -140,7 +140,9 @@ describe("the stand-in for Elasticsearch", () => {
 
 test("the stages differ by their improvement alone", () => {
   const stages = ["initial", "v1", "v2", "v3"].map((name) => {
-    const documents = parseAllDocuments(readFileSync(join(import.meta.dir, `${name}.yaml`), "utf8"));
+    const documents = parseAllDocuments(
+      readFileSync(join(import.meta.dir, `${name}.yaml`), "utf8"),
+    );
     expect(documents.flatMap((document) => document.errors)).toEqual([]);
     type Spec = Record<string, unknown>;
     return documents.map((document) => (document.toJS() as { spec: Spec }).spec);

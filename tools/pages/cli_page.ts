@@ -2,11 +2,13 @@ import type { ArgumentDefinition, Command, OptionDefinition } from "../../src/cl
 
 /** The reference page of the command line, from the definitions that parsing and help use. */
 export function cliPage(commands: readonly Command[]): string {
-  const list = commands.map(({ name, summary }) => `| [${name}](#outrigger-${name}) | ${summary} |`);
+  const list = commands.map(
+    ({ name, summary }) => `| [${name}](#outrigger-${name}) | ${summary} |`,
+  );
   return `# Commands
 
-Wherever a command reads files it takes them as arguments or by \`-f\`, the same: a file, a folder of
-files, or \`-\` for standard input. What a status means: [exit codes](exit-codes.md).
+Wherever a command reads files it takes them as arguments or by \`-f\`, the same: a file, a folder
+of files, or \`-\` for standard input. What a status means: [exit codes](exit-codes.md).
 
 | command | what it does |
 |---|---|
@@ -19,7 +21,10 @@ ${commands.map(section).join("\n\n")}
 function section(command: Command): string {
   const parts = [`## outrigger ${command.name}`, `${command.summary}.`, `    ${usage(command)}`];
   const rows = [
-    ...(command.arguments ?? []).map((argument) => [`\`${argument.name}\``, aboutArgument(argument)]),
+    ...(command.arguments ?? []).map((argument) => [
+      `\`${argument.name}\``,
+      aboutArgument(argument),
+    ]),
     ...(command.options ?? []).map((option) => [`\`${flag(option)}\``, aboutOption(option)]),
   ];
   if (rows.length > 0) {
@@ -39,7 +44,8 @@ function usage({ name, arguments: words = [], options = [] }: Command): string {
 }
 
 function flag({ long, short, value }: OptionDefinition): string {
-  return `${short === undefined ? "" : `-${short}, `}--${long}${value === undefined ? "" : ` ${value}`}`;
+  const letter = short === undefined ? "" : `-${short}, `;
+  return `${letter}--${long}${value === undefined ? "" : ` ${value}`}`;
 }
 
 function aboutArgument({ about, choices }: ArgumentDefinition): string {

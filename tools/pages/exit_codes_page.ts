@@ -2,10 +2,12 @@ import { EXIT_CODES, type FailureKind } from "../../src/base/failure.ts";
 
 /** A kind without a line here does not compile. */
 const MEANINGS: Readonly<Record<FailureKind, string>> = {
-  "found-problems": "The command worked and found problems: `check`, `diff` with differences, `load` with errors.",
+  "found-problems":
+    "The command worked and found problems: `check`, `diff` with differences, `load` with errors.",
   usage: "The command line is wrong: an unknown option, a missing argument.",
   "input-not-found": "A file or folder that was named is not there.",
-  "port-in-use": "Another process listens on a port that is needed; the message names it where the system tells.",
+  "port-in-use":
+    "Another process listens on a port that is needed; the message names it where it can.",
   "command-not-found": "A program that an App's `run.command` names is not there.",
   "upstream-unreachable": "Nobody answers at an address that was to be reached.",
   "disk-full": "A file could not be written: no space left.",

@@ -20,10 +20,11 @@ export function readTests(root: string): FeatureTest[] {
 }
 
 export function testsOf(file: string, source: string): FeatureTest[] {
-  const title =
-    /\b(?:test|it|describe)(?:\.\w+)*\(\s*(["'`])((?:S\d+-\d+[,:]?\s+)+)((?:\\.|(?!\1)[^\\\n])*)\1/g;
-  return [...source.matchAll(title)].flatMap(([, , ids, words]) =>
-    [...ids!.matchAll(/S\d+-\d+/g)].map(([id]) => ({
+  const ids = "((?:S\\d+-\\d+[,:]?\\s+)+)";
+  const call = "\\b(?:test|it|describe)(?:\\.\\w+)*\\(\\s*";
+  const title = new RegExp(`${call}(["'\`])${ids}((?:\\\\.|(?!\\1)[^\\\\\\n])*)\\1`, "g");
+  return [...source.matchAll(title)].flatMap(([, , found, words]) =>
+    [...found!.matchAll(/S\d+-\d+/g)].map(([id]) => ({
       id,
       words: words!.replaceAll(/\\(.)/g, "$1"),
       file,
@@ -49,8 +50,8 @@ export function featuresPage(tests: readonly FeatureTest[]): string {
     });
   return `# What is shown by a test
 
-One line per feature: its id, what its tests show, and where they are. A test counts whose title starts
-with the id.
+One line per feature: its id, what its tests show, and where they are. A test counts whose title
+starts with the id.
 
 | id | what is shown | tests |
 |---|---|---|

@@ -28,8 +28,8 @@ const MODES = ["ill", "down", "healed"];
 let mode = "ill";
 const count = { items: 0, failed: 0 };
 
-// Failures come from a small generator with a fixed seed, so that each run of the demo meets the same
-// ones: about one in three, neither in a row nor in a rhythm.
+// Failures come from a small generator with a fixed seed, so that each run of the demo meets the
+// same ones: about one in three, neither in a row nor in a rhythm.
 let seed = 3;
 function chance() {
   seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
@@ -71,7 +71,9 @@ function listItems(request, response) {
 function setMode(url, response) {
   const wanted = url.searchParams.get("to");
   if (!MODES.includes(wanted)) {
-    return send(response, 400, { error: `to=${wanted} is no state; there are ${MODES.join(", ")}` });
+    return send(response, 400, {
+      error: `to=${wanted} is no state; there are ${MODES.join(", ")}`,
+    });
   }
   note("warn", "mode_changed", `from=${mode} to=${wanted}`);
   mode = wanted;

@@ -29,7 +29,10 @@ function passOn(headers) {
 }
 
 const escape = (text) =>
-  String(text).replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]);
+  String(text).replace(
+    /[&<>"]/g,
+    (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c],
+  );
 
 function page(title, content) {
   return `<!doctype html>
@@ -39,7 +42,7 @@ function page(title, content) {
 <title>${title}</title>
 <style>
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 40rem; margin: 3rem auto; padding: 0 1rem }
-li { display: flex; justify-content: space-between; border-bottom: 1px solid #ddd; padding: .5rem 0 }
+li { display: flex; justify-content: space-between; padding: .5rem 0 }
 ul { list-style: none; padding: 0 }
 .error { background: #fde8e8; border: 1px solid #c0392b; padding: 1rem }
 .degraded { background: #fff6da; border: 1px solid #c9a227; padding: 1rem }
@@ -55,16 +58,21 @@ ${content}
 
 function itemsPage({ items, degraded }) {
   const rows = items.map(
-    (item) => `<li data-id="${escape(item.id)}"><span>${escape(item.name)}</span><b>${escape(item.price)}</b></li>`,
+    (item) =>
+      `<li data-id="${escape(item.id)}"><span>${escape(item.name)}</span>` +
+      `<b>${escape(item.price)}</b></li>`,
   );
   const note = degraded
-    ? `<p class="degraded">Our catalogue takes a short break. Everything else works; try again in a moment.</p>`
+    ? `<p class="degraded">Our catalogue takes a short break. Try again in a moment.</p>`
     : "";
   return page("The shop", `${note}<ul id="items">${rows.join("")}</ul>`);
 }
 
 function errorPage(reason) {
-  return page("Something went wrong", `<p class="error">The shop cannot show its items: ${escape(reason)}</p>`);
+  return page(
+    "Something went wrong",
+    `<p class="error">The shop cannot show its items: ${escape(reason)}</p>`,
+  );
 }
 
 function send(response, status, type, body) {
@@ -80,7 +88,12 @@ async function showItems(request, response) {
   try {
     answer = await ask("/items", passOn(request.headers));
   } catch (error) {
-    return send(response, 502, HTML, errorPage(`no answer from the API (${error.code ?? error.message})`));
+    return send(
+      response,
+      502,
+      HTML,
+      errorPage(`no answer from the API (${error.code ?? error.message})`),
+    );
   }
   if (answer.status !== 200) {
     return send(response, 500, HTML, errorPage(`the API answered ${answer.status}`));
@@ -105,11 +118,14 @@ const server = http.createServer((request, response) => {
   const { pathname } = new URL(request.url, "http://shop");
   if (pathname === "/") return showItems(request, response);
   if (pathname === "/api/items") return passItems(request, response);
-  if (pathname === "/healthz" || pathname === "/livez") return send(response, 200, "text/plain", "ok\n");
+  if (pathname === "/healthz" || pathname === "/livez")
+    return send(response, 200, "text/plain", "ok\n");
   send(response, 404, HTML, page("Not found", `<p>There is no ${escape(pathname)}.</p>`));
 });
 server.keepAliveTimeout = 60_000;
-server.listen(port, "127.0.0.1", () => console.log(`frontend on http://127.0.0.1:${port}, API at ${apiUrl}`));
+server.listen(port, "127.0.0.1", () =>
+  console.log(`frontend on http://127.0.0.1:${port}, API at ${apiUrl}`),
+);
 
 process.on("SIGTERM", () => {
   server.close(() => process.exit(0));
