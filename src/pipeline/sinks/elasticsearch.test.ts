@@ -1,5 +1,10 @@
 import { describe, expect, test } from "bun:test";
+import { ROUGH } from "../../base/simulated/faults.ts";
+import type { LinkFaults } from "../../base/simulated/faults.ts";
+import { createSimulatedWorld } from "../../base/simulated/mod.ts";
 import type { SimulatedWorld } from "../../base/simulated/mod.ts";
+import { createPost } from "../../http/post.ts";
+import { HttpServer } from "../../http/server.ts";
 import type { PipelineRunner } from "../runner.ts";
 import { FakeElasticsearch } from "../testdata/fake_elasticsearch.ts";
 import {
@@ -231,5 +236,36 @@ test("S2-17 killed at any moment with a failing server: every line once in the i
     const found = server.messages.sort();
     expect({ seed, found }).toEqual({ seed, found: lines(written).sort() });
     expectBalanced(runner);
+  }
+});
+
+test("S2-17 over HTTP, with resets and refusals: every line once in the index", async () => {
+  for (let seed = 1; seed <= 5; seed++) {
+    const faults: LinkFaults = { ...ROUGH, reset: 0.05, connectRefused: 0.1 };
+    const world = createSimulatedWorld({ seed, faults });
+    world.files.makeFolder("/logs");
+    const index = new FakeElasticsearch(world);
+    const server = new HttpServer(world, {
+      address: { host: "127.0.0.1", port: 9200 },
+      handle: async ({ path, headers, body }) => {
+        const type = headers.get("content-type") ?? "";
+        return index.post(`http://127.0.0.1:9200${path}`, { "content-type": type }, body);
+      },
+    });
+    server.start();
+    const config = { url: "http://127.0.0.1:9200", batch: { maxEvents: 10 }, timeout: "2s" };
+    const policy = policyOf({ sinks: { search: { component: "elasticsearch", config } } });
+    const runner = startPipeline(world, policy, { post: createPost(world) });
+    for (let i = 0; i < 20; i++) {
+      append(world, LOG, `${lines(20, i * 20).join("\n")}\n`);
+      await world.clock.advance(500);
+      expectBalanced(runner);
+    }
+    const done = (): boolean => runner.ledger().sources["app"]!.delivered === 400;
+    expect(await world.clock.until(done, 600_000)).toBe(true);
+    expect(index.messages.sort()).toEqual(lines(400).sort());
+    expect(runner.metrics()).toContain('counter="failed_requests"');
+    await stopPipeline(world, runner);
+    server.stop();
   }
 });

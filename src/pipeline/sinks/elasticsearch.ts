@@ -11,8 +11,8 @@ import { eventTime, indexTemplate, templateProblem } from "../elastic_index.ts";
 import { eventJson } from "../event_json.ts";
 
 const config = object({
-  url: text({ pattern: /^https?:\/\/[^\s?#]+$/, expected: 'a URL such as "http://127.0.0.1:9200"' })
-    .about("Where the server is; `/_bulk` is added.")
+  url: text({ pattern: /^http:\/\/[^\s?#@]+$/, expected: 'a URL such as "http://127.0.0.1:9200"' })
+    .about("Where the server is; `/_bulk` is added. https:// is not possible yet.")
     .example("http://127.0.0.1:9200"),
   index: text({ check: templateProblem, expected: 'an index name such as "logs-{{app}}"' })
     .about("`{{field}}` in it is a field of the event, `{{day}}` its day as 2026.11.21.")
