@@ -163,13 +163,28 @@ export interface AccessLogPolicy {
 /** A pipeline as its file says it; component configs are checked by pipeline/'s definitions. */
 export interface PipelinePolicy {
   readonly sources: Readonly<Record<string, ComponentPolicy>>;
-  readonly steps: readonly ComponentPolicy[];
-  readonly sinks: Readonly<Record<string, ComponentPolicy>>;
+  readonly steps: readonly StepPolicy[];
+  readonly sinks: Readonly<Record<string, SinkPolicy>>;
 }
 
 export interface ComponentPolicy {
   readonly component: string;
+  /** In the written form: durations as "2s", sizes as "1MiB". */
   readonly config: Readonly<Record<string, unknown>>;
+}
+
+export interface StepPolicy extends ComponentPolicy {
+  /** Names of the sources whose events it works on; all where it is missing. */
+  readonly from?: readonly string[];
+  /** An event that the step cannot work on; `keep` (with a field `parse_error`) if missing. */
+  readonly onError?: "keep" | "drop" | "deadLetter";
+}
+
+export interface SinkPolicy extends ComponentPolicy {
+  /** Names of the sources whose events it gets; all where it is missing. */
+  readonly from?: readonly string[];
+  /** Bounds of what waits for it in memory; when they are reached, its sources wait. */
+  readonly buffer?: { readonly maxEvents: number; readonly maxBytes: number };
 }
 
 // ---------------------------------------------------------------- bindings
