@@ -38,6 +38,7 @@ export class RunningSet {
   readonly #colourOf = new Map<string, number>();
   #phase: RunningRecord["phase"] = "starting";
   #recorded = "";
+  #labels: readonly string[] = [];
   #recording = true;
 
   constructor(world: World, state: StateFolder, files: readonly string[], screen: Screen) {
@@ -83,6 +84,7 @@ export class RunningSet {
     this.#state.writeJson(this.#state.ports, loaded.ports);
     const said = new Set(this.loaded?.notices ?? []);
     this.loaded = loaded;
+    this.#labels = plans.map(({ label }) => label);
     for (const notice of loaded.notices) if (!said.has(notice)) this.say(notice);
     const isApp = new Set(documents.apps.map(workloadKey));
     const changed = this.#delivery.write(loaded.snapshots, (key) => isApp.has(key));
@@ -227,8 +229,7 @@ export class RunningSet {
   }
 
   #labelWidth(): number {
-    const labels = [...this.#supervisor.processes.values()].map(({ plan }) => plan.label.length);
-    return Math.max("outrigger".length, ...labels);
+    return Math.max("outrigger".length, ...this.#labels.map((label) => label.length));
   }
 
   #logOf(id: string): ProcessLog {
