@@ -57,7 +57,7 @@ export class SimClient {
       this.problem ||= error instanceof Error ? error.message : String(error);
     }
     if (!this.peer.closed && !this.peer.ended) return;
-    for (; this.#next < this.calls.length; this.#next++) this.#fail(this.calls[this.#next]!);
+    while (this.#next < this.calls.length) this.#fail(this.calls[this.#next++]!);
     if (this.peer.ended && !this.peer.closed) this.peer.close();
   }
 

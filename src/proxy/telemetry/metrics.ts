@@ -131,6 +131,12 @@ function writeLimits(text: PrometheusText, clusters: readonly Cluster[]): void {
   const families = [
     ["outrigger_upstream_retries_total", "counter", "Tries after the first.", "retries"],
     [
+      "outrigger_upstream_retries_active",
+      "gauge",
+      "Retries in flight or planned: what the budget bounds.",
+      "retriesActive",
+    ],
+    [
       "outrigger_upstream_retries_over_budget_total",
       "counter",
       "Retries that the budget refused.",

@@ -1,0 +1,277 @@
+import { CALM, ROUGH } from "../base/simulated/faults.ts";
+import { createSimulatedWorld, type SimulatedWorld } from "../base/simulated/mod.ts";
+import { SimulatedRandom } from "../base/simulated/random.ts";
+import { parsePrometheusText, type PrometheusExposition, sumOfSamples } from "../codec/prometheus_text.ts";
+import { Proxy } from "../proxy/proxy.ts";
+import { Caller, Moody } from "./proxy_load.ts";
+import { RETRY, snapshotOf, type SnapshotShape, upstreamAt } from "./snapshots.ts";
+
+const NAME = { host: "api.example.com", port: 80 };
+const UPSTREAMS = 4;
+const CALLERS = 8;
+const REQUESTS = 12;
+const ATTEMPTS = 2;
+const LIMITS = { maxConnections: 3, maxPendingRequests: 2, maxRequests: 6 };
+const BUDGET = { budgetRatio: 0.25, budgetMinimum: 2 };
+/** After the last request: longer than an unanswered SYN. */
+const REST_MS = 400_000;
+
+/**
+ * One run: callers, a proxy and upstreams on a network with faults, while Snapshots and DNS change.
+ * Returns what did not hold; the same seed gives the same run.
+ */
+export async function simulateProxy(seed: number, trace?: (line: string) => void): Promise<string[]> {
+  const run = new Simulation(seed, trace);
+  await run.play();
+  return run.problems;
+}
+
+class Simulation {
+  readonly problems: string[] = [];
+  readonly #world: SimulatedWorld;
+  readonly #random: SimulatedRandom;
+  readonly #proxy: Proxy;
+  readonly #callers: Caller[] = [];
+  readonly #upstreams: Moody[] = [];
+  /** No fault of the network and no caller that leaves: then the counts are equal, not only bounded. */
+  readonly #isCalm: boolean;
+  #version = 0;
+  #events = 0;
+
+  constructor(seed: number, trace?: (line: string) => void) {
+    this.#random = new SimulatedRandom(seed + 0x5eed);
+    this.#world = createSimulatedWorld(trace === undefined ? { seed } : { seed, trace });
+    this.#proxy = new Proxy(this.#world);
+    this.#isCalm = this.#random.chance(0.3);
+    const some = this.#random.next();
+    this.#world.net.setFaults(
+      this.#isCalm ? CALM : { ...ROUGH, reset: ROUGH.reset * some, partialRead: some * 0.6 },
+    );
+  }
+
+  async play(): Promise<void> {
+    const { clock, net } = this.#world;
+    for (let index = 1; index <= UPSTREAMS; index++) {
+      this.#upstreams.push(new Moody(index, this.#world, this.#random));
+    }
+    net.setName(NAME.host, { addresses: ["10.0.1.1", "10.0.1.4"], ttlMs: 300 });
+    this.#apply();
+    const throwUncaught = clock.afterEvent;
+    clock.afterEvent = () => {
+      throwUncaught();
+      if (++this.#events % 16 === 0) this.#checkNow();
+    };
+    for (let index = 0; index < CALLERS; index++) {
+      const name = `c${index}`;
+      this.#callers.push(new Caller(name, this.#world, this.#random, REQUESTS, !this.#isCalm));
+    }
+    this.#disturb();
+    const isOver = await clock.until(() => this.#callers.every(({ done }) => done), 3_600_000);
+    if (!isOver) this.problems.push("after an hour there are callers without an end");
+    this.#isQuiet = true;
+    net.heal("127.0.0.1", upstreamAt(1).host);
+    await clock.advance(REST_MS);
+    this.#checkEnd();
+    await this.#checkLeaks();
+  }
+
+  // -------------------------------------------------------------- what happens meanwhile
+
+  #isQuiet = false;
+
+  #disturb(): void {
+    const random = this.#random;
+    const { clock, net } = this.#world;
+    clock.plan(random.between(10, 150), () => {
+      if (this.#isQuiet) return;
+      switch (random.integer(0, 3)) {
+        case 0:
+          this.#apply();
+          break;
+        case 1: {
+          const index = random.integer(1, UPSTREAMS);
+          const addresses = [upstreamAt(index).host, "10.0.1.4"];
+          const answers = [{ addresses, ttlMs: 200 }, { addresses, ttlMs: 400 }];
+          net.setName(NAME.host, random.chance(0.2) ? "not-found" : answers[random.integer(0, 1)]!);
+          break;
+        }
+        case 2:
+          for (const upstream of this.#upstreams) {
+            upstream.mood = random.chance(0.5) ? 0 : random.next();
+          }
+          break;
+        default:
+          if (this.#isCalm) break;
+          net.partition("127.0.0.1", upstreamAt(1).host);
+          clock.plan(random.between(50, 900), () => net.heal("127.0.0.1", upstreamAt(1).host));
+      }
+      this.#disturb();
+    });
+  }
+
+  #apply(): void {
+    const random = this.#random;
+    const retry = { ...RETRY, ...BUDGET, attempts: ATTEMPTS, perTryTimeoutMs: 600, maxBodyBytes: 5_000 };
+    const route = { timeoutMs: 2_500, idleTimeoutMs: 1_500, retry };
+    const canned = { on: ["open"] as const, status: 203, headers: {}, body: "canned" };
+    const breaker = {
+      errorRate: 0.5,
+      minRequests: 6,
+      windowMs: 2_000,
+      openMs: 300,
+      halfOpenRequests: random.chance(0.1) ? 2 : 1,
+    };
+    const all = [1, 2, 3].map(upstreamAt);
+    const endpoints = random.chance(0.3) ? all.slice(random.integer(0, 2)) : all;
+    const shape: SnapshotShape = {
+      version: String(++this.#version),
+      listener: {
+        routes: [
+          { ...route, name: "app", path: { kind: "prefix", value: "/app" }, fallback: canned },
+          { ...route, name: "named", path: { kind: "prefix", value: "/named" }, to: "named" },
+        ],
+      },
+      clusters: {
+        app: { endpoints, limits: LIMITS, breaker },
+        named: { dns: NAME, limits: LIMITS, refresh: { minMs: 100, maxMs: 1_000 } },
+        ...(random.chance(0.3) ? { spare: { dns: NAME } } : {}),
+      },
+    };
+    this.#proxy.apply(snapshotOf(shape));
+  }
+
+  // -------------------------------------------------------------- what must hold
+
+  #metrics(): PrometheusExposition {
+    return parsePrometheusText(this.#proxy.metrics());
+  }
+
+  #expect(holds: boolean, text: string): void {
+    if (!holds && this.problems.length < 20) this.problems.push(text);
+  }
+
+  /** At every time. */
+  #checkNow(): void {
+    for (const stats of this.#proxy.stats().clusters) {
+      if (stats.name === "spare") continue;
+      const { requestsActive, requestsPending, connectionsActive } = stats;
+      const at = `${stats.name} at ${this.#world.clock.now()} ms`;
+      this.#expect(requestsActive <= LIMITS.maxRequests, `${requestsActive} requests of ${at}`);
+      this.#expect(requestsPending <= LIMITS.maxPendingRequests, `${requestsPending} wait of ${at}`);
+      this.#expect(connectionsActive <= LIMITS.maxConnections, `${connectionsActive} conns of ${at}`);
+      const gauges = [requestsActive, requestsPending, connectionsActive];
+      this.#expect(Math.min(...gauges) >= 0, `a gauge below 0: ${gauges} of ${at}`);
+    }
+    if (this.#events % 256 !== 0) return;
+    const metrics = this.#metrics();
+    this.#expect(metrics.problems.length === 0, `metrics: ${JSON.stringify(metrics.problems)}`);
+    const most = Math.max(BUDGET.budgetMinimum, BUDGET.budgetRatio * LIMITS.maxRequests);
+    for (const cluster of ["app", "named"]) {
+      const active = sumOfSamples(metrics, "outrigger_upstream_retries_active", { cluster });
+      this.#expect(active >= 0 && active <= most, `${active} retries of ${cluster} in flight`);
+    }
+  }
+
+  #checkEnd(): void {
+    for (const caller of this.#callers) {
+      for (const { problem } of caller.clients) this.#expect(problem === "", `a caller: ${problem}`);
+      for (const asked of caller.asked) this.#checkCall(asked);
+    }
+    for (const upstream of this.#upstreams) {
+      this.problems.push(...upstream.problems);
+      const { problem } = upstream.server;
+      this.#expect(problem === "", `an upstream: ${problem}`);
+    }
+    this.#checkTries();
+    this.#checkCounts();
+    this.#checkBreaker();
+  }
+
+  #checkCall({ id, call }: Caller["asked"][number]): void {
+    const isEnded = (call.answer !== null) !== call.broken;
+    this.#expect(isEnded, `${id} did not end once: ${call.status}, broken ${call.broken}`);
+    if (call.status !== 200) return;
+    const bodies = this.#upstreams.flatMap(({ sent }) => sent.get(id) ?? []);
+    const got = call.answer!.body;
+    this.#expect(bodies.includes(got), `${id} got ${got.length} bytes that no try of it sent whole`);
+  }
+
+  #checkTries(): void {
+    for (const { id, method } of this.#callers.flatMap(({ asked }) => asked)) {
+      const tries = this.#upstreams.reduce((sum, upstream) => sum + (upstream.tries.get(id) ?? 0), 0);
+      // Each try may be sent once more where its pooled connection was found closed.
+      const most = method === "POST" ? 1 : 2 * (1 + ATTEMPTS);
+      this.#expect(tries <= most, `${method} ${id} was tried ${tries} times`);
+    }
+  }
+
+  #checkCounts(): void {
+    const metrics = this.#metrics();
+    const calls = this.#callers.flatMap(({ asked }) => asked.map(({ call }) => call));
+    const total = sumOfSamples(metrics, "outrigger_requests_total");
+    const answered = calls.filter(({ answer }) => answer !== null);
+    this.#expect(total <= calls.length, `${total} requests counted, ${calls.length} sent`);
+    for (const status of new Set(answered.map((call) => call.status))) {
+      const seen = answered.filter((call) => call.status === status).length;
+      const counted = sumOfSamples(metrics, "outrigger_requests_total", { code: String(status) });
+      this.#expect(counted >= seen, `${counted} answers of ${status} counted, ${seen} arrived`);
+    }
+    const malformed = sumOfSamples(metrics, "outrigger_malformed_requests_total");
+    this.#expect(malformed === 0, `${malformed} requests found malformed`);
+    for (const name of [
+      "outrigger_requests_active",
+      "outrigger_upstream_requests_active",
+      "outrigger_upstream_pending",
+      "outrigger_upstream_retries_active",
+      "outrigger_connections_active",
+    ]) {
+      const value = sumOfSamples(metrics, name);
+      this.#expect(value === 0, `${name} is ${value} when all is over`);
+    }
+    const clusters = this.#proxy.stats().clusters.filter(({ name }) => name !== "spare");
+    for (const { name, endpoints } of clusters) {
+      const busy = endpoints.filter(({ active }) => active !== 0);
+      this.#expect(busy.length === 0, `endpoints of ${name} count tries that are over`);
+    }
+    if (!this.#isCalm) return;
+    // On a connection that was broken off one request had a part of its answer, the rest no turn.
+    const cut = this.#callers
+      .flatMap(({ clients }) => clients)
+      .filter(({ peer, calls: own }) => peer.error !== null && own.some(({ broken }) => broken));
+    const seen = answered.length + cut.length;
+    this.#expect(total === seen, `calm: ${total} requests counted, ${seen} seen`);
+    for (const { name: cluster, triesTotal } of clusters) {
+      const got = sumOfSamples(metrics, "outrigger_upstream_tries_total", { cluster });
+      const failed = sumOfSamples(metrics, "outrigger_upstream_failures_total", { cluster });
+      const sum = `${got} answered and ${failed} failed`;
+      this.#expect(got + failed === triesTotal, `calm: ${triesTotal} tries of ${cluster}, ${sum}`);
+    }
+  }
+
+  /** Each change follows from the one before; a new policy starts with a closed breaker. */
+  #checkBreaker(): void {
+    let state = "breaker-closed";
+    const before: Record<string, readonly string[]> = {
+      "breaker-opened": ["breaker-closed", "breaker-half-open", "breaker-opened"],
+      "breaker-half-open": ["breaker-opened"],
+      "breaker-closed": ["breaker-half-open"],
+    };
+    for (const { kind } of this.#proxy.stats().events) {
+      const allowed = before[kind];
+      if (allowed === undefined) continue;
+      this.#expect(allowed.includes(state), `the breaker went from ${state} to ${kind}`);
+      state = kind;
+    }
+  }
+
+  async #checkLeaks(): Promise<void> {
+    const { clock } = this.#world;
+    this.#proxy.close();
+    for (const { server } of this.#upstreams) {
+      server.stop();
+      for (const peer of server.peers) peer.terminate();
+    }
+    await clock.advance(REST_MS);
+    this.problems.push(...this.#world.leaks());
+  }
+}

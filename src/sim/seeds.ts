@@ -1,0 +1,10 @@
+/**
+ * Seeds that every test run tries. One that ever failed joins them, with a comment that says what it
+ * found.
+ */
+export const PROXY_SEEDS: readonly number[] = [
+  ...Array.from({ length: 20 }, (_, index) => index + 1),
+  // A request sent again for a stale connection opened one connection above the limit.
+  5003,
+  5007,
+];
