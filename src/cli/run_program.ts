@@ -1,4 +1,4 @@
-import type { World } from "../base/world.ts";
+import { FileError, type World } from "../base/world.ts";
 import { describeFailure, failureOf } from "./errors.ts";
 import { allCommands, COMMANDS } from "./mod.ts";
 import { quickParse } from "./quick_parse.ts";
@@ -11,6 +11,8 @@ export async function runProgram(world: World, args: readonly string[]): Promise
   try {
     return await dispatch(world, args);
   } catch (error) {
+    // Whoever reads our output has seen enough, as `head` does.
+    if (error instanceof FileError && error.code === "closed") return 0;
     const failure = failureOf(error);
     world.stdio.stderr.write(describeFailure(world, failure));
     return failure.exitCode;

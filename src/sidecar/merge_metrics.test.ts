@@ -1,0 +1,17 @@
+import { expect, test } from "bun:test";
+import { parsePrometheusText } from "../codec/prometheus_text.ts";
+import { mergeMetrics } from "./merge_metrics.ts";
+
+test("S2-12 merged metrics are a valid exposition: each family once, with all its samples", () => {
+  const one = (name: string) =>
+    `# HELP a_total A.\n# TYPE a_total counter\na_total{p="${name}"} 1\n` +
+    `# HELP b_seconds B.\n# TYPE b_seconds histogram\nb_seconds_bucket{p="${name}",le="+Inf"} 2\n` +
+    `b_seconds_sum{p="${name}"} 3\nb_seconds_count{p="${name}"} 2\n`;
+  const merged = mergeMetrics([one("x"), one("y"), ""]);
+  const { families, problems } = parsePrometheusText(merged);
+  expect(problems).toEqual([]);
+  expect(families.map(({ name }) => name)).toEqual(["a_total", "b_seconds"]);
+  expect(merged.match(/^# TYPE a_total/gm)?.length).toBe(1);
+  expect(merged.match(/^a_total\{/gm)?.length).toBe(2);
+  expect(mergeMetrics([])).toBe("");
+});

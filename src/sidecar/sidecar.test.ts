@@ -1,0 +1,209 @@
+import { expect, test } from "bun:test";
+import type { Snapshot } from "../api/snapshot.ts";
+import type { ProxyStats } from "../api/stats.ts";
+import { Failure } from "../base/failure.ts";
+import { createSimulatedWorld, type SimulatedWorld } from "../base/simulated/mod.ts";
+import { type HttpAnswer, HttpClient, type HttpRequest } from "../http/client.ts";
+import { type DataPlane, Sidecar } from "./sidecar.ts";
+
+const SOCKET = { path: "/run/a.sock" };
+const READ_ONLY = { host: "127.0.0.1", port: 7001 };
+
+function snapshot(version: string, pipelines: Snapshot["policy"]["pipelines"] = {}): Snapshot {
+  return {
+    apiVersion: "outrigger.dev/v1alpha1",
+    kind: "Snapshot",
+    workload: { namespace: "shop", name: "a" },
+    version,
+    policyHash: `p-${version}`,
+    policy: { listeners: {}, clusters: {}, pipelines, accessLog: { format: "off" }, drainMs: 2_000 },
+    bindings: {
+      listeners: {},
+      clusters: {},
+      admin: { readOnly: READ_ONLY, socket: SOCKET.path },
+      pipelines: {},
+      stateFolder: "/state",
+    },
+    origins: {},
+  };
+}
+
+class FakeProxy implements DataPlane {
+  readonly versions: string[] = [];
+  ready = false;
+  closed = false;
+  drainTakesMs = 0;
+
+  constructor(private readonly world: SimulatedWorld) {}
+
+  apply(given: Snapshot): void {
+    if (given.version.startsWith("bad")) throw new Failure("refused", "it does not fit");
+    this.versions.push(given.version);
+    this.ready = true;
+  }
+
+  stats(): ProxyStats {
+    const clusters = [{ name: "api" }];
+    return { version: this.versions.at(-1) ?? "", clusters } as unknown as ProxyStats;
+  }
+
+  metrics(): string {
+    return "# HELP outrigger_x X.\n# TYPE outrigger_x counter\noutrigger_x 1\n";
+  }
+
+  drain(): Promise<void> {
+    return this.world.clock.sleep(this.drainTakesMs);
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+}
+
+function setup(text: string) {
+  const world = createSimulatedWorld({ seed: 1 });
+  world.files.makeFolder("/run");
+  world.files.write("/home/app/s.json", text);
+  const proxy = new FakeProxy(world);
+  const log: string[] = [];
+  const options = { snapshotFile: "/home/app/s.json", stateFolder: "/state", proxy };
+  const sidecar = new Sidecar(world, { ...options, log: (line) => log.push(line) });
+  return { world, proxy, sidecar, log };
+}
+
+async function ask(
+  world: SimulatedWorld,
+  method: string,
+  path: string,
+  more: Partial<HttpRequest> = {},
+): Promise<HttpAnswer & { text: string }> {
+  const client = new HttpClient(world);
+  const request = { method, path, address: SOCKET, timeoutMs: 5_000, ...more };
+  let done = false;
+  const answer = client.request(request);
+  const end = () => (done = true);
+  answer.then(end, end);
+  await world.clock.until(() => done, 10_000);
+  const value = await answer;
+  return { ...value, text: Buffer.from(value.body).toString() };
+}
+
+test("the read-only address answers ready, live and metrics, and nothing else", async () => {
+  const { world, sidecar } = setup(JSON.stringify(snapshot("1")));
+  sidecar.start();
+  const at = { address: READ_ONLY };
+  expect((await ask(world, "GET", "/ready", at)).status).toBe(200);
+  expect((await ask(world, "GET", "/live", at)).status).toBe(200);
+  const metrics = await ask(world, "GET", "/metrics", at);
+  expect(metrics.headers.get("content-type")).toStartWith("text/plain; version=0.0.4");
+  expect(metrics.text).toContain("outrigger_x 1\n");
+  for (const path of ["/config", "/stats", "/clusters", "/snapshot", "/drain", "/"]) {
+    expect([path, (await ask(world, "GET", path, at)).status]).toEqual([path, 404]);
+  }
+  expect((await ask(world, "POST", "/ready", at)).status).toBe(405);
+  expect((await ask(world, "PUT", "/snapshot", { ...at, body: "{}" })).status).toBe(413);
+  sidecar.close();
+});
+
+test("the socket is its owner's alone, and shows what is in force", async () => {
+  const { world, sidecar } = setup(JSON.stringify(snapshot("1")));
+  sidecar.start();
+  expect((world.files.stat(SOCKET.path)?.mode ?? 0) & 0o777).toBe(0o600);
+  expect(JSON.parse((await ask(world, "GET", "/config")).text).version).toBe("1");
+  expect(JSON.parse((await ask(world, "GET", "/stats")).text).version).toBe("1");
+  expect(JSON.parse((await ask(world, "GET", "/clusters")).text)).toEqual([{ name: "api" }]);
+  sidecar.close();
+});
+
+test("a new Snapshot comes into force and is kept; a refused one leaves the last good", async () => {
+  const { world, sidecar, proxy, log } = setup(JSON.stringify(snapshot("1")));
+  sidecar.start();
+  const put = (body: string) => ask(world, "PUT", "/snapshot", { body });
+  const good = await put(JSON.stringify(snapshot("2")));
+  expect([good.status, JSON.parse(good.text)]).toEqual([200, { version: "2" }]);
+  const bad = [
+    ["{", "is not JSON"],
+    ["{}", "is no Snapshot"],
+    [JSON.stringify({ ...snapshot("3"), policy: {} }), "policy.listeners is missing"],
+    [JSON.stringify(snapshot("bad")), "it does not fit"],
+    [JSON.stringify({ ...snapshot("3"), workload: { namespace: "x", name: "y" } }), "cannot change"],
+  ] as const;
+  for (const [body, problem] of bad) {
+    const refused = await put(body);
+    expect(refused.status).toBe(409);
+    expect(JSON.parse(refused.text).problem).toContain(problem);
+  }
+  expect(proxy.versions).toEqual(["1", "2"]);
+  expect(log.length).toBe(bad.length);
+  expect(JSON.parse(world.files.readText("/state/last-good.json")).version).toBe("2");
+  expect((world.files.stat("/state/last-good.json")?.mode ?? 0) & 0o777).toBe(0o600);
+  sidecar.close();
+});
+
+test("a bad file at the start: the last good Snapshot is used, or the start is refused", () => {
+  const { world, sidecar, proxy, log } = setup('{"kind": "Snapsh');
+  expect(() => sidecar.start()).toThrow("is not JSON");
+  world.files.makeFolder("/state");
+  world.files.write("/state/last-good.json", JSON.stringify(snapshot("7")));
+  sidecar.start();
+  expect(proxy.versions).toEqual(["7"]);
+  expect(log[0]).toContain("the last good Snapshot is used");
+  sidecar.close();
+});
+
+test("a full disk keeps no Snapshot, and stops no traffic", async () => {
+  const { world, sidecar, proxy, log } = setup(JSON.stringify(snapshot("1")));
+  world.files.freeBytes = 0;
+  sidecar.start();
+  expect(proxy.versions).toEqual(["1"]);
+  expect(log[0]).toContain("could not be kept");
+  expect((await ask(world, "GET", "/ready", { address: READ_ONLY })).status).toBe(200);
+  sidecar.close();
+});
+
+test("a drain is bounded, and not ready from its start on", async () => {
+  const { world, sidecar, proxy } = setup(JSON.stringify(snapshot("1")));
+  proxy.drainTakesMs = 60_000;
+  sidecar.start();
+  let ended = false;
+  void sidecar.drain().then(() => (ended = true));
+  expect((await ask(world, "GET", "/ready", { address: READ_ONLY })).status).toBe(503);
+  await world.clock.advance(2_000);
+  expect(ended).toBe(false);
+  await world.clock.advance(1_000);
+  expect([ended, proxy.closed]).toEqual([true, true]);
+});
+
+test("pipelines run in a child that is started again when it ends, and anew when they change", async () => {
+  const pipelines = { p: { sources: {}, steps: [], sinks: {} } };
+  const { world, sidecar } = setup(JSON.stringify(snapshot("1", pipelines)));
+  const starts: string[][] = [];
+  world.programs.set("outrigger", (child) => void starts.push([...child.command]));
+  sidecar.start();
+  await world.clock.advance(1);
+  expect(starts).toEqual([
+    [
+      ...["outrigger", "pipeline", "--snapshot", "/state/last-good.json"],
+      ...["--admin-socket", "/state/pipeline.sock"],
+    ],
+  ]);
+  [...world.processes.children.values()][0]?.exit(70);
+  await world.clock.advance(1);
+  expect(starts.length).toBe(2);
+  const metrics = await ask(world, "GET", "/metrics");
+  expect(metrics.text).toContain("outrigger_pipeline_restarts_total 1\n");
+  expect(metrics.text).toContain("outrigger_x 1\n");
+  const put = (given: Snapshot) => ask(world, "PUT", "/snapshot", { body: JSON.stringify(given) });
+  await put(snapshot("2", pipelines));
+  await world.clock.advance(10);
+  expect(starts.length).toBe(2);
+  await put(snapshot("3", { ...pipelines, q: pipelines.p }));
+  await world.clock.advance(10);
+  expect(starts.length).toBe(3);
+  await put(snapshot("4"));
+  await world.clock.advance(10);
+  expect(world.processes.children.size).toBe(0);
+  sidecar.close();
+  await world.clock.advance(60_000);
+  expect(world.leaks()).toEqual([]);
+});
