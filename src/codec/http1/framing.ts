@@ -1,4 +1,4 @@
-import { latin1, listItems } from "../ascii.ts";
+import { listItems, TOKEN_LOWER } from "../ascii.ts";
 import {
   CONNECTION,
   CONTENT_LENGTH,
@@ -40,18 +40,29 @@ export const NOMINATES = 8;
 /** The options of the Connection header (RFC 9110, 7.6.1) as bits; 0 where there is none. */
 export function connectionOptions(headers: HeaderBlock): number {
   if (!headers.has(CONNECTION)) return 0;
+  if ((headers.repeated & (1 << CONNECTION)) === 0) {
+    // The two usual values, without a string: most answers carry one.
+    if (isKnownValue(headers, CONNECTION, KEEP_ALIVE_VALUE)) return KEEP;
+    if (isKnownValue(headers, CONNECTION, CLOSE_VALUE)) return CLOSE;
+  }
   let options = 0;
-  const value =
-    (headers.repeated & (1 << CONNECTION)) !== 0
-      ? headers.get("connection")!
-      : latin1(headers.bytes, headers.knownStart(CONNECTION), headers.knownEnd(CONNECTION));
-  if (value === "keep-alive") return KEEP;
-  if (value === "close") return CLOSE;
-  for (const name of listItems(value)) {
+  for (const name of listItems(headers.get("connection")!)) {
     if (name === "close") options |= CLOSE;
     else if (name === "keep-alive") options |= KEEP;
     else if (name === "upgrade") options |= UPGRADE_OPTION;
     else options |= NOMINATES;
   }
   return options;
+}
+
+const KEEP_ALIVE_VALUE = new TextEncoder().encode("keep-alive");
+const CLOSE_VALUE = new TextEncoder().encode("close");
+
+function isKnownValue(headers: HeaderBlock, id: number, lower: Uint8Array): boolean {
+  const start = headers.knownStart(id);
+  if (headers.knownEnd(id) - start !== lower.length) return false;
+  for (let at = 0; at < lower.length; at++) {
+    if (TOKEN_LOWER[headers.bytes[start + at]!] !== lower[at]) return false;
+  }
+  return true;
 }
