@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { readSnapshot } from "../sidecar/read_snapshot.ts";
-import { machine, outrigger, SHOP } from "./testing.ts";
+import { machine, outrigger, SHOP } from "./testdata/machine.ts";
 
 test("compile prints the Snapshot that a sidecar reads, the same each time", async () => {
   const world = machine({ "/home/app/shop.yaml": SHOP });

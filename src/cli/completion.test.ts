@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { allCommands } from "./mod.ts";
-import { machine, outrigger } from "./testing.ts";
+import { machine, outrigger } from "./testdata/machine.ts";
 
 test("completion knows every command and option, and is right for bash", async () => {
   for (const shell of ["bash", "zsh", "fish"]) {

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { machine, outrigger, SHOP } from "./testing.ts";
+import { machine, outrigger, SHOP } from "./testdata/machine.ts";
 
 test("S2-9 diff shows only what changed, with its line, and its status says whether", async () => {
   const after = SHOP.replace("api: { timeout: 2s }", "api: { timeout: 3s }");

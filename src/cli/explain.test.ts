@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { machine, outrigger, SHOP } from "./testing.ts";
+import { machine, outrigger, SHOP } from "./testdata/machine.ts";
 
 test("explain app names the line of each part", async () => {
   const world = machine({ "/home/app/shop.yaml": SHOP });

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { machine, outrigger } from "./testing.ts";
+import { machine, outrigger } from "./testdata/machine.ts";
 
 test("the first file passes check, and is never written over", async () => {
   const world = machine();

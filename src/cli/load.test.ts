@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { HttpServer, textAnswer } from "../http/server.ts";
-import { machine, outrigger } from "./testing.ts";
+import { machine, outrigger } from "./testdata/machine.ts";
 
 const ADDRESS = { host: "127.0.0.1", port: 8080 };
 

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { parse } from "yaml";
 import { GENERATORS } from "../render/mod.ts";
-import { machine, outrigger, SHOP } from "./testing.ts";
+import { machine, outrigger, SHOP } from "./testdata/machine.ts";
 
 test("each format is printed, or all are written to a folder", async () => {
   const world = machine({ "/home/app/shop.yaml": SHOP });

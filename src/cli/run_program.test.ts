@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { EXIT_CODES } from "../base/failure.ts";
 import { allCommands, COMMANDS } from "./mod.ts";
-import { machine, outrigger } from "./testing.ts";
+import { machine, outrigger } from "./testdata/machine.ts";
 
 test("S2-3 help lists each command with one line, and the help of each one runs", async () => {
   const world = machine();

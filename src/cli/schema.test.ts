@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { jsonSchema } from "../api/json_schema.ts";
 import { pipelineComponents } from "../pipeline/components.ts";
-import { machine, outrigger } from "./testing.ts";
+import { machine, outrigger } from "./testdata/machine.ts";
 
 test("the JSON Schema is printed, components of pipelines included", async () => {
   const { code, out } = await outrigger(machine(), "schema");

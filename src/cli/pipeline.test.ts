@@ -1,0 +1,33 @@
+import { expect, test } from "bun:test";
+import { background, machine, outrigger, SHOP, until } from "./testdata/machine.ts";
+
+const FILE = `apiVersion: outrigger.dev/v1alpha1
+kind: Pipeline
+metadata: { name: orders }
+spec:
+  sources: { app: { file: { include: [/home/app/a.log] } } }
+  steps: [{ parse: { json: {} } }]
+  sinks: { out: { stdout: {} } }
+`;
+
+test("pipeline runs a file's pipelines, and goes on where it stopped", async () => {
+  const world = machine({ "/home/app/p.yaml": FILE, "/home/app/a.log": '{"n":1}\n' });
+  const first = background(world, "pipeline", "p.yaml");
+  expect(await until(world, () => world.stdio.text().includes('"n":1'))).toBe(true);
+  world.signals.raise("SIGTERM");
+  await until(world, () => first.code !== null);
+  expect(first.code).toBe(0);
+  world.stdio.stdout.clear();
+  world.files.write("a.log", '{"n":1}\n{"n":2}\n');
+  const second = background(world, "pipeline", "-f", "p.yaml");
+  expect(await until(world, () => world.stdio.text().includes('"n":2'))).toBe(true);
+  expect(world.stdio.text()).not.toContain('"n":1');
+  world.signals.raise("SIGTERM");
+  await until(world, () => second.code !== null);
+});
+
+test("files without a pipeline are refused", async () => {
+  const world = machine({ "/home/app/shop.yaml": SHOP });
+  const { code, err } = await outrigger(world, "pipeline", "shop.yaml");
+  expect([code, err.split("\n")[0]]).toEqual([2, "error: the files hold no Pipeline"]);
+});
