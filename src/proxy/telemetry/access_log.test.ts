@@ -1,0 +1,86 @@
+import { afterEach, expect, test } from "bun:test";
+import { Rig } from "../../sim/rig.ts";
+import { RETRY } from "../../sim/snapshots.ts";
+import { reply } from "../../sim/upstream.ts";
+
+let rig: Rig;
+afterEach(async () => {
+  expect(await rig.leaks()).toEqual([]);
+});
+
+/** Lines of requests; the proxy's own events have another form. */
+const records = (): Record<string, unknown>[] =>
+  rig.log.map((line) => JSON.parse(line) as Record<string, unknown>).filter((one) => !("event" in one));
+
+test("a finished request is one line of JSON with Envoy's names", async () => {
+  rig = new Rig({ accessLog: "json" });
+  rig.upstream(1, ({ peer }) => rig.world.clock.after(5, () => peer.send(reply(200, "hello"))));
+  await rig.advance(50);
+  const head = "PUT /a%22b?q=1 HTTP/1.1\r\nHost: shop:80\r\nUser-Agent: test/1\r\n";
+  rig.client().send(`${head}Content-Length: 3\r\n\r\nabc`);
+  await rig.advance(200);
+  expect(records()).toEqual([
+    {
+      start_time: expect.stringMatching(/^2026-01-01T00:00:00\.\d{3}Z$/),
+      method: "PUT",
+      path: "/a%22b?q=1",
+      protocol: "HTTP/1.1",
+      authority: "shop:80",
+      response_code: 200,
+      response_flags: "-",
+      response_code_details: "via_upstream",
+      bytes_received: 3,
+      bytes_sent: 5,
+      duration_ms: expect.any(Number),
+      tries: 1,
+      listener: "in",
+      route_name: "r0",
+      upstream_cluster: "app",
+      upstream_host: "10.0.1.1:80",
+      downstream_remote_address: "10.0.2.1",
+      request_id: null,
+      trace_id: null,
+      user_agent: "test/1",
+    },
+  ]);
+  expect(records()[0]!.duration_ms as number).toBeGreaterThan(5);
+});
+
+test("flags and details say why", async () => {
+  rig = new Rig({
+    accessLog: "json",
+    route: { path: { kind: "prefix", value: "/in" }, retry: { ...RETRY, attempts: 1 } },
+  });
+  await rig.ask("/out");
+  await rig.ask("/in");
+  const leaving = rig.client();
+  rig.upstream(1, () => {});
+  leaving.get("/in");
+  await rig.advance(5);
+  leaving.peer.terminate();
+  rig.client().send("nonsense\r\n\r\n");
+  await rig.advance(200);
+  const seen = records().map((one) => [one.response_code, one.response_flags, one.response_code_details]);
+  expect(seen).toEqual([
+    [404, "NR", "no-route"],
+    [503, "UF,URX", "connect-failure"],
+    [0, "DC", "downstream_closed"],
+    [400, "DPE", "bad-request-line"],
+  ]);
+});
+
+test("off is off; lines are handed on together, and none is lost at the end", async () => {
+  rig = new Rig({ accessLog: "off" });
+  rig.upstream();
+  await rig.ask();
+  await rig.advance(200);
+  expect(records()).toEqual([]);
+  rig.apply({ accessLog: "json" });
+  const client = rig.client();
+  const calls = [client.get("/1"), client.get("/2")];
+  await rig.advance(10);
+  expect(calls.every(({ status }) => status === 200)).toBe(true);
+  expect(records()).toEqual([]);
+  rig.proxy.close();
+  expect(records().map(({ path }) => path)).toEqual(["/1", "/2"]);
+});

@@ -1,0 +1,93 @@
+import { afterEach, expect, test } from "bun:test";
+import { parsePrometheusText } from "../../codec/prometheus_text.ts";
+import { Rig } from "../../sim/rig.ts";
+import { reply } from "../../sim/upstream.ts";
+
+let rig: Rig;
+afterEach(async () => {
+  expect(await rig.leaks()).toEqual([]);
+});
+
+/** A sample's name and labels, as the documentation of the metrics has them. */
+const FAMILIES: Readonly<Record<string, readonly string[]>> = {
+  outrigger_build_info: ["version"],
+  outrigger_requests_total: ["listener", "direction", "route", "code"],
+  outrigger_request_duration_seconds: ["listener", "direction", "route"],
+  outrigger_requests_active: ["listener", "direction", "route"],
+  outrigger_fallbacks_total: ["listener", "direction", "route", "trigger"],
+  outrigger_malformed_requests_total: ["listener"],
+  outrigger_connections_active: ["listener"],
+  outrigger_upstream_tries_total: ["cluster", "code"],
+  outrigger_upstream_failures_total: ["cluster", "reason"],
+  outrigger_upstream_retries_total: ["cluster"],
+  outrigger_upstream_try_duration_seconds: ["cluster"],
+  outrigger_upstream_overflow_total: ["cluster", "limit"],
+  outrigger_upstream_pending: ["cluster"],
+  outrigger_breaker_state: ["cluster"],
+  outrigger_breaker_transitions_total: ["cluster", "to"],
+};
+
+test("every family is there with its labels, whatever names hold", async () => {
+  rig = new Rig({
+    version: 'a"b\\c',
+    listener: {
+      routes: [
+        {
+          name: 'GET /"items"\\x',
+          to: "weird \"name\"",
+          fallback: { on: ["exhausted"], status: 200, headers: {}, body: "" },
+        },
+      ],
+    },
+    clusters: {
+      'weird "name"': {
+        breaker: { errorRate: 1, minRequests: 99, windowMs: 1e3, openMs: 1, halfOpenRequests: 1 },
+      },
+    },
+  });
+  const first = parsePrometheusText(rig.proxy.metrics());
+  expect(first.problems).toEqual([]);
+  await rig.ask();
+  rig.upstream(1, ({ peer }) => peer.send(reply(500, "ill")));
+  await rig.ask();
+  const { families, problems } = parsePrometheusText(rig.proxy.metrics());
+  expect(problems).toEqual([]);
+  for (const [name, labels] of Object.entries(FAMILIES)) {
+    const family = families.find((one) => one.name === name);
+    const found = Object.keys(family?.samples[0]?.labels ?? {}).filter((label) => label !== "le");
+    expect([name, found.sort()]).toEqual([name, [...labels].sort()]);
+  }
+});
+
+test("counters only grow, and gauges follow what is in flight", async () => {
+  rig = new Rig();
+  rig.upstream(1, ({ peer }) => rig.world.clock.after(50, () => peer.send(reply(200, "x"))));
+  const clients = [rig.client(), rig.client(), rig.client()];
+  for (const client of clients) client.get("/");
+  await rig.advance(10);
+  const gauges = [
+    "outrigger_requests_active",
+    "outrigger_connections_active",
+    "outrigger_upstream_requests_active",
+    "outrigger_upstream_connections_active",
+  ];
+  expect(gauges.map((name) => rig.metric(name))).toEqual([3, 3, 3, 3]);
+  expect(rig.metric("outrigger_requests_total")).toBe(0);
+  await rig.advance(100);
+  expect(gauges.map((name) => rig.metric(name))).toEqual([0, 3, 0, 3]);
+  expect(rig.metric("outrigger_requests_total")).toBe(3);
+  const inBucket = (le: string): number =>
+    rig.metric("outrigger_request_duration_seconds_bucket", { le });
+  expect([inBucket("0.05"), inBucket("0.1"), inBucket("+Inf")]).toEqual([0, 3, 3]);
+  expect(rig.metric("outrigger_request_duration_seconds_sum")).toBeCloseTo(0.151, 2);
+});
+
+test("a caller cannot make labels: unknown hosts and paths share one", async () => {
+  rig = new Rig({ route: { path: { kind: "exact", value: "/known" } } });
+  for (let count = 0; count < 20; count++) await rig.ask(`/x${count}`, `h${count}`);
+  const { families } = parsePrometheusText(rig.proxy.metrics());
+  const total = families.find(({ name }) => name === "outrigger_requests_total")!;
+  expect(total.samples.map(({ labels, value }) => [labels.route, labels.code, value])).toEqual([
+    ["-", "404", 20],
+  ]);
+});
