@@ -296,6 +296,40 @@ describe("the breaker", () => {
   });
 });
 
+describe("a canned answer", () => {
+  type Trigger = FallbackPolicy["on"][number];
+  /** How each trigger comes about. */
+  const causes: Readonly<Record<Trigger, () => void>> = {
+    exhausted: () => rig.upstream(1, ({ peer }) => peer.terminate()),
+    timeout: () => rig.upstream(1, () => {}),
+    overflow: () => {
+      const none = { maxConnections: 1, maxPendingRequests: 1, maxRequests: 0 };
+      rig.apply({ route, cluster: { limits: none } });
+    },
+    "no-endpoint": () => rig.apply({ route, cluster: { endpoints: [] } }),
+    open: () => {
+      const breaker = { errorRate: 0.1, minRequests: 1, windowMs: 1e4, openMs: 1e6 };
+      rig.apply({ route, cluster: { breaker: { ...breaker, halfOpenRequests: 1 } } });
+    },
+  };
+  const triggers = Object.keys(causes) as Trigger[];
+  let route: RouteShape;
+
+  test.each(triggers)("is given for %s where the file names it, and only there", async (trigger) => {
+    for (const on of [[trigger], triggers.filter((other) => other !== trigger)]) {
+      const fallback = { on, status: 218, headers: {}, body: "canned" };
+      route = { timeoutMs: 100, fallback };
+      rig = new Rig({ route });
+      causes[trigger]();
+      if (trigger === "open") await rig.ask();
+      const isNamed = on.includes(trigger);
+      expect((await rig.ask()).body === "canned").toBe(isNamed);
+      expect(rig.metric("outrigger_fallbacks_total", { trigger })).toBe(isNamed ? 1 : 0);
+      if (isNamed) expect(await rig.leaks()).toEqual([]);
+    }
+  });
+});
+
 test("S2-12 the metrics are a valid exposition, and count what was sent", async () => {
   rig = new Rig({
     listener: {
