@@ -99,10 +99,13 @@ export class RunningSet {
   }
 
   /** Names those that are not ready in time. */
-  async ready(timeoutMs: number): Promise<readonly SupervisedProcess[]> {
-    const late = await this.#supervisor.notReady(timeoutMs);
-    if (this.#phase === "starting") this.#enter("ready");
-    return late;
+  notReady(timeoutMs: number): Promise<readonly SupervisedProcess[]> {
+    return this.#supervisor.notReady(timeoutMs);
+  }
+
+  /** From now on `status` says that it is ready. */
+  markReady(): void {
+    this.#enter("ready");
   }
 
   showTable(): () => void {
@@ -116,9 +119,11 @@ export class RunningSet {
       this.stats = await this.#collector.collect(this.#sources());
       asking = false;
     });
-    this.#screen.showTable(() =>
-      tableLines(this.#processRecords(), this.stats, colours, stdout.columns || 80),
-    );
+    this.#screen.showTable(() => {
+      const lines = tableLines(this.#processRecords(), this.stats, colours, stdout.columns || 80);
+      // What is taller than the terminal cannot be drawn over again.
+      return lines.slice(0, Math.max(3, (stdout.rows || 24) - 4));
+    });
     return () => {
       timer.cancel();
       this.#screen.hideTable();

@@ -33,24 +33,23 @@ export async function runUp(world: World, options: UpOptions): Promise<number> {
   const set = new RunningSet(world, state, options.files, screen);
   const stopping = new StopSignal(world, set);
   const closers: (() => void)[] = [];
-  let code = 0;
   try {
     set.say(`${name}: starting ${documents.apps.length} apps`);
     set.saveRecord();
     await Promise.race([set.apply(documents), stopping.asked]);
     closers.push(startConsole(world, set));
-    const late = await Promise.race([set.ready(options.waitMs), stopping.asked]);
+    closers.push(set.showTable(), watch(world, set, options.files, sources));
+    const late = await Promise.race([set.notReady(options.waitMs), stopping.asked]);
     if (late.length > 0) {
       const failure = notReadyFailure(late, options.waitMs, state);
       if (options.strict) throw failure;
       set.say(`${failure.message}\n${failure.advice ?? ""}`);
     }
     for (const line of set.addresses()) set.say(line);
-    closers.push(set.showTable(), watch(world, set, options.files, sources));
+    set.markReady();
     await stopping.asked;
   } catch (error) {
     if (!(error instanceof Stopped)) throw error;
-    code = 0;
   } finally {
     for (const close of closers.reverse()) close();
     if (stopping.isAsked) set.say("stopping; once more stops at once");
@@ -61,7 +60,7 @@ export async function runUp(world: World, options: UpOptions): Promise<number> {
     stopping.close();
     await screen.end();
   }
-  return code;
+  return 0;
 }
 
 /** Thrown out of whatever `up` waits for when it is told to stop. */
