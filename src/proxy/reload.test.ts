@@ -71,6 +71,23 @@ describe("reload", () => {
     expect(rig.upstreams[0]!.open.length).toBe(0);
   });
 
+  test("room for more connections is used by those who wait already", async () => {
+    const limits = { maxConnections: 1, maxPendingRequests: 5, maxRequests: 9 };
+    rig = new Rig({ cluster: { limits } });
+    rig.upstream(1, ({ peer, target }) => {
+      if (target === "/2") peer.send(reply(200, "now"));
+      else rig.world.clock.after(1_000, () => peer.send(reply(200, "late")));
+    });
+    rig.client().get("/1");
+    await rig.advance(5);
+    const call = rig.client().get("/2");
+    await rig.advance(5);
+    expect(call.answer).toBeNull();
+    rig.apply({ cluster: { limits: { ...limits, maxConnections: 2 } } });
+    await rig.advance(5);
+    expect(call.answer?.body).toBe("now");
+  });
+
   test("a removed listener takes no one in, and ends its requests", async () => {
     const both = { a: { at: PROXY }, b: { at: AT_9000 } };
     rig = new Rig({ listeners: both });

@@ -1,6 +1,7 @@
 import type { SimulatedRandom } from "../base/simulated/random.ts";
 import type { SimulatedWorld } from "../base/simulated/mod.ts";
 import { type Call, SimClient } from "./client.ts";
+import type { Peer } from "./peer.ts";
 import { PROXY, upstreamAt } from "./snapshots.ts";
 import { type Received, SimUpstream } from "./upstream.ts";
 
@@ -42,7 +43,8 @@ export class Caller {
   #ask(): void {
     if (this.#left <= 0) {
       this.done = true;
-      this.#client?.peer.close();
+      if (this.#random.chance(0.5)) this.#client?.peer.shutdown();
+      else this.#client?.peer.close();
       return;
     }
     const client = this.#connection();
@@ -98,6 +100,66 @@ export class Caller {
   }
 }
 
+/** A caller that asks for a tunnel, sends through it, and ends its side when it has said all. */
+export class TunnelCaller {
+  readonly asked: Asked[];
+  readonly clients: SimClient[];
+  readonly text: string;
+  #world: SimulatedWorld;
+  #random: SimulatedRandom;
+
+  constructor(id: string, world: SimulatedWorld, random: SimulatedRandom) {
+    this.#world = world;
+    this.#random = random;
+    this.text = pattern(id, random.integer(1, 30_000));
+    const client = new SimClient(world.at("10.0.2.1"), PROXY);
+    this.clients = [client];
+    client.whenDone = ({ status }) => {
+      if (status === 101) this.#talk(0);
+      else client.peer.close();
+    };
+    const upgrade = "Connection: upgrade\r\nUpgrade: echo\r\n";
+    const call = client.send(`GET /app/${id} HTTP/1.1\r\nHost: shop\r\n${upgrade}\r\n`);
+    this.asked = [{ id, method: "GET", call }];
+    const read = client.peer.changed;
+    client.peer.changed = () => {
+      read();
+      if (client.raw && client.peer.ended && !client.peer.closed && this.#saidAll) client.peer.close();
+    };
+  }
+
+  #saidAll = false;
+
+  get done(): boolean {
+    return this.clients[0]!.peer.closed;
+  }
+
+  #talk(from: number): void {
+    const { peer } = this.clients[0]!;
+    if (peer.closed) return;
+    const to = Math.min(this.text.length, from + this.#random.integer(1, 9_000));
+    peer.send(this.text.slice(from, to));
+    if (to < this.text.length) {
+      this.#world.clock.plan(this.#random.between(0, 30), () => this.#talk(to));
+      return;
+    }
+    this.#saidAll = true;
+    if (peer.ended) peer.close();
+    else peer.shutdown();
+  }
+
+  /** What is wrong with what came back; empty where nothing is. */
+  get problem(): string {
+    const { peer, raw } = this.clients[0]!;
+    if (!raw) return "";
+    const got = peer.text;
+    // Either an echo of all, or the greeting of an upstream that ended its side at once.
+    const whole = got === this.text || got === "bye";
+    if (peer.ended && peer.error === null) return whole ? "" : `ended after ${got.length} bytes`;
+    return this.text.startsWith(got) || "bye".startsWith(got) ? "" : "other bytes came back";
+  }
+}
+
 /** An upstream of moods. It keeps what it sent, so that what arrives can be compared. */
 export class Moody {
   readonly server: SimUpstream;
@@ -105,6 +167,9 @@ export class Moody {
   readonly sent = new Map<string, string[]>();
   readonly tries = new Map<string, number>();
   readonly problems: string[] = [];
+  /** By id: what came through a tunnel that the caller ended. */
+  readonly heard = new Map<string, string>();
+  readonly #tunnels = new Map<Peer, { id: string; echoes: boolean; text: string }>();
   /** How likely a bad answer is, from 0 to 1. */
   mood = 0;
   #world: SimulatedWorld;
@@ -115,6 +180,31 @@ export class Moody {
     this.#world = world;
     this.#random = random;
     this.server = new SimUpstream(world.at(host), host, port, (request) => this.#take(request));
+    this.server.onBytes = (peer) => this.#hear(peer);
+  }
+
+  /** The bytes of a tunnel are echoed, or only listened to. */
+  #hear(peer: Peer): boolean {
+    const tunnel = this.#tunnels.get(peer);
+    if (tunnel === undefined) return false;
+    const bytes = peer.input;
+    peer.input = Buffer.alloc(0);
+    tunnel.text += bytes.toString("latin1");
+    if (tunnel.echoes && bytes.length > 0) peer.send(bytes);
+    if (peer.ended && !this.heard.has(tunnel.id)) {
+      this.heard.set(tunnel.id, tunnel.text);
+      if (!peer.closed) peer.close();
+    }
+    return true;
+  }
+
+  #openTunnel(peer: Peer, id: string): void {
+    const echoes = this.#random.chance(0.6);
+    this.#tunnels.set(peer, { id, echoes, text: "" });
+    peer.send("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+    if (echoes) return;
+    peer.send("bye");
+    peer.shutdown();
   }
 
   #take(request: Received): void {
@@ -131,6 +221,7 @@ export class Moody {
     this.#world.clock.plan(delayMs, () => {
       if (request.peer.closed) return;
       if (isBad) this.#answerBadly(request, id);
+      else if (request.headers.has("upgrade")) this.#openTunnel(request.peer, id);
       else this.#answerWell(request, id);
     });
   }

@@ -3,12 +3,13 @@ import { createSimulatedWorld, type SimulatedWorld } from "../base/simulated/mod
 import { SimulatedRandom } from "../base/simulated/random.ts";
 import { parsePrometheusText, type PrometheusExposition, sumOfSamples } from "../codec/prometheus_text.ts";
 import { Proxy } from "../proxy/proxy.ts";
-import { Caller, Moody } from "./proxy_load.ts";
+import { Caller, Moody, TunnelCaller } from "./proxy_load.ts";
 import { RETRY, snapshotOf, type SnapshotShape, upstreamAt } from "./snapshots.ts";
 
 const NAME = { host: "api.example.com", port: 80 };
 const UPSTREAMS = 4;
 const CALLERS = 8;
+const TUNNELS = 4;
 const REQUESTS = 12;
 const ATTEMPTS = 2;
 const LIMITS = { maxConnections: 3, maxPendingRequests: 2, maxRequests: 6 };
@@ -31,7 +32,7 @@ class Simulation {
   readonly #world: SimulatedWorld;
   readonly #random: SimulatedRandom;
   readonly #proxy: Proxy;
-  readonly #callers: Caller[] = [];
+  readonly #callers: (Caller | TunnelCaller)[] = [];
   readonly #upstreams: Moody[] = [];
   /** No fault of the network and no caller that leaves: then the counts are equal, not only bounded. */
   readonly #isCalm: boolean;
@@ -65,7 +66,13 @@ class Simulation {
       const name = `c${index}`;
       this.#callers.push(new Caller(name, this.#world, this.#random, REQUESTS, !this.#isCalm));
     }
+    for (let index = 0; index < TUNNELS; index++) {
+      clock.plan(this.#random.between(0, 400), () => {
+        this.#callers.push(new TunnelCaller(`t${index}`, this.#world, this.#random));
+      });
+    }
     this.#disturb();
+    await clock.advance(400);
     const isOver = await clock.until(() => this.#callers.every(({ done }) => done), 3_600_000);
     if (!isOver) this.problems.push("after an hour there are callers without an end");
     this.#isQuiet = true;
@@ -176,6 +183,7 @@ class Simulation {
     for (const caller of this.#callers) {
       for (const { problem } of caller.clients) this.#expect(problem === "", `a caller: ${problem}`);
       for (const asked of caller.asked) this.#checkCall(asked);
+      if (caller instanceof TunnelCaller) this.#checkTunnel(caller);
     }
     for (const upstream of this.#upstreams) {
       this.problems.push(...upstream.problems);
@@ -194,6 +202,15 @@ class Simulation {
     const bodies = this.#upstreams.flatMap(({ sent }) => sent.get(id) ?? []);
     const got = call.answer!.body;
     this.#expect(bodies.includes(got), `${id} got ${got.length} bytes that no try of it sent whole`);
+  }
+
+  #checkTunnel(caller: TunnelCaller): void {
+    const { id } = caller.asked[0]!;
+    this.#expect(caller.problem === "", `the tunnel of ${id}: ${caller.problem}`);
+    for (const { heard } of this.#upstreams) {
+      const text = heard.get(id) ?? caller.text;
+      this.#expect(text === caller.text, `the tunnel of ${id} ended cleanly after ${text.length} bytes`);
+    }
   }
 
   #checkTries(): void {

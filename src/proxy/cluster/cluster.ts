@@ -45,6 +45,8 @@ export class Cluster {
     this.policy = policy;
     if (breakerChanged) this.#makeBreaker();
     this.#discovery.follow(binding);
+    // There may be room for more connections now.
+    this.#serveWaiting();
   }
 
   /** No route leads here any more: what is in flight ends, with its retries; the rest is closed. */

@@ -94,8 +94,10 @@ export class Http1Downstream implements SocketHandler, RequestSink, Downstream {
     if (error !== null) return this.#refuse(error);
     // Requests that do not wait for their turn are left to the kernel's window.
     if (this.#decoder.heldBytes !== 0) this.pauseRequest();
-    else if (!this.#active && !this.#decoder.isIdle) {
-      if (this.#headStarted) return;
+    else if (this.#active) return;
+    else if (this.#decoder.isIdle) {
+      if (this.#ended) this.#close();
+    } else if (!this.#headStarted) {
       this.#headStarted = true;
       this.#context.timeouts.list(this.#listener.config.policy.headerTimeoutMs).arm(this.#timeout);
     }
@@ -268,7 +270,8 @@ export class Http1Downstream implements SocketHandler, RequestSink, Downstream {
   /** Request and answer are whole: the next request, or the end. */
   #recycle(): void {
     this.#active = false;
-    const isLast = this.#ended && this.#decoder.heldBytes === 0;
+    // Within `feed` more requests may follow.
+    const isLast = this.#ended && !this.#feeding && this.#decoder.heldBytes === 0;
     if (!this.#keepAlive || this.#tunnel || isLast || this.#listener.draining) {
       return this.#close();
     }
@@ -285,6 +288,7 @@ export class Http1Downstream implements SocketHandler, RequestSink, Downstream {
       const error = this.#decoder.resume();
       this.#feeding = false;
       this.#afterFeed(error);
+      if (this.#closing) return;
     }
     this.resumeRequest();
   }
