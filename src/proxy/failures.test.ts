@@ -187,6 +187,18 @@ describe("an upstream", () => {
   });
 });
 
+test("the rest of an answer that nobody wants is read within a bound", async () => {
+  rig = new Rig({ route: { retry: { ...RETRY, attempts: 1 } } });
+  const length = 4 * 1024 * 1024;
+  const upstream = rig.upstream(1, ({ peer }) => {
+    const isFirst = upstream.requests.length === 1;
+    peer.send(isFirst ? reply(500, "x".repeat(length)) : reply(200, "yes"));
+  });
+  expect((await rig.ask()).body).toBe("yes");
+  await rig.advance(100);
+  expect([upstream.peers[0]!.closed, upstream.peers[0]!.unsentBytes > length / 2]).toEqual([true, true]);
+});
+
 describe("time", () => {
   test("the whole request, its tries together", async () => {
     const retry = { ...RETRY, perTryTimeoutMs: 40, backoff: { baseMs: 1, maxMs: 1 }, attempts: 9 };

@@ -183,6 +183,18 @@ describe("messages", () => {
     expect(client.calls.every(({ status }) => status === 200)).toBe(true);
   });
 
+  test("pipelined requests behind a slow one are left to the caller's window", async () => {
+    rig = new Rig();
+    const upstream = rig.upstream(1, () => {});
+    const client = rig.client();
+    const pad = `X-Pad: ${"p".repeat(4_000)}\r\n`;
+    const text = `GET / HTTP/1.1\r\nHost: shop\r\n${pad}\r\n`;
+    for (let count = 0; count < 500; count++) client.peer.send(text);
+    await rig.advance(100);
+    expect(upstream.requests.length).toBe(1);
+    expect(client.peer.unsentBytes).toBeGreaterThan(1024 * 1024);
+  });
+
   test("an answer before the request's end goes through, and the connection ends", async () => {
     rig = new Rig();
     const upstream = rig.upstream();

@@ -260,6 +260,24 @@ describe("the breaker", () => {
     expect([to("open"), to("half-open"), to("closed")]).toEqual([2, 2, 1]);
   });
 
+  test("a probe whose caller leaves says nothing: the next one decides", async () => {
+    rig = new Rig({ cluster: { breaker } });
+    const upstream = rig.upstream(1, ({ peer }) => peer.send(reply(500, "ill")));
+    for (let count = 0; count < 10; count++) await rig.ask();
+    await rig.advance(5_000);
+    upstream.answer = () => {};
+    const leaving = rig.client();
+    leaving.get("/");
+    await rig.advance(5);
+    expect([state(), (await rig.ask()).status]).toEqual([1, 503]);
+    leaving.peer.terminate();
+    await rig.advance(5);
+    expect(state()).toBe(1);
+    upstream.answer = ({ peer }) => peer.send(reply(200, "well"));
+    expect((await rig.ask()).status).toBe(200);
+    expect(state()).toBe(0);
+  });
+
   test("S2-19 while it is open the caller gets the canned status, headers and body", async () => {
     rig = new Rig({ cluster: { breaker }, route: { fallback } });
     rig.upstream(1, ({ peer }) => peer.send(reply(500, "stack trace")));
