@@ -77,8 +77,11 @@ function readFailure(state: StateFolder): Failure | null {
   return new Failure(value.kind as FailureKind, value.message ?? "", value.advice ?? undefined);
 }
 
+/** It ended without leaving word, for example on a full disk: its status says why all the same. */
 function ended(status: ExitStatus, state: StateFolder): Failure {
-  const how = status.signal ?? `status ${status.code}`;
-  const advice = `what it said: ${state.log("outrigger")}`;
-  return new Failure("internal", `the up in the background ended with ${how}`, advice);
+  const kinds = Object.entries(EXIT_CODES) as [FailureKind, number][];
+  const kind = kinds.find(([, code]) => code === status.code)?.[0] ?? null;
+  const how = status.signal ?? `status ${status.code}${kind === null ? "" : ` (${kind})`}`;
+  const advice = `what it said: ${state.log("outrigger")}; or start it without --detach`;
+  return new Failure(kind ?? "internal", `the up in the background ended with ${how}`, advice);
 }

@@ -28,7 +28,7 @@ export class ProcessLog {
       this.#failed = false;
     } catch (error) {
       // A full disk must not stop the apps: said once, tried again with the next line.
-      if (!this.#failed) this.report(`cannot write ${this.path}: ${(error as Error).message}`);
+      if (!this.#failed) this.report((error as Error).message);
       this.#failed = true;
       this.close();
     }
