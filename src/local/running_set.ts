@@ -63,8 +63,8 @@ export class RunningSet {
     for (const line of text.split("\n")) {
       const label = "outrigger".padEnd(this.#labelWidth());
       this.#screen.line(`${colours.dim(`${label} |`)} ${line}`);
+      this.#logOf("outrigger").line(line);
     }
-    this.#logOf("outrigger").line(text);
   }
 
   /**

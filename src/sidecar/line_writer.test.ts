@@ -1,0 +1,34 @@
+import { expect, test } from "bun:test";
+import { createSimulatedWorld } from "../base/simulated/mod.ts";
+import { LineWriter } from "./line_writer.ts";
+
+test("lines come in order; a reader that stands still costs a bounded amount of memory", async () => {
+  const world = createSimulatedWorld({ seed: 1 });
+  const { stdout } = world.stdio;
+  const writer = new LineWriter(stdout);
+  writer.write("first");
+  stdout.isBlocked = true;
+  const line = "x".repeat(64 * 1024 - 1);
+  for (let count = 0; count < 200; count += 1) writer.write(line);
+  stdout.isBlocked = false;
+  await world.clock.advance(1);
+  writer.write("last");
+  await world.clock.advance(1);
+  const lines = world.stdio.text().trimEnd().split("\n");
+  expect(lines[0]).toBe("first");
+  expect(lines.at(-1)).toBe("last");
+  const dropped = Number(/^\{"dropped_log_writes":(\d+)\}$/.exec(lines.at(-2) ?? "")?.[1]);
+  expect(dropped).toBeGreaterThan(100);
+  expect(lines.filter((one) => one === line).length).toBe(200 - dropped);
+});
+
+test("a reader that is gone ends the writing, and nothing else", async () => {
+  const world = createSimulatedWorld({ seed: 1 });
+  const writer = new LineWriter(world.stdio.stdout);
+  world.stdio.stdout.isClosed = true;
+  writer.write("one");
+  await world.clock.advance(1);
+  writer.write("two");
+  await world.clock.advance(1);
+  expect(world.stdio.text()).toBe("");
+});
