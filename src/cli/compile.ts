@@ -37,6 +37,7 @@ export function snapshotOf(snapshots: readonly Snapshot[], app: string): Snapsho
   );
   const [only] = own;
   if (only !== undefined && own.length === 1) return only;
-  const what = own.length === 0 ? `no sidecar has the name ${app}` : `several apps are called ${app}`;
+  const none = own.length === 0;
+  const what = none ? `no sidecar has the name ${app}` : `several apps are called ${app}`;
   throw new Failure("usage", what, `what there is: ${names.join(", ") || "no sidecar at all"}`);
 }

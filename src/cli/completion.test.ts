@@ -13,7 +13,8 @@ test("completion knows every command and option, and is right for bash", async (
     expect(out).not.toMatch(/(--|-l )background/);
   }
   const { out } = await outrigger(machine(), "completion", "bash");
-  const script = `${out}\nCOMP_WORDS=(outrigger che); COMP_CWORD=1; _outrigger; echo "\${COMPREPLY[@]}"
+  const script = `${out}
+COMP_WORDS=(outrigger che); COMP_CWORD=1; _outrigger; echo "\${COMPREPLY[@]}"
 COMP_WORDS=(outrigger logs --fo); COMP_CWORD=2; _outrigger; echo "\${COMPREPLY[@]}"`;
   const bash = Bun.spawnSync(["bash", "-c", script]);
   expect(bash.stdout.toString()).toBe("check\n--follow\n");

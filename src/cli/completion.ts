@@ -8,7 +8,10 @@ export const completion: Command = {
     { name: "shell", about: "which shell", required: true, choices: ["bash", "zsh", "fish"] },
   ],
   examples: [
-    { line: "source <(outrigger completion bash)", about: "completes commands and options in bash" },
+    {
+      line: "source <(outrigger completion bash)",
+      about: "completes commands and options in bash",
+    },
     {
       line: "outrigger completion fish > ~/.config/fish/completions/outrigger.fish",
       about: "the same in fish, for every shell to come",
@@ -40,9 +43,10 @@ function firstWords(command: Command): string {
 
 function bash(commands: readonly Command[]): string {
   const names = commands.map(({ name }) => name).join(" ");
-  const cases = commands.map(
-    (command) => `    ${command.name}) options="${optionWords(command)}"; words="${firstWords(command)}" ;;`,
-  );
+  const cases = commands.map((command) => {
+    const words = `options="${optionWords(command)}"; words="${firstWords(command)}"`;
+    return `    ${command.name}) ${words} ;;`;
+  });
   return `_outrigger() {
   local word="\${COMP_WORDS[COMP_CWORD]}" options="" words=""
   if [ "$COMP_CWORD" -eq 1 ]; then
@@ -65,10 +69,10 @@ complete -o filenames -F _outrigger outrigger
 function zsh(commands: readonly Command[]): string {
   const quote = (text: string) => text.replaceAll("'", "'\\''").replaceAll(":", "\\:");
   const names = commands.map(({ name, summary }) => `    '${name}:${quote(summary)}'`);
-  const cases = commands.map(
-    (command) =>
-      `    ${command.name}) compadd -- ${[firstWords(command), optionWords(command)].join(" ").trim()}; _files ;;`,
-  );
+  const cases = commands.map((command) => {
+    const words = `${firstWords(command)} ${optionWords(command)}`.trim();
+    return `    ${command.name}) compadd -- ${words}; _files ;;`;
+  });
   return `#compdef outrigger
 _outrigger() {
   local -a commands
@@ -92,9 +96,8 @@ function fish(commands: readonly Command[]): string {
   const lines: string[] = [];
   for (const command of commands) {
     const on = `complete -c outrigger -n '__fish_seen_subcommand_from ${command.name}'`;
-    lines.push(
-      `complete -c outrigger -n __fish_use_subcommand -f -a ${command.name} -d ${quote(command.summary)}`,
-    );
+    const first = "complete -c outrigger -n __fish_use_subcommand -f";
+    lines.push(`${first} -a ${command.name} -d ${quote(command.summary)}`);
     const words = firstWords(command);
     if (words !== "") lines.push(`${on} -f -a ${quote(words)}`);
     for (const { long, short, value, about, choices } of shownOptions(command)) {

@@ -28,7 +28,7 @@ test("down tells up to stop, and waits for it", async () => {
   expect(world.files.stat("/state/shop")).toBeNull();
 });
 
-test("what a killed up left behind is stopped; a number that is another's by now is not", async () => {
+test("what a killed up left is stopped; a number that is another's by now is not", async () => {
   const { world } = await shopUp();
   const children = [...world.processes.children.values()];
   const shell = otherShell(world);

@@ -5,7 +5,9 @@ import { Failure } from "../base/failure.ts";
 export const down: Command = {
   name: "down",
   summary: "stop what up started, and wait until nothing of it runs",
-  arguments: [{ ...FILES_ARGUMENT, about: "the files that up was given; the only set without them" }],
+  arguments: [
+    { ...FILES_ARGUMENT, about: "the files that up was given; the only set without them" },
+  ],
   options: [
     FILE_OPTION,
     { long: "name", value: "NAME", about: "the set's name, as status prints it" },

@@ -12,7 +12,8 @@ export function failureOf(error: unknown): Failure {
     return new Failure(error.code === "other" ? "internal" : kind, error.message);
   }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return new Failure("internal", text, "this is a bug of Outrigger: please report it with this text");
+  const advice = "this is a bug of Outrigger: please report it with this text";
+  return new Failure("internal", text, advice);
 }
 
 function fileFailure(error: FileError): Failure {
@@ -34,12 +35,14 @@ function netFailure(error: NetError): Failure {
     return new Failure("port-in-use", error.message, "stop what holds it, or use another port");
   }
   if (error.code === "permission") return new Failure("permission", error.message);
-  return new Failure("upstream-unreachable", error.message, "is it running, and is the address right?");
+  const advice = "is it running, and is the address right?";
+  return new Failure("upstream-unreachable", error.message, advice);
 }
 
 /** `error: what` and, below it, what to do; ends with a new line. */
 export function describeFailure(world: World, failure: Failure): string {
   const colours = coloursFor(world, world.stdio.stderr);
-  const advice = failure.advice === undefined ? "" : `  ${failure.advice.replaceAll("\n", "\n  ")}\n`;
+  const lines = failure.advice === undefined ? [] : failure.advice.split("\n");
+  const advice = lines.map((line) => `  ${line}\n`).join("");
   return `${colours.red("error:")} ${failure.message}\n${advice}`;
 }

@@ -23,7 +23,8 @@ export const explain: Command = {
       const { pipelineComponents } = await import("../pipeline/components.ts");
       const path = input.words.slice(1).join(".");
       if (path === "") {
-        throw new Failure("usage", "which field?", "for example: outrigger explain field app.calls");
+        const advice = "for example: outrigger explain field app.calls";
+        throw new Failure("usage", "which field?", advice);
       }
       world.stdio.stdout.write(explainField(path, pipelineComponents));
       return 0;

@@ -15,7 +15,8 @@ test("the first file passes check, and is never written over", async () => {
 });
 
 test("what is missing is named", async () => {
-  expect((await outrigger(machine(), "init", "--port", "3000")).err).toContain("--command is missing");
+  const { err } = await outrigger(machine(), "init", "--port", "3000");
+  expect(err).toContain("--command is missing");
   const port = await outrigger(machine(), "init", "--command", "x", "--port", "eighty");
   expect([port.code, port.err]).toEqual([
     2,

@@ -8,7 +8,11 @@ export const init: Command = {
   summary: "write a first file from a command and a port",
   arguments: [{ name: "file", about: "where to write it, or - for standard output (app.yaml)" }],
   options: [
-    { long: "command", value: "COMMAND", about: 'how the app is started, for example "node server.js"' },
+    {
+      long: "command",
+      value: "COMMAND",
+      about: 'how the app is started, for example "node server.js"',
+    },
     { long: "port", value: "PORT", about: "where the app listens today" },
     { long: "name", value: "NAME", about: "what to call it; this folder's name without it" },
   ],
@@ -31,7 +35,8 @@ export const init: Command = {
       return 0;
     }
     if (world.files.stat(file) !== null) {
-      throw new Failure("usage", `${file} is there already`, "name another file, or remove it first");
+      const advice = "name another file, or remove it first";
+      throw new Failure("usage", `${file} is there already`, advice);
     }
     world.files.write(file, text);
     world.stdio.stderr.write(`wrote ${file}; run it: outrigger up ${file}\n`);

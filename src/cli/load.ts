@@ -42,7 +42,8 @@ async function loadOptions(world: World, input: Input): Promise<LoadOptions> {
   const written = input.words[0] ?? "";
   const url = URL.canParse(written) ? new URL(written) : null;
   if (url === null || url.protocol !== "http:" || url.username !== "") {
-    throw new Failure("usage", `"${written}" is no URL to send to`, "write it as http://HOST[:PORT]/PATH");
+    const advice = "write it as http://HOST[:PORT]/PATH";
+    throw new Failure("usage", `"${written}" is no URL to send to`, advice);
   }
   const port = url.port === "" ? 80 : Number(url.port);
   const headers: Record<string, string> = {};
@@ -71,12 +72,14 @@ function reportText(report: LoadReport): string {
       .map(([name, count]) => `${name}: ${count}`)
       .join(", ") || "none";
   const success = report.successRate === null ? "-" : `${(report.successRate * 100).toFixed(2)}%`;
+  const { requests, p50Ms, p90Ms, p99Ms, maxMs } = report;
+  const seconds = (report.elapsedMs / 1000).toFixed(1);
   return [
-    `requests   ${report.requests} in ${(report.elapsedMs / 1000).toFixed(1)} s, ${report.requestsPerSecond.toFixed(1)} a second`,
+    `requests   ${requests} in ${seconds} s, ${report.requestsPerSecond.toFixed(1)} a second`,
     `success    ${success} (answers below 500)`,
     `answers    ${counts(report.byStatus)}`,
     `no answer  ${counts(report.failures as Record<string, number>)}`,
-    `latency    p50 ${ms(report.p50Ms)}, p90 ${ms(report.p90Ms)}, p99 ${ms(report.p99Ms)}, max ${ms(report.maxMs)}`,
+    `latency    p50 ${ms(p50Ms)}, p90 ${ms(p90Ms)}, p99 ${ms(p99Ms)}, max ${ms(maxMs)}`,
     "",
   ].join("\n");
 }

@@ -13,9 +13,9 @@ export const pipeline: Command = {
   arguments: [{ name: "file", about: "Pipeline files, folders of them, or -", many: true }],
   options: [
     FILE_OPTION,
-    { long: "snapshot", value: "FILE", about: "run this Snapshot's pipelines; used by the sidecar" },
+    { long: "snapshot", value: "FILE", about: "run those of this Snapshot, as a sidecar does" },
     { long: "state", value: "DIR", about: "folder for checkpoints (.outrigger/pipelines)" },
-    { long: "admin-socket", value: "PATH", about: "answer /metrics and /stats on this unix socket" },
+    { long: "admin-socket", value: "PATH", about: "unix socket for GET /metrics and /stats" },
   ],
   examples: [
     {
@@ -26,7 +26,8 @@ export const pipeline: Command = {
   async run(world, input) {
     const { runPipelines } = await import("../sidecar/pipeline_process.ts");
     const snapshot = input.text("snapshot");
-    const set = snapshot === null ? await fromFiles(world, input) : await fromSnapshot(world, snapshot);
+    const set =
+      snapshot === null ? await fromFiles(world, input) : await fromSnapshot(world, snapshot);
     return runPipelines(world, set, {
       adminSocket: input.text("admin-socket"),
       endsWithInput: snapshot !== null && !world.stdio.stdin.isTerminal,

@@ -45,11 +45,12 @@ export function parseArguments(commands: readonly Command[], args: readonly stri
 }
 
 function parserOf(command: Command, program: Parser, chosen: (input: Input) => void): Parser {
-  const parser = new Parser(command.name).description(command.summary).copyInheritedSettings(program);
+  const parser = new Parser(command.name);
+  parser.description(command.summary).copyInheritedSettings(program);
   for (const definition of command.arguments ?? []) {
-    const dots = definition.many === true ? "..." : "";
-    const name = definition.required === true ? `<${definition.name}${dots}>` : `[${definition.name}${dots}]`;
-    const argument = new Argument(name, definition.about);
+    const name = `${definition.name}${definition.many === true ? "..." : ""}`;
+    const written = definition.required === true ? `<${name}>` : `[${name}]`;
+    const argument = new Argument(written, definition.about);
     if (definition.choices !== undefined) argument.choices(definition.choices);
     parser.addArgument(argument);
   }
@@ -90,7 +91,8 @@ function usageFailure(
 ): Failure {
   const [what = "", ...rest] = error.message.replace(/^error: /, "").split("\n");
   const command = commands.find(({ name }) => name === args[0]);
-  const help = `outrigger ${command === undefined ? "" : `${command.name} `}--help shows what it takes`;
+  const verb = command === undefined ? "" : `${command.name} `;
+  const help = `outrigger ${verb}--help shows what it takes`;
   const suggestion = rest.join(" ").replace(/^\((.*)\)$/, "$1").trim();
   return new Failure("usage", what, suggestion === "" ? help : `${suggestion} ${help}`);
 }

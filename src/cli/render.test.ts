@@ -12,9 +12,10 @@ test("each format is printed, or all are written to a folder", async () => {
     expect(parse(out)).toBeObject();
     expect(world.files.readText(`/home/app/out/${fileName}`)).toBe(out);
   }
+  const known = GENERATORS.map(({ name }) => name).join(", ");
   const wrong = await outrigger(world, "render", "shop.yaml", "--format", "grafana");
   expect([wrong.code, wrong.err]).toEqual([
     2,
-    `error: there is no format grafana\n  known are ${GENERATORS.map(({ name }) => name).join(", ")}\n`,
+    `error: there is no format grafana\n  known are ${known}\n`,
   ]);
 });

@@ -35,7 +35,8 @@ export const render: Command = {
       throw new Failure("usage", `there is no format ${format}`, `known are ${names.join(", ")}`);
     }
     if (format === null && dir === null) {
-      throw new Failure("usage", "which format?", `--format ${names.join("|")}, or --dir DIR for all`);
+      const advice = `--format ${names.join("|")}, or --dir DIR for all`;
+      throw new Failure("usage", "which format?", advice);
     }
     const { documents, snapshots } = await loadInPlace(world, input.files());
     for (const generator of chosen) {

@@ -19,5 +19,6 @@ test("status shows what runs, found from any shell", async () => {
 
 test("where nothing runs, it says so with status 9", async () => {
   const { code, err } = await outrigger(machine(), "status");
-  expect([code, err]).toEqual([9, "error: nothing runs\n  outrigger up FILE... starts something\n"]);
+  const advice = "  outrigger up FILE... starts something\n";
+  expect([code, err]).toEqual([9, `error: nothing runs\n${advice}`]);
 });

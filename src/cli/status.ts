@@ -7,7 +7,9 @@ import { printData } from "./output.ts";
 export const status: Command = {
   name: "status",
   summary: "show what up runs",
-  arguments: [{ ...FILES_ARGUMENT, about: "the files that up was given; the only set without them" }],
+  arguments: [
+    { ...FILES_ARGUMENT, about: "the files that up was given; the only set without them" },
+  ],
   options: [
     FILE_OPTION,
     { long: "name", value: "NAME", about: "the set's name" },
@@ -28,6 +30,11 @@ export const status: Command = {
   },
 };
 
+const COLUMNS = [
+  ...["set", "process", "state", "port", "pid"],
+  ...["restarts", "up", "requests", "breakers"],
+];
+
 export function statusTable(sets: readonly SetStatus[]): Table {
   const rows = sets.flatMap((set) =>
     set.processes.map((process) => [
@@ -42,8 +49,7 @@ export function statusTable(sets: readonly SetStatus[]): Table {
       breakers(process.stats),
     ]),
   );
-  const columns = ["set", "process", "state", "port", "pid", "restarts", "up", "requests", "breakers"];
-  return { columns, rows };
+  return { columns: COLUMNS, rows };
 }
 
 type Stats = SetStatus["processes"][number]["stats"];

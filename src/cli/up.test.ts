@@ -1,7 +1,15 @@
 import { expect, test } from "bun:test";
-import { background, machine, outrigger, SHOP, shopMachine, shopUp, until } from "./testdata/machine.ts";
+import {
+  background,
+  machine,
+  outrigger,
+  SHOP,
+  shopMachine,
+  shopUp,
+  until,
+} from "./testdata/machine.ts";
 
-test("up runs the apps with their environment filled in, and stops them all when it is told to", async () => {
+test("up runs the apps with their environment, and stops them when it is told to", async () => {
   const { world, up } = await shopUp();
   const commands = [...world.processes.children.values()].map((child) => child.command);
   expect(commands).toEqual([
@@ -20,14 +28,15 @@ test("up runs the apps with their environment filled in, and stops them all when
   expect(world.leaks()).toEqual([]);
 });
 
-test("a changed file restarts only the app whose run it changes; a bad one changes nothing", async () => {
+test("a changed file restarts only the app that it changes; a bad one changes nothing", async () => {
   const { world } = await shopUp();
   const pids = () =>
     new Map([...world.processes.children.values()].map((one) => [one.command[1], one.pid]));
   const before = pids();
   const text = world.files.readText("shop.yaml");
   world.files.write("shop.yaml", text.replace("timeout: 2s", "timeuot: 2s"));
-  expect(await until(world, () => world.stdio.text().includes('did you mean "timeout"'))).toBe(true);
+  const meant = () => world.stdio.text().includes('did you mean "timeout"');
+  expect(await until(world, meant)).toBe(true);
   expect(world.stdio.text()).toContain("not in force: everything goes on as before");
   expect(pids()).toEqual(before);
   world.files.write("shop.yaml", text.replace("[server, api]", "[nowhere, api]"));
@@ -41,7 +50,7 @@ test("a changed file restarts only the app whose run it changes; a bad one chang
   await until(world, () => world.processes.children.size === 0);
 });
 
-test("what cannot start says why, each with its own exit code, and leaves nothing running", async () => {
+test("what cannot start says why with its own exit code, and leaves nothing running", async () => {
   const missing = shopMachine();
   missing.files.remove("/usr/bin/server");
   const command = await outrigger(missing, "up", "shop.yaml");

@@ -12,7 +12,7 @@ export const up: Command = {
   options: [
     FILE_OPTION,
     { long: "detach", short: "d", about: "run in the background; return when everything is ready" },
-    { long: "name", value: "NAME", about: "what to call this set; follows from the files without it" },
+    { long: "name", value: "NAME", about: "what to call this set; without it after its files" },
     {
       long: "wait",
       value: "TIME",
@@ -24,7 +24,10 @@ export const up: Command = {
   ],
   examples: [
     { line: "outrigger up shop.yaml", about: "runs until Ctrl-C; a changed file is read again" },
-    { line: "outrigger up --detach shop.yaml", about: "runs in the background until outrigger down" },
+    {
+      line: "outrigger up --detach shop.yaml",
+      about: "runs in the background until outrigger down",
+    },
   ],
   async run(world, input) {
     const { runUp } = await import("../local/up.ts");

@@ -1,6 +1,6 @@
 import type { Socket } from "../base/world.ts";
 
-/** Bytes on their way into a socket that takes what it can: keeps the rest, in order, up to a bound. */
+/** Bytes on their way into a socket that takes what it can: keeps the rest, in order. */
 export class ByteSender {
   #socket: Socket | null = null;
   #queue: Uint8Array[] = [];

@@ -1,4 +1,12 @@
-import type { Dial, DialHandler, NetError, Socket, SocketAddress, Timer, World } from "../base/world.ts";
+import type {
+  Dial,
+  DialHandler,
+  NetError,
+  Socket,
+  SocketAddress,
+  Timer,
+  World,
+} from "../base/world.ts";
 import { isFieldValue } from "../codec/headers.ts";
 import { ResponseDecoder, type ResponseSink } from "../codec/http1/response_decoder.ts";
 import type { ResponseHead } from "../codec/message.ts";
@@ -37,7 +45,13 @@ export interface HttpAnswer {
  * `connect`: no connection (the message says why). `timeout`. `closed`: the connection ended before
  * the answer did. `malformed`: what came is not HTTP/1. `too-large`. `aborted`: by the caller.
  */
-export type HttpErrorCode = "connect" | "timeout" | "closed" | "malformed" | "too-large" | "aborted";
+export type HttpErrorCode =
+  | "connect"
+  | "timeout"
+  | "closed"
+  | "malformed"
+  | "too-large"
+  | "aborted";
 
 export class HttpError extends Error {
   override readonly name = "HttpError";
@@ -240,8 +254,8 @@ class Connection implements DialHandler, ResponseSink {
   onEnd(): void {
     const error = this.#exchange === null ? null : this.#decoder.end();
     if (error !== null) this.#fail("closed", error.message);
-    else if (this.#exchange !== null) this.#fail("closed", "the connection ended before the answer");
-    else this.#drop();
+    else if (this.#exchange === null) this.#drop();
+    else this.#fail("closed", "the connection ended before the answer");
   }
 
   onClose(error: NetError | null): void {
@@ -312,10 +326,13 @@ export function addressText(address: SocketAddress): string {
 
 function encodeRequest(request: HttpRequest, keepAlive: boolean): Uint8Array {
   const body = typeof request.body === "string" ? Buffer.from(request.body) : request.body;
-  const host = request.host ?? ("path" in request.address ? "localhost" : addressText(request.address));
+  const { address } = request;
+  const host = request.host ?? ("path" in address ? "localhost" : addressText(address));
   const lines = [`${request.method} ${request.path} HTTP/1.1`, `host: ${host}`];
   for (const [name, value] of Object.entries(request.headers ?? {})) {
-    if (!isFieldValue(value)) throw new HttpError("malformed", `the header ${name} has a bad value`);
+    if (!isFieldValue(value)) {
+      throw new HttpError("malformed", `the header ${name} has a bad value`);
+    }
     lines.push(`${name.toLowerCase()}: ${value}`);
   }
   if (body !== undefined) lines.push(`content-length: ${body.length}`);

@@ -1,7 +1,13 @@
 import { expect, test } from "bun:test";
 import { createSimulatedWorld, type SimulatedWorld } from "../base/simulated/mod.ts";
 import { type HttpAnswer, HttpClient, HttpError, type HttpRequest } from "./client.ts";
-import { HttpServer, type HttpServerOptions, jsonAnswer, type StreamWriter, textAnswer } from "./server.ts";
+import {
+  HttpServer,
+  type HttpServerOptions,
+  jsonAnswer,
+  type StreamWriter,
+  textAnswer,
+} from "./server.ts";
 
 const ADDRESS = { host: "127.0.0.1", port: 7000 };
 const REQUEST = { method: "GET", address: ADDRESS, path: "/", timeoutMs: 5_000 };
@@ -24,7 +30,11 @@ async function settle<T>(world: SimulatedWorld, promise: Promise<T>, limitMs = 6
   return promise;
 }
 
-function get(world: SimulatedWorld, some: Partial<HttpRequest> = {}, client = new HttpClient(world)) {
+function get(
+  world: SimulatedWorld,
+  some: Partial<HttpRequest> = {},
+  client = new HttpClient(world),
+): Promise<HttpAnswer> {
   return settle(world, client.request({ ...REQUEST, ...some }));
 }
 
@@ -159,13 +169,14 @@ test("pipelined requests are answered in order, a thrown error with 500", async 
     },
   });
   const head = (path: string, more = "") => `GET ${path} HTTP/1.1\r\nhost: a\r\n${more}\r\n`;
-  const answer = await raw(world, head("/slow") + head("/bad") + head("/last", "connection: close\r\n"));
+  const last = head("/last", "connection: close\r\n");
+  const answer = await raw(world, head("/slow") + head("/bad") + last);
   const bodies = answer.split("\r\n\r\n").slice(1).map((part) => part.split("HTTP/1.1")[0]);
   expect(bodies).toEqual(["/slow\n", "it broke\n", "/last\n"]);
   server.stop();
 });
 
-test("a stream reaches its reader in pieces, ends with it, and drops one that does not read", async () => {
+test("a stream comes in pieces, ends with its reader, and drops one that does not read", async () => {
   const world = createSimulatedWorld({ seed: 1 });
   let writer: StreamWriter = { write: () => false, end: () => {} };
   let stopped = 0;
@@ -233,7 +244,7 @@ test("a unix socket carries the same", async () => {
   server.stop();
 });
 
-test("requests that never become whole are dropped in time, and too many connections refused", async () => {
+test("requests that never become whole are dropped, too many connections refused", async () => {
   const world = createSimulatedWorld({ seed: 1 });
   const server = start(world, { maxConnections: 1, readTimeoutMs: 1_000 });
   let refused = "";

@@ -11,7 +11,7 @@ export interface PostAnswer {
 const TIMEOUT_MS = 30_000;
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 
-/** POST to an http:// URL over kept connections. Rejects with an HttpError where no answer comes. */
+/** POST to an http:// URL over kept connections. Rejects with HttpError where no answer comes. */
 export function createPost(
   world: World,
 ): (

@@ -1,4 +1,11 @@
-import type { Listener, Socket, SocketAddress, SocketHandler, Timer, World } from "../base/world.ts";
+import type {
+  Listener,
+  Socket,
+  SocketAddress,
+  SocketHandler,
+  Timer,
+  World,
+} from "../base/world.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import { localResponseSize, writeLocalResponse } from "../codec/http1/encoder.ts";
 import { RequestDecoder, type RequestSink } from "../codec/http1/request_decoder.ts";
@@ -20,8 +27,8 @@ export interface ServerAnswer {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array;
   /**
-   * A body that comes over time (server-sent events, followed logs), instead of `body`. Returns what
-   * to do when the reader has gone or the stream was ended.
+   * A body that comes over time (server-sent events, followed logs), instead of `body`. Returns
+   * what to do when the reader has gone or the stream was ended.
    */
   readonly stream?: (writer: StreamWriter) => () => void;
 }
@@ -220,7 +227,8 @@ class Connection implements SocketHandler, RequestSink {
   }
 
   #send(answer: ServerAnswer, withoutBody: boolean, keepAlive: boolean): void {
-    const body = typeof answer.body === "string" ? Buffer.from(answer.body) : (answer.body ?? NO_BYTES);
+    const given = answer.body ?? NO_BYTES;
+    const body = typeof given === "string" ? Buffer.from(given) : given;
     const headers = answer.headers ?? {};
     const out = new ByteWriter(localResponseSize(headers, body));
     const options = { minorVersion: this.#minorVersion, keepAlive, withoutBody };
@@ -250,7 +258,9 @@ class Connection implements SocketHandler, RequestSink {
   ): void {
     const chunked = this.#minorVersion > 0;
     const lines = [`HTTP/1.1 ${answer.status} OK`];
-    for (const [name, value] of Object.entries(answer.headers ?? {})) lines.push(`${name}: ${value}`);
+    for (const [name, value] of Object.entries(answer.headers ?? {})) {
+      lines.push(`${name}: ${value}`);
+    }
     lines.push(chunked ? "transfer-encoding: chunked" : "connection: close");
     this.#sender.send(Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1"));
     if (request.method === "HEAD") {

@@ -30,8 +30,8 @@ export interface Allotment {
 /**
  * A port for each wish. Deterministic: a file's port, else the one that this key had before, else
  * one that follows from the key; the next free one where that is taken. `held` are ports that this
- * set already listens on: the system is not asked for them; null asks it for none, for files that are
- * only looked at.
+ * set already listens on: the system is not asked for them; null asks it for none, for files that
+ * are only looked at.
  *
  * @throws Failure "port-in-use" naming the holder where a file's port is taken.
  */

@@ -116,7 +116,7 @@ export function appFolder(app: AppDocument, folder: string): string {
   return resolve(base, app.spec.run?.dir ?? ".");
 }
 
-/** What `{{calls.NAME.*}}` stands for: the sidecar's own listener, or the callee where there is none. */
+/** What `{{calls.NAME.*}}` stands for: the sidecar's listener, or the callee where there is none. */
 export function callAddress(
   app: AppDocument,
   call: string,
@@ -126,7 +126,9 @@ export function callAddress(
   if (own !== undefined) return own;
   const spec = app.spec.calls[call];
   if (spec === undefined) return null;
-  if (spec.host !== undefined && spec.port !== undefined) return { host: spec.host, port: spec.port };
+  if (spec.host !== undefined && spec.port !== undefined) {
+    return { host: spec.host, port: spec.port };
+  }
   const [first] = spec.endpoints ?? [];
   if (first !== undefined) return first;
   const callee = parseAppReference(spec.app ?? call, app.namespace);

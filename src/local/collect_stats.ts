@@ -58,8 +58,9 @@ export class StatsCollector {
     readings.push({ atMs, stats });
     if (readings.length > WINDOW) readings.shift();
     const elapsedMs = oldest === null ? stats.uptimeMs : atMs - oldest.atMs;
-    const directions = ["inbound", "gateway"];
-    return { workload, stats, rates: ratesBetween(oldest?.stats ?? null, stats, elapsedMs, directions) };
+    const before = oldest?.stats ?? null;
+    const rates = ratesBetween(before, stats, elapsedMs, ["inbound", "gateway"]);
+    return { workload, stats, rates };
   }
 }
 

@@ -4,6 +4,7 @@ import type { ExitStatus, World } from "../base/world.ts";
 import { loadFiles } from "./load_set.ts";
 import { isUp, readRecord, type RunningRecord } from "./running_record.ts";
 import { setNameOf, StateFolder, stateHome } from "./state_folder.ts";
+import type { UpOptions } from "./up.ts";
 
 /** Beyond the time that `up` itself waits for its apps. */
 const SLACK_MS = 15_000;
@@ -16,7 +17,7 @@ const POLL_MS = 50;
  */
 export async function runDetached(
   world: World,
-  options: { readonly files: readonly string[]; readonly name: string | null; readonly waitMs: number },
+  options: Pick<UpOptions, "files" | "name" | "waitMs">,
 ): Promise<RunningRecord> {
   if (options.files.includes("-")) {
     const advice = "write it to a file, or leave --detach out";

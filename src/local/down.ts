@@ -4,7 +4,7 @@ import { stopLeftovers } from "./leftovers.ts";
 import { findSet, isUp, marksOf } from "./running_record.ts";
 import { knownSets, setNameOf, StateFolder, stateHome } from "./state_folder.ts";
 
-/** Longer than a drain of the longest usual kind; then it is killed, and what it left is stopped. */
+/** Longer than any usual drain; then it is killed, and what it left is stopped. */
 const STOP_WAIT_MS = 60_000;
 const LEFTOVER_WAIT_MS = 5_000;
 const POLL_MS = 50;

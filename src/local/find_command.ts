@@ -5,7 +5,7 @@ import type { World } from "../base/world.ts";
 import type { ProcessPlan } from "./supervised_process.ts";
 
 /**
- * Looks for each command before anything is started, so that a file with a wrong one changes nothing.
+ * Looks for each command before anything is started: a file with a wrong one changes nothing.
  *
  * @throws Failure "input-not-found" where the folder is missing, "command-not-found".
  */

@@ -67,7 +67,8 @@ export function findSet(
   if (wanted !== null) {
     const found = at(wanted);
     if (found !== null) return found;
-    throw new Failure("not-running", `nothing of the name ${wanted} runs`, runningAdvice(world, home));
+    const advice = runningAdvice(world, home);
+    throw new Failure("not-running", `nothing of the name ${wanted} runs`, advice);
   }
   const all = knownSets(world, home).flatMap((one) => at(one) ?? []);
   const [only] = all;

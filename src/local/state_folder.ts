@@ -105,7 +105,8 @@ export function stateHome(world: World): string {
  * the same command finds the same set and two projects never share one.
  */
 export function setNameOf(world: World, files: readonly string[]): string {
-  const paths = files.map((file) => (file === "-" ? "-" : resolve(world.processes.self.folder, file)));
+  const { folder } = world.processes.self;
+  const paths = files.map((file) => (file === "-" ? "-" : resolve(folder, file)));
   const first = paths[0] ?? "-";
   const stem = first === "-" ? "stdin" : basename(first).replace(/\.(ya?ml|json)$/, "");
   const plain = stem.replace(/[^A-Za-z0-9_-]/g, "-").slice(0, 24);

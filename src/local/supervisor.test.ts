@@ -52,7 +52,7 @@ async function done(world: SimulatedWorld, promise: Promise<unknown>): Promise<v
   await world.clock.advance(1);
 }
 
-test("the first restart is at once, later ones wait longer up to a bound, a long run resets", async () => {
+test("the first restart is at once, later ones wait longer, a long run resets", async () => {
   const { world, started, supervisor } = setup();
   await done(world, supervisor.apply([plan("a")]));
   const crash = async () => {
@@ -97,7 +97,7 @@ test("a process killed by a signal comes back, and what it wrote is split into l
   expect(lines).toEqual([hello, hello, "a: one", "a: two", "a: bad", "a: three"]);
 });
 
-test("only what changed is started again; what is gone is stopped, what is new started", async () => {
+test("only what changed is started again; what is gone stops, what is new starts", async () => {
   const { world, started, supervisor } = setup();
   await done(world, supervisor.apply([plan("a"), plan("b"), plan("c")]));
   const changed = plan("b", { env: { MODE: "new" } });

@@ -47,7 +47,9 @@ export class Supervisor {
     }
     const planned = new Set(plans.map(({ id }) => id));
     const gone = [...this.processes.values()].filter(({ plan }) => !planned.has(plan.id));
-    for (const process of gone) this.events.onNotice(process, "stopped: the files no longer ask for it");
+    for (const process of gone) {
+      this.events.onNotice(process, "stopped: the files no longer ask for it");
+    }
     await this.#stopAll(gone);
   }
 

@@ -107,7 +107,8 @@ async function takeOver(world: World, state: StateFolder): Promise<void> {
   const marks = record === null ? [] : marksOf(record);
   const left = await stopLeftovers(world, state.root, marks, LEFTOVER_WAIT_MS);
   if (left > 0) {
-    world.stdio.stderr.write(`outrigger: stopped ${left} processes that an earlier up left behind\n`);
+    const text = `outrigger: stopped ${left} processes that an earlier up left behind\n`;
+    world.stdio.stderr.write(text);
   }
   world.files.remove(state.running);
 }
@@ -139,7 +140,8 @@ async function reload(world: World, set: RunningSet, files: readonly string[]): 
     await set.apply(checkedSources(await readSources(world, files)));
   } catch (error) {
     if (!(error instanceof Failure) && !(error instanceof ProcessError)) throw error;
-    const advice = error instanceof Failure && error.advice !== undefined ? `\n${error.advice}` : "";
-    set.say(`${error.message}${advice}\nnot in force: everything goes on as before`);
+    const advice = error instanceof Failure ? error.advice : undefined;
+    const more = advice === undefined ? "" : `\n${advice}`;
+    set.say(`${error.message}${more}\nnot in force: everything goes on as before`);
   }
 }

@@ -42,7 +42,7 @@ export class FileWatch {
   }
 
   #soon(): void {
-    // Not moved on by each event: a log file that grows in the same folder would put it off forever.
+    // Not put off by each event: a log file that grows in the same folder would do so forever.
     this.#settle ??= this.world.clock.after(SETTLE_MS, () => {
       this.#settle = null;
       void this.#look();

@@ -39,8 +39,8 @@ const TICK_MS = 5;
 const PAUSE_AFTER_FAILURE_MS = 10;
 
 /**
- * Makes load and says what came back. With a rate, a request that has to wait for a connection counts
- * from when it should have started: so a stalled server is not measured too well.
+ * Makes load and says what came back. With a rate, a request that has to wait for a connection
+ * counts from when it should have started: so a stalled server is not measured too well.
  */
 export async function runLoad(
   world: World,

@@ -33,9 +33,9 @@ test("rates are the difference of two readings, of the listeners that were asked
 });
 
 test("a proxy that was started again counts from zero", () => {
-  const rates = ratesBetween(stats(9_000, 500, 0, [500, 0, 0]), stats(1_000, 10, 0, [0, 0, 10]), 1_000, [
-    "inbound",
-  ]);
+  const before = stats(9_000, 500, 0, [500, 0, 0]);
+  const after = stats(1_000, 10, 0, [0, 0, 10]);
+  const rates = ratesBetween(before, after, 1_000, ["inbound"]);
   expect(rates.requestsPerSecond).toBe(10);
   expect(rates.p99Ms).toBe(100);
 });

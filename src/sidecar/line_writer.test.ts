@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { createSimulatedWorld } from "../base/simulated/mod.ts";
 import { LineWriter } from "./line_writer.ts";
 
-test("lines come in order; a reader that stands still costs a bounded amount of memory", async () => {
+test("lines come in order; a reader that stands still costs bounded memory", async () => {
   const world = createSimulatedWorld({ seed: 1 });
   const { stdout } = world.stdio;
   const writer = new LineWriter(stdout);

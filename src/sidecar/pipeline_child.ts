@@ -94,7 +94,7 @@ export class PipelineChild {
   /** Empty where the child does not answer. */
   async metrics(): Promise<string> {
     const own =
-      "# HELP outrigger_pipeline_restarts_total Restarts of the process that runs the pipelines.\n" +
+      "# HELP outrigger_pipeline_restarts_total Restarts of the pipelines' process.\n" +
       "# TYPE outrigger_pipeline_restarts_total counter\n" +
       `outrigger_pipeline_restarts_total ${this.restarts}\n`;
     return `${own}${(await this.#ask("/metrics")) ?? ""}`;

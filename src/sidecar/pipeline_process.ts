@@ -35,7 +35,8 @@ export function pipelinesOf(snapshot: Snapshot): PipelineSet {
 /**
  * Runs pipelines until it is told to stop. Returns the exit code.
  *
- * @throws Failure "refused" where a pipeline cannot be built, FileError where its state cannot be read.
+ * @throws Failure "refused" where a pipeline cannot be built, FileError where its state cannot be
+ *   read.
  */
 export async function runPipelines(
   world: World,

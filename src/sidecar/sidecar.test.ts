@@ -16,7 +16,10 @@ function snapshot(version: string, pipelines: Snapshot["policy"]["pipelines"] = 
     workload: { namespace: "shop", name: "a" },
     version,
     policyHash: `p-${version}`,
-    policy: { listeners: {}, clusters: {}, pipelines, accessLog: { format: "off" }, drainMs: 2_000 },
+    policy: {
+      ...{ listeners: {}, clusters: {}, pipelines },
+      ...{ accessLog: { format: "off" }, drainMs: 2_000 },
+    },
     bindings: {
       listeners: {},
       clusters: {},
@@ -115,18 +118,19 @@ test("the socket is its owner's alone, and shows what is in force", async () => 
   sidecar.close();
 });
 
-test("a new Snapshot comes into force and is kept; a refused one leaves the last good", async () => {
+test("a new Snapshot comes into force and is kept; a refused one leaves it so", async () => {
   const { world, sidecar, proxy, log } = setup(JSON.stringify(snapshot("1")));
   sidecar.start();
   const put = (body: string) => ask(world, "PUT", "/snapshot", { body });
   const good = await put(JSON.stringify(snapshot("2")));
   expect([good.status, JSON.parse(good.text)]).toEqual([200, { version: "2" }]);
+  const other = { namespace: "x", name: "y" };
   const bad = [
     ["{", "is not JSON"],
     ["{}", "is no Snapshot"],
     [JSON.stringify({ ...snapshot("3"), policy: {} }), "policy.listeners is missing"],
     [JSON.stringify(snapshot("bad")), "it does not fit"],
-    [JSON.stringify({ ...snapshot("3"), workload: { namespace: "x", name: "y" } }), "cannot change"],
+    [JSON.stringify({ ...snapshot("3"), workload: other }), "cannot change"],
   ] as const;
   for (const [body, problem] of bad) {
     const refused = await put(body);
@@ -174,7 +178,7 @@ test("a drain is bounded, and not ready from its start on", async () => {
   expect([ended, proxy.closed]).toEqual([true, true]);
 });
 
-test("pipelines run in a child that is started again when it ends, and anew when they change", async () => {
+test("pipelines run in a child: started again when it ends, anew when they change", async () => {
   const pipelines = { p: { sources: {}, steps: [], sinks: {} } };
   const { world, sidecar } = setup(JSON.stringify(snapshot("1", pipelines)));
   const starts: string[][] = [];
