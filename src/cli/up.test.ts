@@ -28,7 +28,7 @@ test("up runs the apps with their environment, and stops them when it is told to
   expect(world.leaks()).toEqual([]);
 });
 
-test("a changed file restarts only the app that it changes; a bad one changes nothing", async () => {
+test("a changed file restarts only the app that it changes; a bad one none", async () => {
   const { world } = await shopUp();
   const pids = () =>
     new Map([...world.processes.children.values()].map((one) => [one.command[1], one.pid]));

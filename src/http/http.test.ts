@@ -176,7 +176,7 @@ test("pipelined requests are answered in order, a thrown error with 500", async 
   server.stop();
 });
 
-test("a stream comes in pieces, ends with its reader, and drops one that does not read", async () => {
+test("a stream comes in pieces, ends with its reader, drops one that does not read", async () => {
   const world = createSimulatedWorld({ seed: 1 });
   let writer: StreamWriter = { write: () => false, end: () => {} };
   let stopped = 0;

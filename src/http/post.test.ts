@@ -7,8 +7,10 @@ test("a post reaches its URL, by address or by name", async () => {
   const world = createSimulatedWorld({ seed: 1 });
   const server = new HttpServer(world, {
     address: { host: "127.0.0.1", port: 9200 },
-    handle: ({ method, path, query, headers, body }) =>
-      textAnswer(201, `${method} ${path} ${query.get("a")} ${headers.get("host")} ${Buffer.from(body)}`),
+    handle: ({ method, path, query, headers, body }) => {
+      const text = `${query.get("a")} ${headers.get("host")} ${Buffer.from(body)}`;
+      return textAnswer(201, `${method} ${path} ${text}`);
+    },
   });
   server.start();
   const post = createPost(world);

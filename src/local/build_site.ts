@@ -116,7 +116,7 @@ export function appFolder(app: AppDocument, folder: string): string {
   return resolve(base, app.spec.run?.dir ?? ".");
 }
 
-/** What `{{calls.NAME.*}}` stands for: the sidecar's listener, or the callee where there is none. */
+/** What `{{calls.NAME.*}}` stands for: the sidecar's listener; without one, the callee. */
 export function callAddress(
   app: AppDocument,
   call: string,
