@@ -16,13 +16,17 @@ describe("bad input", () => {
     ["no HTTP", "hello\r\n\r\n", 400],
     ["a bare line feed", "GET / HTTP/1.1\nHost: a\n\n", 400],
     ["no Host", "GET / HTTP/1.1\r\n\r\n", 400],
-    ["two lengths", "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400],
+    [
+      "two lengths",
+      "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+      400,
+    ],
     [
       "length and chunks",
       "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
       400,
     ],
-    ["a head that is too large", `GET / HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(20_000)}\r\n\r\n`, 431],
+    ["a large head", `GET / HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(20_000)}\r\n\r\n`, 431],
     ["a version of its own", "GET / HTTP/3.0\r\nHost: a\r\n\r\n", 505],
   ])("%s gets its 4xx or 5xx, the end, and is counted", async (_name, text, status) => {
     rig = new Rig();
@@ -91,7 +95,7 @@ describe("bad input", () => {
 describe("an upstream", () => {
   const ANSWER = reply(200, "0123456789");
 
-  test("that closes at any byte of its answer: an error before the head, a break after it", async () => {
+  test("that closes at any byte of its answer: 503 before the head, else a break", async () => {
     rig = new Rig();
     const bodyAt = ANSWER.indexOf("\r\n\r\n") + 4;
     rig.upstream(1, ({ peer, target }) => {
@@ -123,7 +127,8 @@ describe("an upstream", () => {
     expect((await rig.ask()).status).toBe(502);
     await rig.advance(5);
     expect(upstream.open.length).toBe(0);
-    expect(rig.metric("outrigger_upstream_failures_total", { reason: "malformed-response" })).toBe(1);
+    const malformed = { reason: "malformed-response" };
+    expect(rig.metric("outrigger_upstream_failures_total", malformed)).toBe(1);
   });
 
   test("whose body is malformed breaks the caller's answer off", async () => {
@@ -196,7 +201,8 @@ test("the rest of an answer that nobody wants is read within a bound", async () 
   });
   expect((await rig.ask()).body).toBe("yes");
   await rig.advance(100);
-  expect([upstream.peers[0]!.closed, upstream.peers[0]!.unsentBytes > length / 2]).toEqual([true, true]);
+  const { closed, unsentBytes } = upstream.peers[0]!;
+  expect([closed, unsentBytes > length / 2]).toEqual([true, true]);
 });
 
 describe("time", () => {

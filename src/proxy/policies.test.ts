@@ -202,7 +202,8 @@ describe("retries", () => {
     const client = rig.client();
     for (const [length, tries] of [[10, 3], [11, 4]] as const) {
       const body = "b".repeat(length);
-      const call = client.send(`PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: ${length}\r\n\r\n${body}`);
+      const head = `PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: ${length}\r\n\r\n`;
+      const call = client.send(head + body);
       await rig.advance(2_000);
       expect([call.status, upstream.requests.length]).toEqual([500, tries]);
     }
@@ -225,7 +226,7 @@ describe("the breaker", () => {
   };
   const state = (): number => rig.metric("outrigger_breaker_state", { cluster: "app" });
 
-  test("S2-18 trips on its error rate: open, half-open, closed, as metrics and events", async () => {
+  test("S2-18 trips on its error rate: open, half-open, closed, in metrics and events", async () => {
     rig = new Rig({ cluster: { breaker } });
     let isIll = true;
     const upstream = rig.upstream(1, ({ peer }) => peer.send(reply(isIll ? 500 : 200, "said")));
@@ -333,7 +334,7 @@ describe("a canned answer", () => {
   const triggers = Object.keys(causes) as Trigger[];
   let route: RouteShape;
 
-  test.each(triggers)("is given for %s where the file names it, and only there", async (trigger) => {
+  test.each(triggers)("is given for %s where it is named, and only there", async (trigger) => {
     for (const on of [[trigger], triggers.filter((other) => other !== trigger)]) {
       const fallback = { on, status: 218, headers: {}, body: "canned" };
       route = { timeoutMs: 100, fallback };
@@ -357,7 +358,9 @@ test("S2-12 the metrics are a valid exposition, and count what was sent", async 
       ],
     },
     clusters: {
-      app: { breaker: { errorRate: 1, minRequests: 1000, windowMs: 1e4, openMs: 1, halfOpenRequests: 1 } },
+      app: {
+        breaker: { errorRate: 1, minRequests: 999, windowMs: 1e4, openMs: 1, halfOpenRequests: 1 },
+      },
       gone: { endpoints: [upstreamAt(9)] },
     },
   });

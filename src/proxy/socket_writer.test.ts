@@ -138,7 +138,8 @@ test("whatever two writers write and the kernels take, each gets its own bytes i
       let letter = 0;
       for (const { who, what, size } of steps) {
         const { writer, socket } = both[who]!;
-        const words = String.fromCharCode(97 + (letter++ % 26)).repeat(what === "large" ? 20_000 : size);
+        const count = what === "large" ? 20_000 : size;
+        const words = String.fromCharCode(97 + (letter++ % 26)).repeat(count);
         if (what === "room") socket.room = size;
         else if (what === "drain") writer.drain();
         else if (what === "flush") scratch.flush();

@@ -1,6 +1,6 @@
 /**
- * HTTP/1.1 messages as the simulated clients and upstreams read them: a reader of its own, small and
- * slow, so that a mistake of codec/ is not shared by what judges it.
+ * HTTP/1.1 messages as the simulated clients and upstreams read them: a reader of its own, small
+ * and slow, so that a mistake of codec/ is not shared by what judges it.
  */
 
 export interface Message {

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { simulateProxy } from "./proxy_simulation.ts";
 import { PROXY_SEEDS } from "./seeds.ts";
 
-/** SIM_SEED and SIM_RUNS (make sim) try that many seeds from there on; without them the fixed ones. */
+/** SIM_SEED, SIM_RUNS (make sim): so many seeds from there on; without them the fixed ones. */
 const { SIM_SEED, SIM_RUNS } = process.env;
 const first = Number(SIM_SEED ?? 0);
 const seeds =

@@ -124,7 +124,8 @@ export class TunnelCaller {
     const read = client.peer.changed;
     client.peer.changed = () => {
       read();
-      if (client.raw && client.peer.ended && !client.peer.closed && this.#saidAll) client.peer.close();
+      const { ended, closed } = client.peer;
+      if (client.raw && ended && !closed && this.#saidAll) client.peer.close();
     };
   }
 

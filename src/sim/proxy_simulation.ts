@@ -1,7 +1,8 @@
 import { CALM, ROUGH } from "../base/simulated/faults.ts";
 import { createSimulatedWorld, type SimulatedWorld } from "../base/simulated/mod.ts";
 import { SimulatedRandom } from "../base/simulated/random.ts";
-import { parsePrometheusText, type PrometheusExposition, sumOfSamples } from "../codec/prometheus_text.ts";
+import type { PrometheusExposition } from "../codec/prometheus_text.ts";
+import { parsePrometheusText, sumOfSamples } from "../codec/prometheus_text.ts";
 import { Proxy } from "../proxy/proxy.ts";
 import { Caller, Moody, TunnelCaller } from "./proxy_load.ts";
 import { RETRY, snapshotOf, type SnapshotShape, upstreamAt } from "./snapshots.ts";
@@ -21,7 +22,10 @@ const REST_MS = 400_000;
  * One run: callers, a proxy and upstreams on a network with faults, while Snapshots and DNS change.
  * Returns what did not hold; the same seed gives the same run.
  */
-export async function simulateProxy(seed: number, trace?: (line: string) => void): Promise<string[]> {
+export async function simulateProxy(
+  seed: number,
+  trace?: (line: string) => void,
+): Promise<string[]> {
   const run = new Simulation(seed, trace);
   await run.play();
   return run.problems;
@@ -34,7 +38,7 @@ class Simulation {
   readonly #proxy: Proxy;
   readonly #callers: (Caller | TunnelCaller)[] = [];
   readonly #upstreams: Moody[] = [];
-  /** No fault of the network and no caller that leaves: then the counts are equal, not only bounded. */
+  /** No fault of the network, no caller that leaves: then counts are equal, not only bounded. */
   readonly #isCalm: boolean;
   #version = 0;
   #events = 0;
@@ -118,7 +122,8 @@ class Simulation {
 
   #apply(): void {
     const random = this.#random;
-    const retry = { ...RETRY, ...BUDGET, attempts: ATTEMPTS, perTryTimeoutMs: 600, maxBodyBytes: 5_000 };
+    const tries = { attempts: ATTEMPTS, perTryTimeoutMs: 600, maxBodyBytes: 5_000 };
+    const retry = { ...RETRY, ...BUDGET, ...tries };
     const route = { timeoutMs: 2_500, idleTimeoutMs: 1_500, retry };
     const canned = { on: ["open"] as const, status: 203, headers: {}, body: "canned" };
     const breaker = {
@@ -164,8 +169,8 @@ class Simulation {
       const { requestsActive, requestsPending, connectionsActive } = stats;
       const at = `${stats.name} at ${this.#world.clock.now()} ms`;
       this.#expect(requestsActive <= LIMITS.maxRequests, `${requestsActive} requests of ${at}`);
-      this.#expect(requestsPending <= LIMITS.maxPendingRequests, `${requestsPending} wait of ${at}`);
-      this.#expect(connectionsActive <= LIMITS.maxConnections, `${connectionsActive} conns of ${at}`);
+      this.#expect(requestsPending <= LIMITS.maxPendingRequests, `${requestsPending} wait, ${at}`);
+      this.#expect(connectionsActive <= LIMITS.maxConnections, `${connectionsActive} open, ${at}`);
       const gauges = [requestsActive, requestsPending, connectionsActive];
       this.#expect(Math.min(...gauges) >= 0, `a gauge below 0: ${gauges} of ${at}`);
     }
@@ -181,7 +186,7 @@ class Simulation {
 
   #checkEnd(): void {
     for (const caller of this.#callers) {
-      for (const { problem } of caller.clients) this.#expect(problem === "", `a caller: ${problem}`);
+      for (const { problem } of caller.clients) this.#expect(problem === "", `caller: ${problem}`);
       for (const asked of caller.asked) this.#checkCall(asked);
       if (caller instanceof TunnelCaller) this.#checkTunnel(caller);
     }
@@ -201,7 +206,7 @@ class Simulation {
     if (call.status !== 200) return;
     const bodies = this.#upstreams.flatMap(({ sent }) => sent.get(id) ?? []);
     const got = call.answer!.body;
-    this.#expect(bodies.includes(got), `${id} got ${got.length} bytes that no try of it sent whole`);
+    this.#expect(bodies.includes(got), `${id} got ${got.length} bytes that no try sent whole`);
   }
 
   #checkTunnel(caller: TunnelCaller): void {
@@ -209,13 +214,14 @@ class Simulation {
     this.#expect(caller.problem === "", `the tunnel of ${id}: ${caller.problem}`);
     for (const { heard } of this.#upstreams) {
       const text = heard.get(id) ?? caller.text;
-      this.#expect(text === caller.text, `the tunnel of ${id} ended cleanly after ${text.length} bytes`);
+      this.#expect(text === caller.text, `tunnel ${id} ended cleanly after ${text.length} bytes`);
     }
   }
 
   #checkTries(): void {
     for (const { id, method } of this.#callers.flatMap(({ asked }) => asked)) {
-      const tries = this.#upstreams.reduce((sum, upstream) => sum + (upstream.tries.get(id) ?? 0), 0);
+      const each = this.#upstreams.map(({ tries }) => tries.get(id) ?? 0);
+      const tries = each.reduce((sum, count) => sum + count, 0);
       // Each try may be sent once more where its pooled connection was found closed.
       const most = method === "POST" ? 1 : 2 * (1 + ATTEMPTS);
       this.#expect(tries <= most, `${method} ${id} was tried ${tries} times`);

@@ -1,6 +1,6 @@
 /**
- * Seeds that every test run tries. One that ever failed joins them, with a comment that says what it
- * found.
+ * Seeds that every test run tries. One that ever failed joins them, with a comment that says what
+ * it found.
  */
 export const PROXY_SEEDS: readonly number[] = [
   ...Array.from({ length: 20 }, (_, index) => index + 1),

@@ -138,7 +138,7 @@ test("a pass of the breaker that was replaced says nothing to its successor", ()
   expect(breaker.state).toBe("closed");
 });
 
-test("whatever comes, probes at once stay within their number, and states follow each other", () => {
+test("whatever comes, probes stay within their number, and states follow each other", () => {
   const step = fc.record({
     waitMs: fc.integer({ min: 0, max: 3_000 }),
     what: fc.constantFrom("acquire", "good", "bad", "release"),

@@ -55,7 +55,10 @@ test("the wait is uniform up to a ceiling that doubles to its most", () => {
 
 test("the budget is a part of what is in flight, or its least, whichever is more", () => {
   const fits = (requestsActive: number, retriesActive: number): boolean =>
-    withinBudget(policy({}), Object.assign(new ClusterCounters(), { requestsActive, retriesActive }));
+    withinBudget(
+      policy({}),
+      Object.assign(new ClusterCounters(), { requestsActive, retriesActive }),
+    );
   expect([fits(1, 2), fits(1, 3)]).toEqual([true, false]);
   expect([fits(100, 19), fits(100, 20)]).toEqual([true, false]);
 });

@@ -131,7 +131,7 @@ describe("request headers", () => {
 });
 
 describe("response headers", () => {
-  test("a promise holds an answer that is whole already; nobody else's gets in between", async () => {
+  test("a promise holds an answer that is whole; nobody else's gets in between", async () => {
     rigWith({
       onResponseHeaders: (stream, head) =>
         stream.head.path === "/held"
@@ -230,7 +230,7 @@ describe("bodies", () => {
     expect(Object.fromEntries(call.answer!.trailers)).toEqual({ a: "1", "x-res": "1" });
   });
 
-  test("a filter that throws in the answer's body breaks it off, in the request's body it is 500", async () => {
+  test("a throw in the answer's body breaks it off, one in the request's body is 500", async () => {
     const fail = (): never => {
       throw new Error("no");
     };

@@ -11,7 +11,8 @@ afterEach(async () => {
 });
 
 async function passed(...lines: string[]): Promise<(string | null | undefined)[]> {
-  rig = new Rig({ route: { filters: [{ filter: "trace_context", config: {} }] }, accessLog: "json" });
+  const filters = [{ filter: "trace_context", config: {} }];
+  rig = new Rig({ route: { filters }, accessLog: "json" });
   const upstream = rig.upstream();
   rig.client().send(`${["GET / HTTP/1.1", "Host: shop", ...lines].join("\r\n")}\r\n\r\n`);
   await rig.advance(200);

@@ -10,7 +10,9 @@ afterEach(async () => {
 
 /** Lines of requests; the proxy's own events have another form. */
 const records = (): Record<string, unknown>[] =>
-  rig.log.map((line) => JSON.parse(line) as Record<string, unknown>).filter((one) => !("event" in one));
+  rig.log
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+    .filter((one) => !("event" in one));
 
 test("a finished request is one line of JSON with Envoy's names", async () => {
   rig = new Rig({ accessLog: "json" });
@@ -60,7 +62,11 @@ test("flags and details say why", async () => {
   leaving.peer.terminate();
   rig.client().send("nonsense\r\n\r\n");
   await rig.advance(200);
-  const seen = records().map((one) => [one.response_code, one.response_flags, one.response_code_details]);
+  const seen = records().map((one) => [
+    one.response_code,
+    one.response_flags,
+    one.response_code_details,
+  ]);
   expect(seen).toEqual([
     [404, "NR", "no-route"],
     [503, "UF,URX", "connect-failure"],
