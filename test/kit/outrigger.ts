@@ -58,7 +58,14 @@ export class Place {
   startProgram(command: readonly string[], folder = this.folder): Started {
     const child = Bun.spawn([...command], {
       cwd: folder,
-      env: { ...process.env, ...this.env, OUTRIGGER_HOME: this.home, NO_COLOR: "1" },
+      // The flags of the make that runs these tests are not for the one that they start.
+      env: {
+        ...process.env,
+        ...this.env,
+        OUTRIGGER_HOME: this.home,
+        NO_COLOR: "1",
+        MAKEFLAGS: "",
+      },
       stdio: ["ignore", "pipe", "pipe"],
     });
     const texts = ["", ""];
