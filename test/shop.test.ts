@@ -13,7 +13,7 @@ import { openBrowser, realPart } from "./kit/browser.ts";
 import { type Ended, Place, ROOT, type Started } from "./kit/outrigger.ts";
 import { until, untilTrue } from "./kit/poll.ts";
 import { isFree } from "./kit/ports.ts";
-import { carriers, commandLine, killLeft, leftProcesses } from "./kit/processes.ts";
+import { carriers, commandLine, killLeft, leftProcesses, stillRunning } from "./kit/processes.ts";
 
 const SHOP = join(ROOT, "examples", "shop");
 const FRONTEND = "http://127.0.0.1:8080";
@@ -35,7 +35,7 @@ beforeAll(async () => {
   const taken: number[] = [];
   for (const port of PORTS) if (!(await isFree(port))) taken.push(port);
   if (taken.length > 0) {
-    throw new Error(`the demo's ports ${taken} are in use: is one running? make reset_demo stops it`);
+    throw new Error(`the demo's ports ${taken} are in use; make reset_demo stops a demo`);
   }
   await make("reset_demo");
   browser = await openBrowser();
@@ -62,7 +62,9 @@ function shopFiles(): Record<string, string> {
 /** As somebody types it, but with the test's own state folder. */
 async function make(...words: string[]): Promise<Ended> {
   const ended = await place.startProgram(["make", "--no-print-directory", ...words], ROOT).ended;
-  if (ended.status !== 0) throw new Error(`make ${words.join(" ")}: ${ended.stdout}${ended.stderr}`);
+  if (ended.status !== 0) {
+    throw new Error(`make ${words.join(" ")}: ${ended.stdout}${ended.stderr}`);
+  }
   return ended;
 }
 
@@ -88,7 +90,7 @@ async function metricsOf(app: string) {
 }
 
 async function appCommand(app: string): Promise<string> {
-  return commandLine((await place.process(`shop/${app}`)).pid ?? 0);
+  return commandLine(await place.pidOf(`shop/${app}`));
 }
 
 // ---------------------------------------------------------------- the shop as it is
@@ -102,7 +104,7 @@ test("S2-9 each stage starts on its own", async () => {
   }
 });
 
-test("S2-11 the fresh shop in a browser: the page is served, and refreshing shows failures", async () => {
+test("S2-11 the fresh shop in a browser: a page, and failures by refreshing", async () => {
   await make("initial");
   for (const app of ["frontend", "api"]) commandsInitially.set(app, await appCommand(app));
   const page = await browser.newPage();
@@ -124,7 +126,7 @@ test("S2-11 the fresh shop in a browser: the page is served, and refreshing show
   expect(seen.served).toBeGreaterThan(15);
 });
 
-test("S2-8 load with a rate and a duration, and a report that counts what the API counted", async () => {
+test("S2-8 load with rate and duration; its report counts what the API counted", async () => {
   await resetTries(API_WITHOUT_SIDECAR);
   const report = await load(50, "2s");
   // 50 a second for 2 s; a machine that stands still at the end sends a few less.
@@ -190,7 +192,7 @@ describe("stage v1", () => {
     }
   });
 
-  test("S2-5 a real Prometheus takes the rules, scrapes both sidecars and records a value", async () => {
+  test("S2-5 a real Prometheus takes the rules, scrapes and records a value", async () => {
     const { stdout } = await make("apply_prometheus_rules");
     expect(stdout).toMatch(/^[1-9]\d* rules, checked and tested by promtool: /);
     const server: Started = place.startProgram(["make", "forward_prometheus"], ROOT);
@@ -247,7 +249,7 @@ async function stopMake(started: Started, tool: string): Promise<void> {
 
 // ---------------------------------------------------------------- stage 2: events
 
-test("S2-17 the API's odd log file comes out as JSON lines and as documents, each line once", async () => {
+test("S2-17 the API's odd log comes out as JSON lines and as documents, once", async () => {
   await make("v2");
   await load(50, "1s");
   const file = join(SHOP, "api", "logs", "events.log");
@@ -378,7 +380,7 @@ describe("stage v3", () => {
     expect(report.byStatus).toEqual({ 200: report.requests });
   });
 
-  test("S2-1 the apps are the same files and commands, and gained metrics, logs and a breaker", async () => {
+  test("S2-1 the untouched apps have gained metrics, logs and a breaker", async () => {
     expect(shopFiles()).toEqual(filesBefore);
     for (const app of ["frontend", "api"]) {
       expect(await appCommand(app)).toBe(commandsInitially.get(app)!);
@@ -421,7 +423,8 @@ describe("stage v3", () => {
           for (let at = 0; at < data.length; at += 4) {
             // Grey is grid and text; a line has a colour.
             const [red, green, blue, alpha] = data.slice(at, at + 4) as unknown as number[];
-            if (alpha! > 200 && Math.max(red!, green!, blue!) - Math.min(red!, green!, blue!) > 60) {
+            const spread = Math.max(red!, green!, blue!) - Math.min(red!, green!, blue!);
+            if (alpha! > 200 && spread > 60) {
               colours.add((red! << 16) | (green! << 8) | blue!);
             }
           }
@@ -443,7 +446,8 @@ test("S2-9 diff between stages names only the improvement of the later one", asy
     const files = [join(SHOP, `${from}.yaml`), join(SHOP, `${to}.yaml`)];
     const { status, stdout } = await place.outrigger("diff", ...files);
     expect(status).toBe(from === to ? 0 : 1);
-    return stdout.split("\n").flatMap((line) => /^ +[+~-] (.+? (?:added|changed|removed)): /.exec(line)?.[1] ?? []);
+    const change = /^ +[+~-] (.+? (?:added|changed|removed)): /;
+    return stdout.split("\n").flatMap((line) => change.exec(line)?.[1] ?? []);
   };
   expect(await diff("v1", "v1")).toEqual([]);
   expect(await diff("initial", "v1")).toEqual([
@@ -488,7 +492,5 @@ test("S2-10 reset_demo leaves no process, no port and no file", async () => {
 
 test("nothing that these tests started is left", async () => {
   await browser.close();
-  await untilTrue("the end of all processes", () => leftProcesses().length === 0, 5_000).catch(
-    () => expect(leftProcesses()).toEqual([]),
-  );
+  expect(await stillRunning()).toEqual([]);
 });

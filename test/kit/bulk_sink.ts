@@ -1,4 +1,4 @@
-/** A bulk API that remembers every document in the order in which it came, also when it came twice. */
+/** A bulk API that remembers every document in the order in which it came, twice or not. */
 export class BulkSink {
   readonly documents: Record<string, unknown>[] = [];
   readonly #server = Bun.serve({

@@ -58,13 +58,15 @@ export class Place {
   startProgram(command: readonly string[], folder = this.folder): Started {
     const child = Bun.spawn([...command], {
       cwd: folder,
-      // The flags of the make that runs these tests are not for the one that they start.
+      // What the make and the Bun that run these tests were told is not for those that they start:
+      // Bun's --no-orphans would end what `up --detach` leaves running.
       env: {
         ...process.env,
         ...this.env,
         OUTRIGGER_HOME: this.home,
         NO_COLOR: "1",
         MAKEFLAGS: "",
+        BUN_FEATURE_FLAG_NO_ORPHANS: undefined,
       },
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -104,19 +106,27 @@ export class Place {
   async process(id: string): Promise<SetStatus["processes"][number]> {
     const { processes } = await this.status();
     const found = processes.find((one) => one.id === id);
-    if (found === undefined) throw new Error(`${id} is not among ${processes.map((one) => one.id)}`);
+    if (found === undefined) {
+      throw new Error(`${id} is not among ${processes.map((one) => one.id).join(", ")}`);
+    }
     return found;
+  }
+
+  /** Of a process of the set; fails where it does not run. */
+  async pidOf(id: string): Promise<number> {
+    const { pid, state } = await this.process(id);
+    if (pid === null) throw new Error(`${id} does not run: it is ${state}`);
+    return pid;
   }
 
   /** Kills a process of the set with SIGKILL; resolves once another is ready in its stead. */
   async killAndAwaitReturn(id: string): Promise<SetStatus["processes"][number]> {
-    const before = await this.process(id);
-    if (before.pid === null) throw new Error(`${id} does not run`);
-    process.kill(before.pid, "SIGKILL");
-    await untilTrue(`${id} is gone`, () => !isAlive(before.pid ?? 0));
+    const before = await this.pidOf(id);
+    process.kill(before, "SIGKILL");
+    await untilTrue(`${id} is gone`, () => !isAlive(before));
     return until(`${id} is back`, async () => {
       const now = await this.process(id);
-      return now.state === "ready" && now.pid !== before.pid ? now : null;
+      return now.state === "ready" && now.pid !== before ? now : null;
     });
   }
 

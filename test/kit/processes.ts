@@ -1,5 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 
+/** What a test has stopped may take a moment to end. */
+const END_BOUND_MS = 5_000;
+const POLL_MS = 25;
+
 /** In the environment of everything that this test process starts, and of all that they start. */
 const MARK = "OUTRIGGER_TEST_RUN";
 process.env[MARK] = `${process.pid}-${Date.now()}`;
@@ -25,6 +29,13 @@ export function carriers(name: string, value: string): readonly RunningProcess[]
 /** All that is left of what this test process started. */
 export function leftProcesses(): readonly RunningProcess[] {
   return carriers(MARK, process.env[MARK] ?? "");
+}
+
+/** Empty where all of it ends within a bound; otherwise what goes on. For a file's last test. */
+export async function stillRunning(): Promise<readonly RunningProcess[]> {
+  const end = performance.now() + END_BOUND_MS;
+  while (leftProcesses().length > 0 && performance.now() < end) await Bun.sleep(POLL_MS);
+  return leftProcesses();
 }
 
 export function commandLine(pid: number): string {
