@@ -95,7 +95,12 @@ export interface FilterPolicy {
 }
 
 /** Envoy's names for what may be tried again. */
-export type RetryCondition = "5xx" | "gateway-error" | "reset" | "connect-failure";
+export type RetryCondition =
+  | "5xx"
+  | "gateway-error"
+  | "retriable-4xx"
+  | "reset"
+  | "connect-failure";
 
 export interface RetryPolicy {
   /** Besides the first try. */
@@ -113,6 +118,11 @@ export interface RetryPolicy {
   readonly methods: "idempotent" | "all";
   /** A larger request body is sent once and not tried again. */
   readonly maxBodyBytes: number;
+  /**
+   * A Retry-After (RFC 9110, 10.2.3) up to this is waited for, and after a longer one there is no
+   * retry; 0 and missing: it is not looked at.
+   */
+  readonly maxRetryAfterMs?: number;
 }
 
 /** Why there is no real answer to give. */
@@ -143,6 +153,8 @@ export interface LimitsPolicy {
   readonly maxPendingRequests: number;
   /** Requests in flight. */
   readonly maxRequests: number;
+  /** Retries in flight or planned; missing: the budget alone bounds them. */
+  readonly maxRetries?: number;
 }
 
 /** Counts tries. */

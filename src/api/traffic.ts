@@ -24,6 +24,7 @@ import type { FallbackTrigger, RetryCondition } from "./snapshot.ts";
 export const RETRY_CONDITIONS = [
   "5xx",
   "gateway-error",
+  "retriable-4xx",
   "reset",
   "connect-failure",
 ] as const satisfies readonly RetryCondition[];
@@ -74,11 +75,16 @@ export const retry = object({
     )
     .default(1)
     .example(2),
-  on: list(choice(RETRY_CONDITIONS), { min: 1, unique: true })
+  on: list(
+    choice(RETRY_CONDITIONS, {
+      later: { "refused-stream": "HTTP/1.1 has no such thing, and HTTP/2 is not there" },
+    }),
+    { min: 1, unique: true },
+  )
     .about(
       "What is tried again: `5xx` (any such status, and no answer at all), `gateway-error` (502, " +
-        "503, 504), `reset` (the connection broke before an answer), `connect-failure`. By " +
-        "default what is known not to come from the app's own code.",
+        "503, 504), `retriable-4xx` (409), `reset` (the connection broke before an answer), " +
+        "`connect-failure`. By default what is known not to come from the app's own code.",
     )
     .default(["gateway-error", "reset", "connect-failure"])
     .example(["5xx", "reset", "connect-failure"]),
@@ -105,6 +111,13 @@ export const retry = object({
         "kept in memory until the answer comes. 64Ki holds nearly every API call.",
     )
     .default("64Ki"),
+  maxRetryAfter: duration({ max: "1h" })
+    .about(
+      "An answer's Retry-After up to this is waited for; after a longer one there is no retry, " +
+        "and the caller gets the answer. `0` does not look at it. 1s: callers wait meanwhile.",
+    )
+    .default("1s")
+    .example("5s"),
 });
 
 export const breaker = object({
@@ -147,6 +160,10 @@ export const limits = object({
     .about("Requests in flight. 1024, as Envoy has it.")
     .default(1024)
     .example(200),
+  maxRetries: integer({ min: 0, max: 1_000_000 })
+    .about("Retries in flight or planned, of all callers. By default the budget alone bounds them.")
+    .example(10)
+    .optional(),
 });
 
 /** Names that frame a message: the proxy writes them itself (RFC 9110, 7.6.1; RFC 9112, 6). */

@@ -96,8 +96,13 @@ function clusterPolicy(kind: "app" | "call", call: CallSpec): ClusterPolicy {
 }
 
 function limitsPolicy(limits: CallSpec["limits"]): LimitsPolicy {
-  const { maxConnections, maxPendingRequests, maxRequests } = limits;
-  return { maxConnections, maxPendingRequests, maxRequests };
+  const { maxConnections, maxPendingRequests, maxRequests, maxRetries } = limits;
+  return {
+    maxConnections,
+    maxPendingRequests,
+    maxRequests,
+    ...(maxRetries === undefined ? {} : { maxRetries }),
+  };
 }
 
 function breakerPolicy(breaker: Breaker): BreakerPolicy {
@@ -131,6 +136,7 @@ const CLUSTER_MEMBERS = [
   ["limits.maxConnections", "limits.maxConnections"],
   ["limits.maxPendingRequests", "limits.maxPendingRequests"],
   ["limits.maxRequests", "limits.maxRequests"],
+  ["limits.maxRetries", "limits.maxRetries"],
   ["breaker", "breaker"],
   ["breaker.errorRate", "breaker.errorRate"],
   ["breaker.minRequests", "breaker.minRequests"],

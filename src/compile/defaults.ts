@@ -64,6 +64,7 @@ const REASONS: readonly (readonly [pattern: string, reason: string])[] = [
   [`${ROUTE}/retry/budgetMinimum`, "3, as in Envoy: with a ratio alone a quiet caller had none"],
   [`${ROUTE}/retry/methods`, "spec.calls.NAME.retry.methods"],
   [`${ROUTE}/retry/maxBodyBytes`, "spec.calls.NAME.retry.maxBody"],
+  [`${ROUTE}/retry/maxRetryAfterMs`, "spec.calls.NAME.retry.maxRetryAfter"],
   [`${ROUTE}/fallback`, "spec.calls.NAME.fallback"],
   [`${ROUTE}/fallback/on`, "spec.calls.NAME.fallback.on"],
   [`${ROUTE}/fallback/status`, "spec.calls.NAME.fallback.status"],

@@ -119,6 +119,7 @@ test("S1-25 (configuration) retries reach the route; without the field there is 
     budgetMinimum: 3,
     methods: "idempotent",
     maxBodyBytes: 65_536,
+    maxRetryAfterMs: 1_000,
   });
   expect(listeners["call:plain"]!.routes[0]!.retry).toBeNull();
 });

@@ -68,6 +68,7 @@ function retryPolicy(retry: Retry): RetryPolicy {
     budgetMinimum: RETRY_BUDGET_MINIMUM,
     methods: retry.methods,
     maxBodyBytes: retry.maxBody,
+    maxRetryAfterMs: retry.maxRetryAfter,
   };
 }
 
@@ -88,6 +89,7 @@ const TRAFFIC_MEMBERS = [
   ["retry.budgetRatio", "retry.budget"],
   ["retry.methods", "retry.methods"],
   ["retry.maxBodyBytes", "retry.maxBody"],
+  ["retry.maxRetryAfterMs", "retry.maxRetryAfter"],
   ["fallback", "fallback"],
   ["fallback.on", "fallback.on"],
   ["fallback.status", "fallback.status"],

@@ -68,7 +68,8 @@ export function limitsText(limits: LimitsPolicy): string {
   return (
     `at most ${countText(limits.maxConnections, "connection")}, ` +
     `${countText(limits.maxRequests, "request")} in flight, ` +
-    `${limits.maxPendingRequests} waiting`
+    `${limits.maxPendingRequests} waiting` +
+    (limits.maxRetries === undefined ? "" : `, ${countText(limits.maxRetries, "retry", "retries")}`)
   );
 }
 

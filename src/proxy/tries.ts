@@ -1,5 +1,12 @@
 import type { ResponseHead } from "../codec/message.ts";
-import { backoffMs, isIdempotent, retriesFailure, retriesStatus, withinBudget } from "./cluster/retry.ts";
+import {
+  backoffMs,
+  isIdempotent,
+  retriesFailure,
+  retriesStatus,
+  retryAfterMs,
+  withinBudget,
+} from "./cluster/retry.ts";
 import { DECISIONS, type FailureCode } from "./errors.ts";
 import {
   answerFallback,
@@ -54,15 +61,16 @@ export function tryAnswered(stream: Stream, head: ResponseHead): void {
   const { status } = head;
   if (stream.tryTimeout.list !== null) stream.tryTimeout.disarm();
   stream.cluster!.judge(stream, status, null);
-  if (status >= 500) {
+  if (status >= 500 || status === 409) {
     const { retry, fallback } = stream.route!;
-    const wanted = retry === null || retriesStatus(retry, status);
-    if (retry !== null && wanted && mayRetry(stream) && spendRetry(stream)) {
+    const wanted = retry === null ? status >= 500 : retriesStatus(retry, status);
+    if (retry !== null && wanted && mayRetry(stream) && spendRetry(stream, askedToWaitMs(stream, head))) {
       stream.connection!.discardResponse();
       return;
     }
     if (retry !== null && wanted && stream.retries >= retry.attempts) stream.addFlag("URX");
-    if (wanted && fallback !== null && fallback.on.has("exhausted")) {
+    // A 409 that stays is the app's own word.
+    if (status >= 500 && wanted && fallback !== null && fallback.on.has("exhausted")) {
       stream.connection!.discardResponse();
       return answerFallback(stream, "exhausted", `upstream_${status}`);
     }
@@ -89,15 +97,35 @@ function mayRetry(stream: Stream): boolean {
   return retry.methods === "all" || isIdempotent(stream.head.method);
 }
 
-/** Plans the next try where the budget allows it. */
-function spendRetry(stream: Stream): boolean {
+/** What the answer's Retry-After asks for, where the policy looks at it. */
+function askedToWaitMs({ route, context }: Stream, head: ResponseHead): number {
+  if ((route!.retry!.maxRetryAfterMs ?? 0) === 0) return 0;
+  return retryAfterMs(head.headers.get("retry-after"), context.clock.wallMs());
+}
+
+/** Whether so long a wait is within the policy's bound and the request's time. */
+function mayWait(stream: Stream, waitMs: number): boolean {
+  if (waitMs > (stream.route!.retry!.maxRetryAfterMs ?? 0)) return false;
+  const { timeoutMs } = stream.route!.policy;
+  return timeoutMs === 0 || stream.context.clock.now() + waitMs < stream.startedMs + timeoutMs;
+}
+
+/** Plans the next try where the bounds allow it. */
+function spendRetry(stream: Stream, askedMs = 0): boolean {
   const cluster = stream.cluster!;
   const retry = stream.route!.retry!;
+  if (askedMs !== 0 && !mayWait(stream, askedMs)) return false;
+  const { maxRetries } = cluster.policy.limits;
+  if (maxRetries !== undefined && cluster.counters.retriesActive >= maxRetries) {
+    cluster.counters.retriesOverLimit++;
+    return false;
+  }
   if (!withinBudget(retry, cluster.counters)) {
     cluster.counters.retriesOverBudget++;
     return false;
   }
-  const waitMs = backoffMs(retry, stream.retries, stream.context.random);
+  // On top of what was asked for: else all who were turned away come back at once.
+  const waitMs = askedMs + backoffMs(retry, stream.retries, stream.context.random);
   stream.retries++;
   stream.tryIsRetry = true;
   cluster.counters.retries++;

@@ -85,6 +85,7 @@ export class ClusterCounters {
   retries = 0;
   retriesActive = 0;
   retriesOverBudget = 0;
+  retriesOverLimit = 0;
   readonly overflow = new Map<"requests" | "pending", number>();
   rejectedByBreaker = 0;
   noEndpoint = 0;

@@ -122,11 +122,12 @@ function writeTries(text: PrometheusText, clusters: readonly Cluster[]): void {
 
 function writeLimits(text: PrometheusText, clusters: readonly Cluster[]): void {
   const overflow = "outrigger_upstream_overflow_total";
-  text.family(overflow, "counter", "Requests refused at once, by the limit that was reached.");
+  text.family(overflow, "counter", "Requests and retries refused at once, by the limit that was reached.");
   for (const { name, counters } of clusters) {
     for (const limit of ["requests", "pending"] as const) {
       text.sample(overflow, { cluster: name, limit }, counters.overflow.get(limit) ?? 0);
     }
+    text.sample(overflow, { cluster: name, limit: "retries" }, counters.retriesOverLimit);
   }
   const families = [
     ["outrigger_upstream_retries_total", "counter", "Tries after the first.", "retries"],
