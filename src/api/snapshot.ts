@@ -161,6 +161,10 @@ export interface LimitsPolicy {
 export interface BreakerPolicy {
   /** 0 to 1. */
   readonly errorRate: number;
+  /** A try whose answer's head took at least this was slow; missing: none is. */
+  readonly slowCallMs?: number;
+  /** 0 to 1; opens as `errorRate` does, whichever comes first. */
+  readonly slowCallRate?: number;
   readonly minRequests: number;
   readonly windowMs: number;
   readonly openMs: number;

@@ -128,6 +128,17 @@ export const breaker = object({
     )
     .default("50%")
     .example("25%"),
+  slowCallDuration: duration({ min: "1ms", max: "10m" })
+    .about("A try whose answer takes at least this is slow. None is by default.")
+    .example("1s")
+    .optional(),
+  slowCallRate: percent({ min: "1%" })
+    .about(
+      "The breaker opens too when this part of the tries in the window was slow, whatever they " +
+        "answered. 50%. It needs `slowCallDuration`.",
+    )
+    .default("50%")
+    .example("80%"),
   minRequests: integer({ min: 1, max: 1_000_000 })
     .about(
       "Tries that the window must hold before the rate counts. 20: one error in three is chance.",

@@ -108,6 +108,9 @@ function limitsPolicy(limits: CallSpec["limits"]): LimitsPolicy {
 function breakerPolicy(breaker: Breaker): BreakerPolicy {
   return {
     errorRate: breaker.errorRate,
+    ...(breaker.slowCallDuration === undefined
+      ? {}
+      : { slowCallMs: breaker.slowCallDuration, slowCallRate: breaker.slowCallRate }),
     minRequests: breaker.minRequests,
     windowMs: breaker.window,
     openMs: breaker.openFor,
@@ -139,6 +142,8 @@ const CLUSTER_MEMBERS = [
   ["limits.maxRetries", "limits.maxRetries"],
   ["breaker", "breaker"],
   ["breaker.errorRate", "breaker.errorRate"],
+  ["breaker.slowCallMs", "breaker.slowCallDuration"],
+  ["breaker.slowCallRate", "breaker.slowCallRate"],
   ["breaker.minRequests", "breaker.minRequests"],
   ["breaker.windowMs", "breaker.window"],
   ["breaker.openMs", "breaker.openFor"],

@@ -79,6 +79,8 @@ const REASONS: readonly (readonly [pattern: string, reason: string])[] = [
   [`${CLUSTER}/limits/maxRequests`, "spec.calls.NAME.limits.maxRequests"],
   [`${CLUSTER}/breaker`, "spec.calls.NAME.breaker"],
   [`${CLUSTER}/breaker/errorRate`, "spec.calls.NAME.breaker.errorRate"],
+  [`${CLUSTER}/breaker/slowCallMs`, "spec.calls.NAME.breaker.slowCallDuration"],
+  [`${CLUSTER}/breaker/slowCallRate`, "spec.calls.NAME.breaker.slowCallRate"],
   [`${CLUSTER}/breaker/minRequests`, "spec.calls.NAME.breaker.minRequests"],
   [`${CLUSTER}/breaker/windowMs`, "spec.calls.NAME.breaker.window"],
   [`${CLUSTER}/breaker/openMs`, "spec.calls.NAME.breaker.openFor"],

@@ -58,6 +58,10 @@ export function fallbackText(fallback: FallbackPolicy): string {
 export function breakerText(breaker: BreakerPolicy): string {
   return (
     `opens at ${percentText(breaker.errorRate)} errors ` +
+    (breaker.slowCallMs === undefined
+      ? ""
+      : `or ${percentText(breaker.slowCallRate ?? 1)} slower than ` +
+        `${durationText(breaker.slowCallMs)} `) +
     `of at least ${countText(breaker.minRequests, "try", "tries")} ` +
     `in ${durationText(breaker.windowMs)}, for ${durationText(breaker.openMs)}, ` +
     `then ${countText(breaker.halfOpenRequests, "probe")}`

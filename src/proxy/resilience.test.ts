@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import type { BreakerPolicy } from "../api/snapshot.ts";
 import { Rig } from "../sim/rig.ts";
 import { RETRY, upstreamAt } from "../sim/snapshots.ts";
 import { reply } from "../sim/upstream.ts";
@@ -88,5 +89,50 @@ describe("retries", () => {
     const twice = [...tried.values()].filter((hosts) => hosts.length === 2);
     expect(twice.length).toBeGreaterThanOrEqual(3);
     expect(twice.filter(([first, second]) => first === second)).toEqual([]);
+  });
+});
+
+describe("the slow-call breaker", () => {
+  const breaker: BreakerPolicy = {
+    errorRate: 1,
+    slowCallMs: 1_000,
+    slowCallRate: 0.5,
+    minRequests: 4,
+    windowMs: 60_000,
+    openMs: 5_000,
+    halfOpenRequests: 1,
+  };
+  const state = (): number => rig.metric("outrigger_breaker_state", { cluster: "app" });
+
+  test("S2-18 opens on slow answers, stays open on a slow probe, closes on a quick one", async () => {
+    rig = new Rig({ cluster: { breaker } });
+    let tookMs = 10;
+    rig.upstream(1, ({ peer }) => {
+      rig.world.clock.after(tookMs, () => peer.send(reply(200, "late")));
+    });
+    for (let count = 0; count < 3; count++) expect((await rig.ask()).status).toBe(200);
+    tookMs = 1_100;
+    for (let count = 0; count < 2; count++) expect((await rig.ask()).status).toBe(200);
+    expect(state()).toBe(0);
+    expect((await rig.ask()).status).toBe(200);
+    expect([state(), (await rig.ask()).status]).toEqual([2, 503]);
+    expect(rig.log.some((line) => line.includes("50% of tries were slow"))).toBe(true);
+    await rig.advance(5_000);
+    expect((await rig.ask()).status).toBe(200);
+    expect(state()).toBe(2);
+    tookMs = 10;
+    await rig.advance(5_000);
+    expect((await rig.ask()).status).toBe(200);
+    expect(state()).toBe(0);
+  });
+
+  test("a try that ends by its timeout was slow too, and errors alone still open it", async () => {
+    const retry = { ...RETRY, attempts: 1, on: ["connect-failure"] as const };
+    const slowly = { ...retry, perTryTimeoutMs: 2_000 };
+    rig = new Rig({ route: { retry: slowly }, cluster: { breaker: { ...breaker, errorRate: 0.5 } } });
+    rig.upstream(1, () => {});
+    for (let count = 0; count < 4; count++) expect((await rig.ask()).status).toBe(504);
+    expect(state()).toBe(2);
+    expect(rig.log.some((line) => line.includes("100% of tries failed"))).toBe(true);
   });
 });

@@ -6,7 +6,7 @@ import type { Stream } from "../stream.ts";
 import { ClusterCounters, increment } from "../telemetry/counters.ts";
 import { tryFailed } from "../tries.ts";
 import { Http1Upstream } from "../upstream/http1_connection.ts";
-import { Breaker, type BreakerState } from "./breaker.ts";
+import { Breaker, type BreakerListener } from "./breaker.ts";
 import { Discovery } from "./discovery.ts";
 import { Endpoint } from "./endpoint.ts";
 import { RoundRobin } from "./round_robin.ts";
@@ -69,11 +69,12 @@ export class Cluster {
 
   #makeBreaker(): void {
     const { breaker } = this.policy;
-    const changed = (to: BreakerState, errorRate: number): void => {
+    const changed: BreakerListener = (to, rate, cause) => {
       increment(this.counters.transitions, to);
       const { kind, text } = BREAKER_EVENTS[to];
-      const rate = to === "open" ? ` (${Math.round(errorRate * 100)}% of tries failed)` : "";
-      this.#context.events.add(kind, this.name, text + rate);
+      const were = cause === "slow" ? "were slow" : "failed";
+      const why = to === "open" ? ` (${Math.round(rate * 100)}% of tries ${were})` : "";
+      this.#context.events.add(kind, this.name, text + why);
     };
     this.#firstPass = this.breaker?.nextPass ?? this.#firstPass;
     const now = this.#context.clock.now();
@@ -191,7 +192,9 @@ export class Cluster {
     const failed = status >= 500 || code !== null;
     if (stream.breakerPass !== 0) {
       if (status === 0 && code === null) this.breaker?.release(stream.breakerPass);
-      else this.breaker?.record(stream.breakerPass, now, failed);
+      else {
+        this.breaker?.record(stream.breakerPass, now, failed, now - stream.tryStartedMs);
+      }
       stream.breakerPass = 0;
     }
     if (failed) {
