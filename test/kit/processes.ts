@@ -44,13 +44,26 @@ export function commandLine(pid: number): string {
 
 /** By process ids that this test process has started, nothing else. */
 export function killLeft(): void {
-  for (const { pid } of leftProcesses()) {
-    try {
-      process.kill(pid, "SIGKILL");
-    } catch {
-      // It ended meanwhile.
+  // What starts others may do so between the look and the kill: a few rounds end it.
+  for (let round = 0; round < 10; round += 1) {
+    const left = leftProcesses();
+    if (left.length === 0) return;
+    for (const { pid } of left) {
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch {
+        // It ended meanwhile.
+      }
     }
   }
+}
+
+// A test run that is told to stop takes with it what it has started in the background.
+for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+  process.on(signal, () => {
+    killLeft();
+    process.exit(code);
+  });
 }
 
 export function isAlive(pid: number): boolean {
