@@ -47,6 +47,10 @@ interface ComponentFolder {
 const COMPONENT = /^export const \w+: (?:Filter|Source|Transform|Sink)(?:Component|Definition)\b/m;
 
 const COMPONENT_FOLDERS: readonly ComponentFolder[] = [
+  {
+    folder: "src/proxy/cluster/balancers",
+    component: /^export const \w+: BalancerComponent\b/m,
+  },
   { folder: "src/proxy/filters", component: COMPONENT },
   { folder: "src/pipeline/sources", component: COMPONENT },
   { folder: "src/pipeline/transforms", component: COMPONENT },

@@ -19,10 +19,10 @@ import {
   LABEL_EXPECTED,
   LABEL_PATTERN,
   appReference,
-  endpoint,
   hostMatch,
   hostName,
 } from "./names.ts";
+import { balance, checkBalance, describedEndpoint, subset } from "./balance_spec.ts";
 import { log } from "./log_spec.ts";
 import { pathPattern } from "./path_pattern.ts";
 import { sidecar } from "./sidecar_spec.ts";
@@ -186,9 +186,10 @@ const call = object({
     .example("api.payments.example")
     .optional(),
   port: port().about("The port of `host`.").example(80).optional(),
-  endpoints: list(endpoint(), { min: 1, max: 1000 })
+  endpoints: list(describedEndpoint, { min: 1, max: 1000 })
     .about("Fixed addresses instead of an App.")
     .example(["10.0.0.1:80", "10.0.0.2:80"])
+    .example([{ address: "10.0.0.1:80", weight: 3, zone: "eu-1", labels: { version: "v2" } }])
     .optional(),
   tls: boolean().later("TLS to a callee is missing", "encrypt the traffic to it"),
   timeout,
@@ -211,16 +212,14 @@ const call = object({
   fallback: fallback
     .about("A canned answer where there is no real one. None by default.")
     .optional(),
-  balance: choice(["round-robin"], {
-    later: {
-      "least-request": "only round-robin is there",
-      random: "only round-robin is there",
-      "ring-hash": "only round-robin is there",
-    },
-  })
-    .about("How an endpoint is chosen. Each in turn by default.")
-    .default("round-robin"),
+  balance: balance
+    .about("How an endpoint is chosen: a policy, or more about it. Each in turn by default.")
+    .default("round-robin")
+    .example("least-request")
+    .example({ policy: "maglev", hashBy: { cookie: "session" } }),
+  subset,
 })
+  .checkOf(["balance", "subset", "endpoints"], checkBalance)
   .checkOf(["timeout", "retry"], checkRequestPolicy)
   .checkOf(["breaker", "fallback"], (value, report, node) => {
     checkOpenTrigger(node, value.breaker !== undefined, report);

@@ -138,12 +138,48 @@ export interface FallbackPolicy {
 export interface ClusterPolicy {
   /** `app`: the process beside the sidecar. `call`: another workload. */
   readonly kind: "app" | "call";
-  readonly balance: { readonly policy: "round-robin" };
+  readonly balance: BalancePolicy;
   readonly connectTimeoutMs: number;
   /** An idle pooled connection is closed after this. */
   readonly idleTimeoutMs: number;
   readonly limits: LimitsPolicy;
   readonly breaker: BreakerPolicy | null;
+}
+
+export type BalancePolicyName =
+  | "round-robin"
+  | "least-request"
+  | "peak-ewma"
+  | "random"
+  | "ring-hash"
+  | "maglev";
+
+/** How an endpoint is chosen. A member that is missing is not in force. */
+export interface BalancePolicy {
+  readonly policy: BalancePolicyName;
+  /** The key of `ring-hash` and `maglev`. */
+  readonly hashBy?: HashKey;
+  /** A new or returning endpoint's share grows from a tenth to all of it in this time. */
+  readonly slowStartMs?: number;
+  /** When a smaller part is healthy, all are used. Without it: when none is. */
+  readonly panicRatio?: number;
+  readonly locality?: LocalityPolicy;
+  /** Only endpoints with all these labels. */
+  readonly subset?: Readonly<Record<string, string>>;
+}
+
+/** `name` is a header's (lower case) or a cookie's; empty for `source`. */
+export interface HashKey {
+  readonly from: "header" | "cookie" | "source";
+  readonly name: string;
+}
+
+export interface LocalityPolicy {
+  /** First this zone, then the others of `failover` in order, then all else. */
+  readonly zone: string;
+  readonly failover: readonly string[];
+  /** A zone serves its whole part while this part of it is healthy. */
+  readonly spillRatio: number;
 }
 
 /** What is above is answered 503 at once. */
@@ -221,10 +257,17 @@ export interface HostPort {
   readonly port: number;
 }
 
+export interface EndpointBinding extends HostPort {
+  /** 1 where it is missing. */
+  readonly weight?: number;
+  readonly zone?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
 export interface ClusterBinding {
   /** `strict-dns`: every address that the name has is an endpoint, asked again when its TTL ends. */
   readonly discovery: "static" | "strict-dns";
-  readonly endpoints: readonly HostPort[];
+  readonly endpoints: readonly EndpointBinding[];
   /** Bounds of the DNS answer's TTL. */
   readonly refresh: { readonly minMs: number; readonly maxMs: number };
 }

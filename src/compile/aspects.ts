@@ -9,6 +9,7 @@ import type {
   RoutePolicy,
   WorkloadPolicy,
 } from "../api/snapshot.ts";
+import { PLAIN_BALANCE, balanceText } from "./balance.ts";
 import { sameJson } from "./canonical.ts";
 import * as defaults from "./defaults.ts";
 import { type Segment, toPointer } from "./pointer.ts";
@@ -179,10 +180,12 @@ function clusterAspects(name: string, cluster: ClusterPolicy): Aspect[] {
   const at: Segment[] = ["policy", "clusters", name];
   const what = cluster.kind === "app" ? "the app" : `calls to ${name}`;
   const { kind, balance, connectTimeoutMs, idleTimeoutMs, limits, breaker } = cluster;
-  const { policy } = balance;
   const found: Aspect[] = [
     { ...aspect(at, `cluster ${name}`, { kind }, what), plain: true },
-    { ...aspect([...at, "balance"], `balance of ${what}`, balance, policy), plain: true },
+    {
+      ...aspect([...at, "balance"], `balance of ${what}`, balance, balanceText(balance)),
+      plain: sameJson(balance, PLAIN_BALANCE),
+    },
     {
       ...aspect(
         [...at, "connectTimeoutMs"],

@@ -5,12 +5,14 @@ import type {
   BreakerPolicy,
   ClusterBinding,
   ClusterPolicy,
+  EndpointBinding,
   HostPort,
   LimitsPolicy,
 } from "../api/snapshot.ts";
 import type { Breaker } from "../api/traffic.ts";
 import type { Path } from "../schema/node.ts";
 import { nearest } from "../schema/spelling.ts";
+import { BALANCE_MEMBERS, balancePolicy } from "./balance.ts";
 import { CLUSTER_IDLE_TIMEOUT_MS, DNS_REFRESH, PLAIN_CALL } from "./defaults.ts";
 import type { Draft } from "./draft.ts";
 import type { Context } from "./source.ts";
@@ -65,7 +67,7 @@ export function endpointsOfCall(
   context: Context,
   app: AppDocument,
   name: string,
-): readonly HostPort[] | null {
+): readonly EndpointBinding[] | null {
   const call = app.spec.calls[name] as CallSpec;
   if (call.endpoints !== undefined) return call.endpoints;
   if (call.host !== undefined && call.port !== undefined) {
@@ -87,7 +89,7 @@ export function endpointsOfCall(
 function clusterPolicy(kind: "app" | "call", call: CallSpec): ClusterPolicy {
   return {
     kind,
-    balance: { policy: call.balance },
+    balance: balancePolicy(call),
     connectTimeoutMs: call.connectTimeout,
     idleTimeoutMs: CLUSTER_IDLE_TIMEOUT_MS,
     limits: limitsPolicy(call.limits),
@@ -119,10 +121,10 @@ function breakerPolicy(breaker: Breaker): BreakerPolicy {
 }
 
 /** Names are asked of DNS; where each is an address there is nothing to ask. */
-function clusterBinding(endpoints: readonly HostPort[]): ClusterBinding {
+function clusterBinding(endpoints: readonly EndpointBinding[]): ClusterBinding {
   return {
     discovery: endpoints.every(({ host }) => isAddress(host)) ? "static" : "strict-dns",
-    endpoints: endpoints.map(({ host, port }) => ({ host, port })),
+    endpoints: endpoints.map((endpoint) => ({ ...endpoint })),
     refresh: DNS_REFRESH,
   };
 }
@@ -133,7 +135,7 @@ function isAddress(host: string): boolean {
 }
 
 const CLUSTER_MEMBERS = [
-  ["balance.policy", "balance"],
+  ...BALANCE_MEMBERS,
   ["connectTimeoutMs", "connectTimeout"],
   ["limits", "limits"],
   ["limits.maxConnections", "limits.maxConnections"],

@@ -72,6 +72,8 @@ const REASONS: readonly (readonly [pattern: string, reason: string])[] = [
   [`${ROUTE}/fallback/body`, "spec.calls.NAME.fallback.body"],
   [`${ROUTE}/filters/**`, "every request has an id and passes its trace on"],
   [`${CLUSTER}/balance/policy`, "spec.calls.NAME.balance"],
+  [`${CLUSTER}/balance/locality/spillRatio`, "spec.calls.NAME.balance.locality.spillBelow"],
+  [`${CLUSTER}/balance/locality/failover`, "spec.calls.NAME.balance.locality.failover"],
   [`${CLUSTER}/connectTimeoutMs`, "spec.calls.NAME.connectTimeout"],
   [`${CLUSTER}/idleTimeoutMs`, "60 s: an idle connection is closed before the other side does"],
   [`${CLUSTER}/limits/maxConnections`, "spec.calls.NAME.limits.maxConnections"],

@@ -2,6 +2,7 @@
 import type {
   BreakerPolicy,
   ClusterBinding,
+  EndpointBinding,
   FallbackPolicy,
   HostPort,
   LimitsPolicy,
@@ -97,8 +98,20 @@ export function pipelineText(pipeline: PipelinePolicy): string {
   ].join("");
 }
 
+/** `10.0.0.1:80 (weight 3, zone eu-1, version v2)` */
+function endpointText(endpoint: EndpointBinding): string {
+  const { weight, zone, labels = {} } = endpoint;
+  const known = [
+    ...(weight === undefined ? [] : [`weight ${weight}`]),
+    ...(zone === undefined ? [] : [`zone ${zone}`]),
+    ...Object.entries(labels).map(([name, value]) => `${name} ${value}`),
+  ];
+  const address = hostPortText(endpoint);
+  return known.length === 0 ? address : `${address} (${known.join(", ")})`;
+}
+
 export function clusterBindingText(binding: ClusterBinding): string {
-  const endpoints = binding.endpoints.map(hostPortText).join(", ");
+  const endpoints = binding.endpoints.map(endpointText).join(", ");
   if (endpoints === "") return "no endpoint";
   return binding.discovery === "strict-dns" ? `${endpoints} (asked of DNS)` : endpoints;
 }

@@ -1,5 +1,6 @@
 import type {
   ClusterPolicy,
+  EndpointBinding,
   HostPort,
   ListenerPolicy,
   RetryPolicy,
@@ -8,7 +9,7 @@ import type {
 } from "../api/snapshot.ts";
 
 export interface ClusterShape extends Partial<ClusterPolicy> {
-  readonly endpoints?: readonly HostPort[];
+  readonly endpoints?: readonly EndpointBinding[];
   /** A name and port to resolve, instead of endpoints. */
   readonly dns?: HostPort;
   readonly refresh?: { readonly minMs: number; readonly maxMs: number };

@@ -1,4 +1,4 @@
-import type { ClusterBinding, ClusterPolicy } from "../../api/snapshot.ts";
+import type { ClusterBinding, ClusterPolicy, EndpointBinding } from "../../api/snapshot.ts";
 import type { ClusterStats } from "../../api/stats.ts";
 import type { ProxyContext } from "../context.ts";
 import type { FailureCode } from "../errors.ts";
@@ -8,8 +8,8 @@ import { tryFailed } from "../tries.ts";
 import { Http1Upstream } from "../upstream/http1_connection.ts";
 import { Breaker, type BreakerListener } from "./breaker.ts";
 import { Discovery } from "./discovery.ts";
-import { Endpoint } from "./endpoint.ts";
-import { RoundRobin } from "./round_robin.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { EndpointSet } from "./endpoint_set.ts";
 
 /**
  * The endpoints of one callee with their connections, limits and breaker. A new Snapshot updates it in
@@ -20,9 +20,8 @@ export class Cluster {
   readonly counters = new ClusterCounters();
   policy: ClusterPolicy;
   breaker: Breaker | null = null;
-  endpoints: readonly Endpoint[] = [];
   readonly #context: ProxyContext;
-  readonly #balancer = new RoundRobin();
+  readonly #endpoints: EndpointSet;
   readonly #discovery: Discovery;
   readonly #connections = new Set<Http1Upstream>();
   /** Streams that wait for a connection, oldest first; bounded by `maxPendingRequests`. */
@@ -35,15 +34,21 @@ export class Cluster {
     this.name = name;
     this.policy = policy;
     this.#context = context;
+    this.#endpoints = new EndpointSet(policy, context);
     this.#discovery = new Discovery(name, context, (addresses) => this.#setEndpoints(addresses));
     this.#makeBreaker();
     this.#discovery.follow(binding);
+  }
+
+  get endpoints(): readonly Endpoint[] {
+    return this.#endpoints.all;
   }
 
   update(policy: ClusterPolicy, binding: ClusterBinding): void {
     const breakerChanged = JSON.stringify(policy.breaker) !== JSON.stringify(this.policy.breaker);
     this.policy = policy;
     if (breakerChanged) this.#makeBreaker();
+    this.#drop(this.#endpoints.setPolicy(policy));
     this.#discovery.follow(binding);
     // There may be room for more connections now.
     this.#serveWaiting();
@@ -53,6 +58,7 @@ export class Cluster {
   close(): void {
     this.#closed = true;
     this.#discovery.stop();
+    this.#endpoints.stop();
     for (const { idle } of this.endpoints) {
       for (const connection of idle.splice(0)) connection.close();
     }
@@ -81,20 +87,16 @@ export class Cluster {
     this.breaker = breaker === null ? null : new Breaker(breaker, now, changed, this.#firstPass);
   }
 
-  #setEndpoints(addresses: readonly { host: string; port: number }[]): void {
-    const before = new Map(this.endpoints.map((endpoint) => [endpoint.key, endpoint]));
-    const after: Endpoint[] = [];
-    for (const { host, port } of addresses) {
-      const endpoint = before.get(`${host}:${port}`) ?? new Endpoint(host, port);
-      before.delete(endpoint.key);
-      if (!after.includes(endpoint)) after.push(endpoint);
-    }
-    this.endpoints = after;
-    for (const gone of before.values()) {
-      gone.removed = true;
-      for (const connection of gone.idle.splice(0)) connection.close();
-    }
+  #setEndpoints(addresses: readonly EndpointBinding[]): void {
+    this.#drop(this.#endpoints.setAddresses(addresses));
     this.#serveWaiting();
+  }
+
+  /** Nothing more is sent there. */
+  #drop(endpoints: readonly Endpoint[]): void {
+    for (const { idle } of endpoints) {
+      for (const connection of idle.splice(0)) connection.close();
+    }
   }
 
   // -------------------------------------------------------------- requests
@@ -124,7 +126,7 @@ export class Cluster {
       this.counters.noEndpoint++;
       return tryFailed(stream, "no-endpoint");
     }
-    const endpoint = this.#balancer.pick(this.endpoints, stream.endpoint)!;
+    const endpoint = this.#endpoints.pick(stream)!;
     const connection = endpoint.idle.pop();
     if (connection !== undefined) return this.#assign(stream, connection);
     if (this.counters.connectionsActive >= this.policy.limits.maxConnections) {
@@ -205,6 +207,7 @@ export class Cluster {
     if (status !== 0) {
       counters.tries.add(status);
       counters.tryDuration.observe(now - stream.tryStartedMs);
+      this.#endpoints.observe(stream.endpoint!, now - stream.tryStartedMs, now);
     }
   }
 
@@ -226,7 +229,8 @@ export class Cluster {
 
   /** A connection is free again. */
   release(connection: Http1Upstream): void {
-    if (connection.endpoint.removed || this.#closed) return connection.close();
+    const { removed, isOut } = connection.endpoint;
+    if (removed || isOut || this.#closed) return connection.close();
     const stream = this.#nextWaiting();
     if (stream !== null) return this.#assign(stream, connection);
     connection.endpoint.idle.push(connection);

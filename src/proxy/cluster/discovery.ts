@@ -1,4 +1,4 @@
-import type { ClusterBinding, HostPort } from "../../api/snapshot.ts";
+import type { ClusterBinding, EndpointBinding, HostPort } from "../../api/snapshot.ts";
 import type { Timer } from "../../base/world.ts";
 import type { ProxyContext } from "../context.ts";
 
@@ -14,9 +14,9 @@ export class Discovery {
   isPending = false;
   readonly #cluster: string;
   readonly #context: ProxyContext;
-  readonly #found: (addresses: readonly HostPort[]) => void;
+  readonly #found: (addresses: readonly EndpointBinding[]) => void;
   #binding: ClusterBinding | null = null;
-  #addresses: readonly HostPort[] = [];
+  #addresses: readonly EndpointBinding[] = [];
   #failures = 0;
   #timer: Timer | null = null;
   /** Counts bindings: an answer to an older one is dropped. */
@@ -25,7 +25,7 @@ export class Discovery {
   constructor(
     cluster: string,
     context: ProxyContext,
-    found: (addresses: readonly HostPort[]) => void,
+    found: (addresses: readonly EndpointBinding[]) => void,
   ) {
     this.#cluster = cluster;
     this.#context = context;

@@ -343,7 +343,7 @@ export class Http1Upstream implements DialHandler, ResponseSink {
     if (stream === null) return this.terminate();
     stream.connection = null;
     const mayResend = isStale && stream.bodyIsWhole && isIdempotent(stream.head.method);
-    if (mayResend && !this.endpoint.removed) {
+    if (mayResend && !this.endpoint.removed && !this.endpoint.isOut) {
       this.#cluster.reconnect(stream, this);
       return this.terminate();
     }

@@ -1,0 +1,32 @@
+import type { HashKey } from "../../api/snapshot.ts";
+import type { Random } from "../../base/world.ts";
+import type { Stream } from "../stream.ts";
+import { hashText } from "./balancers/hash.ts";
+
+/** The hash of a request's key, an unsigned 32-bit integer; at random where it carries none. */
+export function requestHash(stream: Stream, key: HashKey | undefined, random: Random): number {
+  const value = key === undefined ? null : keyOf(stream, key);
+  return value === null || value === "" ? random.uint32() : hashText(value);
+}
+
+function keyOf(stream: Stream, { from, name }: HashKey): string | null {
+  switch (from) {
+    case "source":
+      return stream.remoteAddress;
+    case "header":
+      return stream.head.headers.get(name);
+    case "cookie": {
+      const cookies = stream.head.headers.get("cookie");
+      return cookies === null ? null : cookieOf(cookies, name);
+    }
+  }
+}
+
+/** The first cookie of that name (RFC 6265, 5.4); lines that were joined have commas too. */
+export function cookieOf(cookies: string, name: string): string | null {
+  for (const pair of cookies.split(/[;,]/)) {
+    const equals = pair.indexOf("=");
+    if (equals >= 0 && pair.slice(0, equals).trim() === name) return pair.slice(equals + 1).trim();
+  }
+  return null;
+}
