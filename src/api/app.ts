@@ -15,6 +15,7 @@ import {
 import type { Node, Path } from "../schema/node.ts";
 import { nodeAt, pathText } from "../schema/node.ts";
 import { nearest } from "../schema/spelling.ts";
+import { faults } from "./fault.ts";
 import {
   LABEL_EXPECTED,
   LABEL_PATTERN,
@@ -158,6 +159,7 @@ const route = object({
   fallback: fallback
     .about("A canned answer where there is no real one. None by default.")
     .optional(),
+  faults: faults.about("Delays or refuses a part of the requests on purpose. None.").optional(),
 })
   .checkOf(["timeout", "retry"], checkRequestPolicy)
   .checkOf(["to", "backends"], (value, report) => {
@@ -201,6 +203,7 @@ const call = object({
     )
     .default("3s")
     .example("250ms"),
+  faults: faults.about("Delays or refuses a part of the calls on purpose. None.").optional(),
   retry: retry.about("Tries again what failed, on another endpoint. None by default.").optional(),
   breaker: breaker
     .about(

@@ -83,7 +83,8 @@ export interface ProxyEvent {
     | "breaker-closed"
     | "endpoints-changed"
     | "name-unresolved"
-    | "drain-started";
+    | "drain-started"
+    | "faults-changed";
   /** A cluster or listener name, or empty. */
   readonly subject: string;
   readonly text: string;

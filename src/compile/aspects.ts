@@ -170,10 +170,37 @@ function routeAspects(
   if (route.fallback !== null) {
     found.push(part("fallback", "fallback of", words.fallbackText(route.fallback)));
   }
-  const filters = route.filters.map((filter) => filter.filter).join(", ");
-  const plain = sameJson(route.filters, defaults.FILTERS);
-  found.push({ ...part("filters", "filters of", filters === "" ? "none" : filters), plain });
+  found.push(...filterAspects(route, what, at, key));
   return found;
+}
+
+/** Filters that a field of their own asks for, and what the title and the words of each are. */
+const FILTER_WORDS: Readonly<Record<string, readonly [string, (config: never) => string]>> = {
+  fault: ["faults", words.faultText],
+};
+
+function filterAspects(
+  { filters }: RoutePolicy,
+  what: string,
+  at: readonly Segment[],
+  key: readonly Segment[],
+): Aspect[] {
+  const found: Aspect[] = [];
+  for (const [index, { filter, config }] of filters.entries()) {
+    const said = FILTER_WORDS[filter];
+    if (said === undefined) continue;
+    const [title, text] = said;
+    const pointer = [...at, "filters", index];
+    found.push(
+      aspect(pointer, `${title} of ${what}`, config, text(config as never), [...key, filter]),
+    );
+  }
+  const rest = filters.filter(({ filter }) => FILTER_WORDS[filter] === undefined);
+  const names = rest.map(({ filter }) => filter).join(", ");
+  const title = `filters of ${what}`;
+  const text = names === "" ? "none" : names;
+  const others = aspect([...at, "filters"], title, rest, text, [...key, "filters"]);
+  return [...found, { ...others, plain: sameJson(rest, defaults.FILTERS) }];
 }
 
 function clusterAspects(name: string, cluster: ClusterPolicy): Aspect[] {

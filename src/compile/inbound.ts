@@ -11,6 +11,7 @@ import type { Draft } from "./draft.ts";
 import { listenerPolicy, noteListener } from "./listeners.ts";
 import type { Context } from "./source.ts";
 import {
+  noteFilters,
   noteTraffic,
   routeName,
   routePolicy,
@@ -107,13 +108,16 @@ function addRoute(
     draft.note([...at, "backends", nth, "weight"], app, [...from, "weight"]);
   }
   const inherited = callOf(app, backends);
+  const policy = routePolicy(spec, backends, effective(app, spec, path, inherited?.call ?? null));
   if (inherited !== null) {
     const from = { document: app, path: ["spec", "calls", inherited.name], spec: inherited.call };
     const fields = TRAFFIC_FIELDS.filter((field) => !app.wrote([...path, field]));
     noteTraffic(draft, at, from, fields);
+    noteFilters(draft, at, policy, from, fields);
   }
   noteTraffic(draft, at, { document: app, path, spec });
-  return routePolicy(spec, backends, effective(app, spec, path, inherited?.call ?? null));
+  noteFilters(draft, at, policy, { document: app, path });
+  return policy;
 }
 
 /** A route to one declared call has what the call says, where the route says nothing itself. */
@@ -140,6 +144,7 @@ function effective(
     idleTimeout: own("idleTimeout") ? spec.idleTimeout : call.idleTimeout,
     retry: own("retry") ? spec.retry : call.retry,
     fallback: own("fallback") ? spec.fallback : call.fallback,
+    faults: own("faults") ? spec.faults : call.faults,
   };
 }
 

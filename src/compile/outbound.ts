@@ -7,7 +7,7 @@ import { addCallCluster } from "./clusters.ts";
 import type { Draft } from "./draft.ts";
 import { listenerPolicy, noteListener } from "./listeners.ts";
 import type { Context } from "./source.ts";
-import { noteTraffic, routePolicy } from "./traffic.ts";
+import { noteFilters, noteTraffic, routePolicy } from "./traffic.ts";
 
 const ANY = { host: "*", path: { kind: "prefix", value: "/" } } as const;
 
@@ -44,6 +44,7 @@ function addCallListener(draft: Draft, app: AppDocument, name: string, local: Lo
   noteListener(draft, app, listener);
   if (call.host !== undefined) draft.note([...at, "routes", 0, "filters"], app, [...path, "host"]);
   noteTraffic(draft, [...at, "routes", 0], { document: app, path, spec: call });
+  noteFilters(draft, [...at, "routes", 0], route, { document: app, path });
   draft.note(["bindings", "listeners", listener], app, path);
 }
 

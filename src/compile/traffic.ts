@@ -8,6 +8,7 @@ import type {
   RoutePolicy,
   WeightedBackend,
 } from "../api/snapshot.ts";
+import { faultPolicy, type Faults } from "../api/fault.ts";
 import type { Fallback, Retry } from "../api/traffic.ts";
 import type { Path } from "../schema/node.ts";
 import { FILTERS, RETRY_BUDGET_MINIMUM } from "./defaults.ts";
@@ -21,6 +22,7 @@ export interface TrafficSpec {
   readonly idleTimeout: number;
   readonly retry?: Retry | undefined;
   readonly fallback?: Fallback | undefined;
+  readonly faults?: Faults | undefined;
 }
 
 /** Fields with the place where they stand, for origins. */
@@ -54,8 +56,15 @@ export function routePolicy(
     idleTimeoutMs: traffic.idleTimeout,
     retry: traffic.retry === undefined ? null : retryPolicy(traffic.retry),
     fallback: traffic.fallback === undefined ? null : fallbackPolicy(traffic.fallback),
-    filters: FILTERS.map(({ filter, config }): FilterPolicy => ({ filter, config })),
+    filters: filtersOf(traffic),
   };
+}
+
+/** In the order in which a request meets them: named and traced first, then what may end it. */
+function filtersOf({ faults }: TrafficSpec): FilterPolicy[] {
+  const filters = FILTERS.map(({ filter, config }): FilterPolicy => ({ filter, config }));
+  if (faults !== undefined) filters.push({ filter: "fault", config: { ...faultPolicy(faults) } });
+  return filters;
 }
 
 function retryPolicy(retry: Retry): RetryPolicy {
@@ -97,7 +106,7 @@ const TRAFFIC_MEMBERS = [
   ["fallback.body", "fallback.body"],
 ] as const;
 
-export const TRAFFIC_FIELDS = ["timeout", "idleTimeout", "retry", "fallback"] as const;
+export const TRAFFIC_FIELDS = ["timeout", "idleTimeout", "retry", "fallback", "faults"] as const;
 export type TrafficField = (typeof TRAFFIC_FIELDS)[number];
 
 /** Notes where a route's timeouts, retry and fallback came from, or those of some fields. */
@@ -115,5 +124,40 @@ export function noteTraffic(
   for (const name of Object.keys(spec.fallback?.headers ?? {})) {
     const inside = ["fallback", "headers", name];
     draft.note([...at, ...inside], document, [...path, ...inside]);
+  }
+}
+
+const FILTER_MEMBERS: Readonly<Record<string, readonly (readonly [string, string])[]>> = {
+  fault: [
+    ["", "faults"],
+    ["delay", "faults.delay"],
+    ["delay.minMs", "faults.delay.min"],
+    ["delay.maxMs", "faults.delay.max"],
+    ["delay.minMs", "faults.delay.fixed"],
+    ["delay.maxMs", "faults.delay.fixed"],
+    ["delay.ratio", "faults.delay.percent"],
+    ["abort", "faults.abort"],
+    ["abort.status", "faults.abort.status"],
+    ["abort.ratio", "faults.abort.percent"],
+    ["headers", "faults.headers"],
+    ["maxHeld", "faults.maxHeld"],
+  ],
+};
+
+/** Notes where filters that a field asked for came from. Call it with the finished route. */
+export function noteFilters(
+  draft: Draft,
+  at: readonly Segment[],
+  { filters }: RoutePolicy,
+  { document, path }: Pick<Written<unknown>, "document" | "path">,
+  fields: readonly TrafficField[] = TRAFFIC_FIELDS,
+): void {
+  for (const [index, { filter }] of filters.entries()) {
+    for (const [member, field] of FILTER_MEMBERS[filter] ?? []) {
+      const steps = field.split(".");
+      if (!fields.some((one) => one === steps[0])) continue;
+      const inside = member === "" ? [] : ["config", ...member.split(".")];
+      draft.note([...at, "filters", index, ...inside], document, [...path, ...steps]);
+    }
   }
 }

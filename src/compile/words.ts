@@ -1,4 +1,5 @@
 /** Values of a Snapshot as people say them. */
+import type { FaultPolicy } from "../api/fault.ts";
 import type {
   BreakerPolicy,
   ClusterBinding,
@@ -54,6 +55,20 @@ export function fallbackText(fallback: FallbackPolicy): string {
   const size = Buffer.byteLength(fallback.body);
   const body = size === 0 ? "an empty body" : `a body of ${countText(size, "byte")}`;
   return `answers ${fallback.status} with ${body} on ${triggers}`;
+}
+
+export function faultText({ delay, abort, headers }: FaultPolicy): string {
+  const parts: string[] = [];
+  if (delay !== null) {
+    const { minMs, maxMs, ratio } = delay;
+    const length =
+      minMs === maxMs ? durationText(minMs) : `${durationText(minMs)} to ${durationText(maxMs)}`;
+    parts.push(`delays ${percentText(ratio)} by ${length}`);
+  }
+  if (abort !== null) parts.push(`answers ${percentText(abort.ratio)} with ${abort.status}`);
+  const wanted = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  if (wanted.length > 0) parts.push(`only with ${wanted.join(", ")}`);
+  return parts.join(", ");
 }
 
 export function breakerText(breaker: BreakerPolicy): string {

@@ -87,7 +87,7 @@ function releaseRequest(stream: Stream): void {
 }
 
 function answerDirectly(stream: Stream, answer: DirectAnswer): void {
-  stream.detail = "direct_response";
+  stream.detail = answer.detail ?? "direct_response";
   answerLocally(stream, answer.status, answer.headers, new TextEncoder().encode(answer.body));
 }
 

@@ -1,9 +1,11 @@
+import type { FaultOrder, FaultStatus } from "../api/fault.ts";
 import type { HostPort, ListenerPolicy, Snapshot } from "../api/snapshot.ts";
 import type { ListenerStats, ProxyStats } from "../api/stats.ts";
 import { Failure } from "../base/failure.ts";
 import { NetError, type World } from "../base/world.ts";
 import { Cluster } from "./cluster/cluster.ts";
 import { ProxyContext } from "./context.ts";
+import { RuntimeFaults } from "./faults.ts";
 import type { ListenerConfig } from "./listener/config.ts";
 import { HttpListener } from "./listener/http_listener.ts";
 import { Route } from "./route/route.ts";
@@ -27,12 +29,14 @@ export class Proxy {
   #clusters = new Map<string, Cluster>();
   /** No longer in the Snapshot, with requests in flight. */
   readonly #leaving = new Set<HttpListener>();
+  readonly #faults: RuntimeFaults;
   #draining = false;
 
   constructor(world: World, options: ProxyOptions = {}) {
     this.#world = world;
     this.#context = new ProxyContext(world, options.log ?? (() => {}));
     this.#startedMs = world.clock.now();
+    this.#faults = new RuntimeFaults(world.clock, () => this.#replan("a fault ended by itself"));
   }
 
   /** The Snapshot in force. */
@@ -125,19 +129,23 @@ export class Proxy {
         throw new Failure("refused", `listener ${name} has no binding`);
       }
       const counters = this.#counters.get(name) ?? new ListenerCounters();
-      configs.set(name, { name, policy, counters, routes: this.#routes(policy, clusters, counters) });
+      configs.set(name, { name, policy, counters, routes: this.#routes(name, policy, clusters, counters) });
     }
     return configs;
   }
 
   #routes(
+    listener: string,
     policy: ListenerPolicy,
     clusters: ReadonlyMap<string, Cluster>,
     counters: ListenerCounters,
   ): RouteTable {
     const tools = { random: this.#world.random };
     return new RouteTable(
-      policy.routes.map((route) => new Route(route, clusters, counters.route(route.name), tools)),
+      policy.routes.map((route) => {
+        const policy = this.#faults.withFault(listener, route);
+        return new Route(policy, clusters, counters.route(route.name), tools);
+      }),
     );
   }
 
@@ -168,11 +176,59 @@ export class Proxy {
     this.#clusters = clusters;
     this.#listeners = listeners;
     this.#snapshot = snapshot;
+    this.#faults.retain((listener, route) => this.#hasRoute(listener, route));
   }
 
   #retire(listener: HttpListener, drainMs: number): void {
     this.#leaving.add(listener);
     void listener.drain(drainMs).then(() => this.#leaving.delete(listener));
+  }
+
+  // -------------------------------------------------------------- faults at run time
+
+  faults(): readonly FaultStatus[] {
+    return this.#faults.list();
+  }
+
+  /**
+   * Puts a fault in force on a listener or on one of its routes, for requests that come from now on.
+   * @throws Failure `refused` where there is no such listener or route.
+   */
+  setFault(order: FaultOrder): void {
+    const { listener, route } = order;
+    const policy = this.#snapshot?.policy.listeners[listener];
+    if (policy === undefined) {
+      const known = [...this.#listeners.keys()].join(", ");
+      throw new Failure("refused", `no listener is named ${listener}; there are: ${known}`);
+    }
+    if (!this.#hasRoute(listener, route)) {
+      const known = policy.routes.map(({ name }) => name).join(", ");
+      throw new Failure("refused", `${listener} has no route ${route}; there are: ${known}`);
+    }
+    this.#faults.set(order);
+    this.#replan(`a fault is in force on ${listener}${route === null ? "" : ` ${route}`}`);
+  }
+
+  /** Returns how many ended. Requests that are held stay so for their time. */
+  clearFaults(listener: string | null, route: string | null): number {
+    const count = this.#faults.clear(listener, route);
+    if (count > 0) this.#replan(`${count} faults cleared`);
+    return count;
+  }
+
+  #hasRoute(listener: string, route: string | null): boolean {
+    const policy = this.#snapshot?.policy.listeners[listener];
+    if (policy === undefined) return false;
+    return route === null || policy.routes.some(({ name }) => name === route);
+  }
+
+  /** The Snapshot in force with the faults of now; requests in flight end as they began. */
+  #replan(why: string): void {
+    if (this.#snapshot === null) return;
+    for (const [name, config] of this.#planListeners(this.#snapshot, this.#clusters)) {
+      this.#listeners.get(name)!.config = config;
+    }
+    this.#context.events.add("faults-changed", "", why);
   }
 
   stats(): ProxyStats {
@@ -213,6 +269,7 @@ export class Proxy {
   close(): void {
     for (const listener of [...this.#listeners.values(), ...this.#leaving]) listener.terminate();
     for (const cluster of this.#clusters.values()) cluster.terminate();
+    this.#faults.clear(null, null);
     this.#context.accessLog.flush();
   }
 }

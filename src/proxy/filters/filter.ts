@@ -8,6 +8,8 @@ export interface DirectAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
+  /** The reason in the access log; `direct_response` without it. */
+  readonly detail?: string;
 }
 
 /** Undefined goes on with the next filter. */

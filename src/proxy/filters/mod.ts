@@ -1,10 +1,11 @@
+import { fault } from "./fault.ts";
 import type { FilterComponent } from "./filter.ts";
 import { requestId } from "./request_id.ts";
 import { setHost } from "./set_host.ts";
 import { traceContext } from "./trace_context.ts";
 
 /** Every filter there is. */
-export const FILTERS: readonly FilterComponent[] = [requestId, traceContext, setHost];
+export const FILTERS: readonly FilterComponent[] = [requestId, traceContext, fault, setHost];
 
 export function findFilter(name: string): FilterComponent | undefined {
   return FILTERS.find((filter) => filter.name === name);

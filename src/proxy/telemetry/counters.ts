@@ -50,6 +50,8 @@ export class RouteCounters {
   readonly answers = new StatusCounts();
   readonly fallbacks = new Map<FallbackTrigger, number>();
   readonly duration = new Histogram();
+  /** Faults injected on purpose, by kind; `overflow` is a delay that found no room. */
+  readonly faults = new Map<"delay" | "abort" | "overflow", number>();
 }
 
 /** What a listener counts. */

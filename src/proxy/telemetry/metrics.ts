@@ -95,6 +95,12 @@ function writeRoutes(text: PrometheusText, listeners: readonly ListenerConfig[])
       text.sample("outrigger_fallbacks_total", { ...labels, trigger }, count);
     }
   }
+  text.family("outrigger_faults_total", "counter", "Faults injected on purpose, by kind.");
+  for (const { labels, counters } of routes) {
+    for (const [kind, count] of counters.faults) {
+      text.sample("outrigger_faults_total", { ...labels, fault: kind }, count);
+    }
+  }
 }
 
 function writeTries(text: PrometheusText, clusters: readonly Cluster[]): void {
