@@ -1,4 +1,4 @@
-// Answers every request with its name; /call/PATH is passed on to CALL_URL. A plain Node program.
+// Answers each whole request with its name; /call/PATH is passed on to CALL_URL. A plain Node program.
 const http = require("node:http");
 
 const { PORT, NAME = "tiny", CALL_URL } = process.env;
@@ -17,7 +17,9 @@ function passOn(path, response) {
 const server = http.createServer((request, response) => {
   const path = request.url;
   if (path.startsWith("/call/")) return passOn(path.slice("/call".length), response);
-  response.end(`${NAME}\n`);
+  // Not before the whole request is there: an early answer to half a request would be right too.
+  request.resume();
+  request.on("end", () => response.end(`${NAME}\n`));
 });
 server.keepAliveTimeout = 60_000;
 server.listen(Number(PORT), "127.0.0.1", () => console.log(`${NAME} on ${PORT}`));
