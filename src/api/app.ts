@@ -24,6 +24,7 @@ import {
   hostName,
 } from "./names.ts";
 import { balance, checkBalance, describedEndpoint, subset } from "./balance_spec.ts";
+import { outlier } from "./health_spec.ts";
 import { log } from "./log_spec.ts";
 import { pathPattern } from "./path_pattern.ts";
 import { sidecar } from "./sidecar_spec.ts";
@@ -221,6 +222,12 @@ const call = object({
     .example("least-request")
     .example({ policy: "maglev", hashBy: { cookie: "session" } }),
   subset,
+  outlier: outlier
+    .about(
+      "Leaves out endpoints whose tries fail, for a while; `balance.slowStart` lets them back " +
+        "gradually. None by default.",
+    )
+    .optional(),
 })
   .checkOf(["balance", "subset", "endpoints"], checkBalance)
   .checkOf(["timeout", "retry"], checkRequestPolicy)

@@ -144,6 +144,8 @@ export interface ClusterPolicy {
   readonly idleTimeoutMs: number;
   readonly limits: LimitsPolicy;
   readonly breaker: BreakerPolicy | null;
+  /** None where it is missing. */
+  readonly outlier?: OutlierPolicy;
 }
 
 export type BalancePolicyName =
@@ -153,6 +155,29 @@ export type BalancePolicyName =
   | "random"
   | "ring-hash"
   | "maglev";
+
+/** Endpoints that fail are left out for a while. */
+export interface OutlierPolicy {
+  /** Failed tries in a row; 0 is off. */
+  readonly consecutive5xx: number;
+  /** 502, 503, 504 and no answer, in a row; 0 is off. */
+  readonly consecutiveGatewayErrors: number;
+  readonly successRate: SuccessRatePolicy | null;
+  readonly intervalMs: number;
+  /** The n-th ejection lasts n times as long, at most `maxMs`. */
+  readonly baseMs: number;
+  readonly maxMs: number;
+  /** At most this part of the endpoints at once, though one may always be. */
+  readonly maxEjectedRatio: number;
+}
+
+/** An endpoint whose rate is so many standard deviations below the mean is ejected. */
+export interface SuccessRatePolicy {
+  readonly minEndpoints: number;
+  /** In an interval. */
+  readonly minRequests: number;
+  readonly deviations: number;
+}
 
 /** How an endpoint is chosen. A member that is missing is not in force. */
 export interface BalancePolicy {

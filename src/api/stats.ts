@@ -67,6 +67,14 @@ export interface ClusterStats {
 export interface EndpointStats {
   readonly address: string;
   readonly port: number;
+  /** Of the balancing; less than what was written while it starts slowly. */
+  readonly weight: number;
+  /** Empty where none was given. */
+  readonly zone: string;
+  /** By its health checks; true where there are none. */
+  readonly healthy: boolean;
+  /** Left out for a while because its tries failed. */
+  readonly ejected: boolean;
   readonly active: number;
   readonly triesTotal: number;
   readonly triesFailedTotal: number;
@@ -83,6 +91,8 @@ export interface ProxyEvent {
     | "breaker-closed"
     | "endpoints-changed"
     | "name-unresolved"
+    | "endpoint-ejected"
+    | "endpoint-returned"
     | "drain-started"
     | "faults-changed";
   /** A cluster or listener name, or empty. */

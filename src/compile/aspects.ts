@@ -12,6 +12,7 @@ import type {
 import { PLAIN_BALANCE, balanceText } from "./balance.ts";
 import { sameJson } from "./canonical.ts";
 import * as defaults from "./defaults.ts";
+import { outlierText } from "./health.ts";
 import { type Segment, toPointer } from "./pointer.ts";
 import * as words from "./words.ts";
 
@@ -239,6 +240,11 @@ function clusterAspects(name: string, cluster: ClusterPolicy): Aspect[] {
   if (breaker !== null) {
     const text = words.breakerText(breaker);
     found.push(aspect([...at, "breaker"], `breaker of ${what}`, breaker, text));
+  }
+  const { outlier } = cluster;
+  if (outlier !== undefined) {
+    const text = outlierText(outlier);
+    found.push(aspect([...at, "outlier"], `outlier ejection of ${what}`, outlier, text));
   }
   return found;
 }

@@ -66,3 +66,26 @@ test("diff and explain say it in words", () => {
   expect(text).toContain("balance of calls to api changed: ring-hash by cookie sid (was: round-robin)");
   expect(explainText(after.find(({ workload }) => workload.name === "front")!)).toMatch(/balance\/hashBy\/name = "sid" +.*spec.calls.api.balance/);
 });
+
+test("S4-11 (configuration) outlier ejection, in words too", () => {
+  const spec = "outlier: { consecutive5xx: 3, baseTime: 5s, successRate: { minRequests: 50 } }";
+  const { policy } = snapshotOf(front(spec), "front");
+  expect(policy.clusters.api!.outlier).toEqual({
+    consecutive5xx: 3,
+    consecutiveGatewayErrors: 5,
+    successRate: { minEndpoints: 5, minRequests: 50, deviations: 1.9 },
+    intervalMs: 10_000,
+    baseMs: 5_000,
+    maxMs: 300_000,
+    maxEjectedRatio: 0.5,
+  });
+  const text = diffText(diffSnapshots(snapshotsOf(front()), snapshotsOf(front(spec))));
+  expect(text).toContain(
+    "outlier ejection of calls to api added: ejects after 3 failures in a row or 5 gateway " +
+      "errors in a row or a success rate 1.9 deviations below the others', for 5 s and longer " +
+      "each time, at most 5 min, at most 50% of the endpoints",
+  );
+  const explained = explainText(snapshotOf(front(spec), "front"));
+  expect(explained).toMatch(/outlier\/baseMs = 5000 +shop.yaml:8:.*spec.calls.api.outlier.base/);
+  expect(explained).toMatch(/outlier\/maxMs = 300000 +default: .*5m/);
+});

@@ -15,6 +15,7 @@ import { nearest } from "../schema/spelling.ts";
 import { BALANCE_MEMBERS, balancePolicy } from "./balance.ts";
 import { CLUSTER_IDLE_TIMEOUT_MS, DNS_REFRESH, PLAIN_CALL } from "./defaults.ts";
 import type { Draft } from "./draft.ts";
+import { HEALTH_MEMBERS, healthPolicies } from "./health.ts";
 import type { Context } from "./source.ts";
 
 /** The process beside the sidecar. */
@@ -94,6 +95,7 @@ function clusterPolicy(kind: "app" | "call", call: CallSpec): ClusterPolicy {
     idleTimeoutMs: CLUSTER_IDLE_TIMEOUT_MS,
     limits: limitsPolicy(call.limits),
     breaker: call.breaker === undefined ? null : breakerPolicy(call.breaker),
+    ...healthPolicies(call),
   };
 }
 
@@ -136,6 +138,7 @@ function isAddress(host: string): boolean {
 
 const CLUSTER_MEMBERS = [
   ...BALANCE_MEMBERS,
+  ...HEALTH_MEMBERS,
   ["connectTimeoutMs", "connectTimeout"],
   ["limits", "limits"],
   ["limits.maxConnections", "limits.maxConnections"],

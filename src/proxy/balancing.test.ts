@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from "bun:test";
+import type { OutlierPolicy } from "../api/snapshot.ts";
 import { Rig } from "../sim/rig.ts";
 import { RETRY, upstreamAt } from "../sim/snapshots.ts";
 import { reply } from "../sim/upstream.ts";
@@ -102,4 +103,88 @@ test("slow start: a new endpoint gets its share little by little", async () => {
   expect(half).toBeLessThan(10);
   await rig.advance(31_000);
   expect(await partOfNext()).toBe(11);
+});
+
+const OUTLIER: OutlierPolicy = {
+  consecutive5xx: 3,
+  consecutiveGatewayErrors: 3,
+  successRate: null,
+  intervalMs: 10_000,
+  baseMs: 5_000,
+  maxMs: 60_000,
+  maxEjectedRatio: 0.5,
+};
+
+test("S4-11 an endpoint that fails leaves within its third failure and comes back", async () => {
+  rig = new Rig({ cluster: { endpoints: [1, 2, 3].map(upstreamAt), outlier: OUTLIER } });
+  const ill = rig.upstream(1, ({ peer }) => peer.send(reply(500, "ill")));
+  rig.upstream(2);
+  rig.upstream(3);
+  for (let count = 0; count < 40; count++) await rig.ask();
+  expect(ill.requests.length).toBe(3);
+  const [first] = rig.proxy.stats().clusters[0]!.endpoints;
+  expect([first!.ejected, first!.healthy]).toEqual([true, true]);
+  expect(rig.metric("outrigger_upstream_endpoints", { state: "ejected" })).toBe(1);
+  expect(rig.metric("outrigger_upstream_ejections_total", { reason: "gateway-error" })).toBe(0);
+  expect(rig.metric("outrigger_upstream_ejections_total", { reason: "5xx" })).toBe(1);
+  ill.answer = ({ peer }) => peer.send(reply(200, "u1"));
+  await rig.advance(5_000);
+  await ask(30);
+  expect(ill.requests.length).toBe(13);
+  const kinds = rig.proxy.stats().events.map(({ kind }) => kind);
+  expect(kinds).toEqual(["snapshot-applied", "endpoint-ejected", "endpoint-returned"]);
+});
+
+test("S4-11 a dead endpoint is left out; when all are ill, all are asked", async () => {
+  const outlier = { ...OUTLIER, maxEjectedRatio: 1 };
+  rig = new Rig({
+    cluster: { endpoints: [1, 2].map(upstreamAt), outlier },
+    route: { retry: RETRY },
+  });
+  const last = rig.upstream(2);
+  // Nobody listens at the first.
+  await ask(10);
+  const [first] = rig.proxy.stats().clusters[0]!.endpoints;
+  expect([first!.ejected, first!.triesTotal]).toEqual([true, 3]);
+  last.answer = ({ peer }) => peer.send(reply(503, "ill"));
+  for (let count = 0; count < 6; count++) await rig.ask();
+  const both = rig.proxy.stats().clusters[0]!.endpoints;
+  expect(both.map(({ ejected }) => ejected)).toEqual([true, true]);
+  expect(both[0]!.triesTotal).toBeGreaterThan(3);
+});
+
+test("a returning endpoint starts slowly where that is asked for", async () => {
+  const balance = { policy: "round-robin" as const, slowStartMs: 20_000 };
+  rig = new Rig({ cluster: { endpoints: [1, 2].map(upstreamAt), outlier: OUTLIER, balance } });
+  const ill = rig.upstream(1, ({ peer }) => peer.send(reply(500, "ill")));
+  rig.upstream(2);
+  for (let count = 0; count < 10; count++) await rig.ask();
+  ill.answer = ({ peer }) => peer.send(reply(200, "u1"));
+  await rig.advance(5_100);
+  const before = ill.requests.length;
+  await ask(22);
+  expect(ill.requests.length - before).toBeLessThanOrEqual(3);
+  await rig.advance(21_000);
+  await ask(20);
+  expect(ill.requests.length - before).toBeGreaterThanOrEqual(10);
+});
+
+test("S4-45 locality: below its bound a zone shares with the next, in proportion", async () => {
+  const endpoints = [1, 2, 3, 4].map((index) => ({
+    ...upstreamAt(index),
+    zone: index < 3 ? "eu-1" : "eu-2",
+  }));
+  const locality = { zone: "eu-1", failover: ["eu-2"], spillRatio: 0.8 };
+  const balance = { policy: "round-robin" as const, locality };
+  rig = new Rig({ cluster: { endpoints, outlier: { ...OUTLIER, baseMs: 600_000 }, balance } });
+  rig.upstream(1, ({ peer }) => peer.send(reply(500, "ill")));
+  for (const index of [2, 3, 4]) rig.upstream(index);
+  for (let count = 0; count < 6; count++) await rig.ask();
+  const before = askedOf();
+  await ask(200);
+  const [one, two, three, four] = askedOf().map((count, index) => count - before[index]!);
+  // Half of the zone is healthy: 0.5 / 0.8 of the requests stay there.
+  expect(one).toBe(0);
+  expect(Math.abs(two! - 125)).toBeLessThan(25);
+  expect(Math.abs(three! - four!)).toBeLessThanOrEqual(1);
 });

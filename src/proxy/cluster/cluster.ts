@@ -34,7 +34,15 @@ export class Cluster {
     this.name = name;
     this.policy = policy;
     this.#context = context;
-    this.#endpoints = new EndpointSet(policy, context);
+    this.#endpoints = new EndpointSet(policy, context, {
+      ejected: (endpoint, reason, forMs, detail) => {
+        increment(this.counters.ejections, reason);
+        const text = `${endpoint.key} is left out for ${forMs / 1000} s: ${detail}`;
+        context.events.add("endpoint-ejected", name, text);
+      },
+      returned: ({ key }) => context.events.add("endpoint-returned", name, `${key} is back`),
+      out: (endpoints) => this.#drop(endpoints),
+    });
     this.#discovery = new Discovery(name, context, (addresses) => this.#setEndpoints(addresses));
     this.#makeBreaker();
     this.#discovery.follow(binding);
@@ -203,6 +211,9 @@ export class Cluster {
       counters.triesFailed++;
       stream.endpoint!.triesFailed++;
     }
+    if (stream.endpoint !== null && (status !== 0 || code !== null)) {
+      this.#endpoints.record(stream.endpoint, status);
+    }
     if (code !== null) increment(counters.failures, code);
     if (status !== 0) {
       counters.tries.add(status);
@@ -283,6 +294,10 @@ export class Cluster {
       endpoints: this.endpoints.map((endpoint) => ({
         address: endpoint.address,
         port: endpoint.port,
+        weight: endpoint.share,
+        zone: endpoint.zone,
+        healthy: true,
+        ejected: endpoint.isEjected,
         active: endpoint.active,
         triesTotal: endpoint.tries,
         triesFailedTotal: endpoint.triesFailed,

@@ -25,6 +25,16 @@ export class Endpoint {
   /** Not to be used, for others are healthy. */
   isOut = false;
 
+  // Owned by `outliers.ts`.
+  isEjected = false;
+  /** Past ejections that are not forgiven yet. */
+  ejections = 0;
+  failuresInRow = 0;
+  gatewayErrorsInRow = 0;
+  /** Of the current interval. */
+  windowTries = 0;
+  windowFailures = 0;
+
   constructor(address: string, port: number) {
     this.address = address;
     this.port = port;
@@ -32,6 +42,6 @@ export class Endpoint {
   }
 
   get isHealthy(): boolean {
-    return true;
+    return !this.isEjected;
   }
 }

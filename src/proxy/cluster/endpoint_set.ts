@@ -6,10 +6,17 @@ import type { Balancer, BalancerComponent } from "./balancers/balancer.ts";
 import { mix } from "./balancers/hash.ts";
 import { BALANCERS } from "./balancers/mod.ts";
 import { Endpoint } from "./endpoint.ts";
+import { type OutlierListener, Outliers } from "./outliers.ts";
 import { requestHash } from "./request_hash.ts";
 
 /** Slow start goes in so many steps. */
 const SLOW_STEPS = 10;
+
+/** What the cluster is told. */
+export interface EndpointListener extends OutlierListener {
+  /** They are not to be used any more, as long as others are healthy. */
+  out(endpoints: readonly Endpoint[]): void;
+}
 
 /** Endpoints of equal nearness, with their part of the requests. */
 interface Group {
@@ -33,17 +40,33 @@ export class EndpointSet {
   #component: BalancerComponent;
   /** By nearness; the first is the only one where no locality is preferred. */
   #groups: Group[] = [];
+  readonly #outliers: Outliers;
+  readonly #listener: EndpointListener;
   #warming: Timer | null = null;
   #addresses: readonly EndpointBinding[] = [];
 
-  constructor(policy: ClusterPolicy, context: ProxyContext) {
+  constructor(policy: ClusterPolicy, context: ProxyContext, listener: EndpointListener) {
     this.#context = context;
+    this.#listener = listener;
     this.#policy = policy.balance;
     this.#component = BALANCERS[policy.balance.policy];
+    this.#outliers = new Outliers(context.clock, {
+      ejected: (endpoint, reason, forMs, detail) => {
+        listener.ejected(endpoint, reason, forMs, detail);
+        this.#changed();
+      },
+      returned: (endpoint) => {
+        if (endpoint.isHealthy) this.#warmUp(endpoint);
+        listener.returned(endpoint);
+        this.#changed();
+      },
+    });
+    this.#outliers.setPolicy(policy.outlier ?? null);
   }
 
   /** Returns the endpoints that are no longer of the set. */
-  setPolicy({ balance }: ClusterPolicy): Endpoint[] {
+  setPolicy({ balance, outlier }: ClusterPolicy): Endpoint[] {
+    this.#outliers.setPolicy(outlier ?? null);
     if (JSON.stringify(balance) === JSON.stringify(this.#policy)) return [];
     if (balance.policy !== this.#policy.policy) this.#groups = [];
     this.#policy = balance;
@@ -67,7 +90,8 @@ export class EndpointSet {
     }
     this.all = [...after];
     for (const gone of before.values()) gone.removed = true;
-    this.rebuild();
+    this.#outliers.setEndpoints(this.all);
+    this.#changed();
     return [...before.values()];
   }
 
@@ -103,15 +127,21 @@ export class EndpointSet {
     if (this.#component.usesLatency) endpoint.latency.observe(durationMs, nowMs);
   }
 
+  /** A try there ended; status 0 is no answer. */
+  record(endpoint: Endpoint, status: number): void {
+    if (this.#outliers.isOn) this.#outliers.record(endpoint, status);
+  }
+
   stop(): void {
+    this.#outliers.stop();
     this.#warming?.cancel();
     this.#warming = null;
   }
 
   // -------------------------------------------------------------- on every change
 
-  /** Works out anew who is chosen; returns those who are not to be used any more. */
-  rebuild(): Endpoint[] {
+  /** Works out anew who is chosen. */
+  #changed(): void {
     this.#setShares();
     const healthy = this.all.filter((endpoint) => endpoint.isHealthy);
     const { panicRatio = 0 } = this.#policy;
@@ -123,7 +153,7 @@ export class EndpointSet {
       endpoint.isOut = isOut;
     }
     this.#setGroups();
-    return out;
+    if (out.length !== 0) this.#listener.out(out);
   }
 
   #setGroups(): void {
@@ -177,7 +207,7 @@ export class EndpointSet {
       ? null
       : this.#context.clock.after(slowStartMs / SLOW_STEPS, () => {
           this.#warming = null;
-          this.rebuild();
+          this.#changed();
         });
   }
 }

@@ -1,4 +1,5 @@
 import type { FallbackTrigger } from "../../api/snapshot.ts";
+import type { EjectionReason } from "../cluster/outliers.ts";
 import { Histogram } from "./histogram.ts";
 
 /** Counts by status. The same status comes again and again, so the last one is at hand. */
@@ -89,6 +90,7 @@ export class ClusterCounters {
   retriesOverBudget = 0;
   retriesOverLimit = 0;
   readonly overflow = new Map<"requests" | "pending", number>();
+  readonly ejections = new Map<EjectionReason, number>();
   rejectedByBreaker = 0;
   noEndpoint = 0;
   readonly tryDuration = new Histogram();

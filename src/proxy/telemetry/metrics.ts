@@ -25,6 +25,7 @@ export function metricsText(
   writeTries(text, clusters);
   writeLimits(text, clusters);
   writeBreakers(text, clusters);
+  writeHealth(text, clusters);
   return text.toString();
 }
 
@@ -164,6 +165,23 @@ function writeLimits(text: PrometheusText, clusters: readonly Cluster[]): void {
     text.family(name, type, help);
     for (const cluster of clusters) {
       text.sample(name, { cluster: cluster.name }, cluster.counters[field]);
+    }
+  }
+}
+
+function writeHealth(text: PrometheusText, clusters: readonly Cluster[]): void {
+  const endpoints = "outrigger_upstream_endpoints";
+  text.family(endpoints, "gauge", "Endpoints by state; ejected: left out for a while.");
+  for (const { name, endpoints: all } of clusters) {
+    const ejected = all.filter(({ isEjected }) => isEjected).length;
+    text.sample(endpoints, { cluster: name, state: "healthy" }, all.length - ejected);
+    text.sample(endpoints, { cluster: name, state: "ejected" }, ejected);
+  }
+  const ejections = "outrigger_upstream_ejections_total";
+  text.family(ejections, "counter", "Times that an endpoint was left out, by reason.");
+  for (const { name, counters } of clusters) {
+    for (const [reason, count] of counters.ejections) {
+      text.sample(ejections, { cluster: name, reason }, count);
     }
   }
 }
