@@ -27,6 +27,7 @@ import { balance, checkBalance, describedEndpoint, subset } from "./balance_spec
 import { outlier } from "./health_spec.ts";
 import { log } from "./log_spec.ts";
 import { pathPattern } from "./path_pattern.ts";
+import { requestMatch } from "./request_match.ts";
 import { sidecar } from "./sidecar_spec.ts";
 import { templateNames, templateProblem } from "./template.ts";
 import {
@@ -118,7 +119,8 @@ const ingress = object({
     .example("shop.example.com"),
   paths: list(pathPattern(), { min: 1, max: 100 })
     .about(
-      "Which paths reach this App: `/items` exactly, `/items/*` with all below. All by default.",
+      "Which paths reach this App: `/items` exactly, `/items/*` with all below, `/users/{id}` with " +
+        "any one segment there, `~/v[0-9]+/.*` by a regular expression. All by default.",
     )
     .default(["/*"]),
   deny: list(object({})).later("requests are not filtered", "keep those requests away"),
@@ -141,8 +143,22 @@ const backend = object({
 });
 
 const route = object({
-  path: pathPattern().about("Which requests: the most specific path wins.").example("/api/*"),
+  path: pathPattern()
+    .about(
+      "Which requests: `/items` exactly, `/items/*` with all below, `/users/{id}/orders` with any " +
+        "one segment there, `~/v[0-9]+/.*` by a regular expression for the whole path (RE2's " +
+        "syntax, which cannot run away). The most specific wins: exact, then the longest prefix.",
+    )
+    .example("/api/*")
+    .example("/users/{id}/orders"),
   host: hostMatch().about("Only for this name; any by default.").default("*"),
+  match: requestMatch
+    .about(
+      "What else a request must be; all of it. Of two routes of one path the one with methods goes " +
+        "first, then the one with more headers, with more query parameters, the first.",
+    )
+    .default({})
+    .example({ headers: { "x-canary": "always" } }),
   to: text()
     .about("A name of `calls`, or another App. The app itself by default.")
     .example("api")

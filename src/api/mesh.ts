@@ -2,6 +2,7 @@ import type { ObjectOf } from "../schema/field.ts";
 import { choice, integer, list, object, percent, port, text } from "../schema/field.ts";
 import { appReference, hostMatch, hostName } from "./names.ts";
 import { pathPattern } from "./path_pattern.ts";
+import { requestMatchShape } from "./request_match.ts";
 import { templateProblem } from "./template.ts";
 import {
   checkOpenTrigger,
@@ -28,8 +29,9 @@ const rule = object({
       .about("Which requests: the most specific path wins. All by default.")
       .default("/*")
       .example("/api/*"),
+    ...requestMatchShape,
   })
-    .about("Which requests of the host.")
+    .about("Which requests of the host; all of it has to hold.")
     .default({}),
   backends: list(backend, { min: 1, max: 100 })
     .about("Who answers, by weight.")

@@ -66,6 +66,8 @@ export interface RoutePolicy {
   /** `*` is any, `*.example.com` is any name below, else exact; lower case, without a port. */
   readonly hosts: readonly string[];
   readonly path: PathMatch;
+  /** What else a request must be; missing where any will do. */
+  readonly match?: RequestMatch;
   readonly backends: readonly WeightedBackend[];
   /** The whole request with all its tries; 0 is none. */
   readonly timeoutMs: number;
@@ -78,8 +80,30 @@ export interface RoutePolicy {
 }
 
 export interface PathMatch {
-  /** `prefix` matches whole segments: /a matches /a and /a/b, not /ab. */
-  readonly kind: "exact" | "prefix";
+  /**
+   * `prefix` matches whole segments: /a matches /a and /a/b, not /ab. `template`: `{name}` is one
+   * segment, and a last `*` is all below. `regex`: RE2's syntax, for the whole path.
+   */
+  readonly kind: "exact" | "prefix" | "template" | "regex";
+  readonly value: string;
+}
+
+/** All of it has to hold. */
+export interface RequestMatch {
+  /** One of these; any where it is empty. */
+  readonly methods: readonly string[];
+  /** Names in lower case. */
+  readonly headers: readonly FieldMatch[];
+  readonly cookies: readonly FieldMatch[];
+  /** Names and values as they are without escapes. */
+  readonly query: readonly FieldMatch[];
+}
+
+export interface FieldMatch {
+  readonly name: string;
+  /** `present`: with any value. */
+  readonly kind: "exact" | "prefix" | "present";
+  /** Empty where `kind` is `present`. */
   readonly value: string;
 }
 

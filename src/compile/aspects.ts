@@ -137,7 +137,8 @@ function listenerAspects(name: string, listener: ListenerPolicy): Aspect[] {
 }
 
 function isPlainRoute(route: RoutePolicy): boolean {
-  return words.pathText(route.path) === "/*" && route.hosts.includes("*");
+  const any = route.match === undefined && words.pathText(route.path) === "/*";
+  return any && route.hosts.includes("*");
 }
 
 function routeAspects(
@@ -149,11 +150,12 @@ function routeAspects(
   const part = (field: keyof RoutePolicy, title: string, text: string): Aspect => {
     return aspect([...at, field], `${title} ${what}`, route[field], text, [...key, field]);
   };
-  const { hosts, path, timeoutMs, idleTimeoutMs } = route;
-  const where = `${hosts.join(", ")} ${words.pathText(path)}`;
+  const { hosts, path, match, timeoutMs, idleTimeoutMs } = route;
+  const asks = words.matchText(match);
+  const where = `${hosts.join(", ")} ${words.pathText(path)}${asks === "" ? "" : ` ${asks}`}`;
   const found = [
     {
-      ...aspect(at, `route of ${what}`, { hosts, path }, where, key),
+      ...aspect(at, `route of ${what}`, { hosts, path, match }, where, key),
       plain: isPlainRoute(route),
     },
     {

@@ -51,6 +51,7 @@ const REASONS: readonly (readonly [pattern: string, reason: string])[] = [
   [`${LISTENER}/idleTimeoutMs`, "spec.sidecar.idleTimeout"],
   [`${ROUTE}/hosts`, "any host"],
   [`${ROUTE}/path/*`, "any path"],
+  [`${ROUTE}/match/**`, "any request"],
   [`${ROUTE}/backends/*/weight`, "all of it, or an equal part"],
   [`${ROUTE}/timeoutMs`, "spec.calls.NAME.timeout"],
   [`${ROUTE}/idleTimeoutMs`, "spec.calls.NAME.idleTimeout"],

@@ -164,3 +164,12 @@ test("a moved workload has the same policy in another place", () => {
       "  (shop.yaml:6:3 spec.port)",
   );
 });
+
+test("a route says what it asks of a request", () => {
+  const ROUTES = (more: string) => ["routes:", "  - { path: /items/* }", ...(more ? [more] : [])];
+  const canary = "  - { path: /items/*, match: { methods: [GET], headers: { X-Canary: yes } } }";
+  const before = appText("api", 9000, ROUTES(""));
+  expect(between(before, appText("api", 9000, ROUTES(canary)))).toContain(
+    "+ route of requests to the app on /items/* GET x-canary: yes added: * /items/* GET x-canary: yes",
+  );
+});

@@ -77,3 +77,24 @@ test("the text has a line a value", () => {
   );
   expect(lines.find((line) => line.includes("/breaker/openMs"))).toMatch(/ +default: .*5s/);
 });
+
+test("each part of a route's match has its line", () => {
+  const [snapshot] = snapshotsOf(
+    appText("api", 9000, [
+      "routes:",
+      "  - path: /items",
+      "    match:",
+      "      headers: { X-B: 1, x-a: { prefix: beta } }",
+    ]),
+  );
+  const parts = explain(snapshot!);
+  const at = (rest: string) =>
+    parts.find((one) => one.pointer === `/policy/listeners/inbound/routes/0/match/${rest}`);
+  expect(at("headers/0/value")).toMatchObject({
+    value: "beta",
+    source: "file",
+    origin: { line: 10, field: "spec.routes[0].match.headers.x-a" },
+  });
+  expect(at("headers/1/name")).toMatchObject({ value: "x-b", origin: { line: 10 } });
+  expect(at("methods")).toMatchObject({ source: "default", reason: "any request" });
+});

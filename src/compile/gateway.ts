@@ -7,6 +7,7 @@ import { addPlainCluster } from "./clusters.ts";
 import { PLAIN_CALL, PLAIN_SIDECAR } from "./defaults.ts";
 import { Draft } from "./draft.ts";
 import { listenerPolicy } from "./listeners.ts";
+import { noteMatch } from "./request_match.ts";
 import type { Context } from "./source.ts";
 import {
   noteTraffic,
@@ -103,7 +104,7 @@ function meshWishes(context: Context, mesh: MeshDocument): Wish[] {
       });
       if (backends.length < rule.backends.length) continue;
       wishes.push({
-        match: { host: route.host, path: rule.match.path },
+        match: { host: route.host, path: rule.match.path, match: rule.match },
         document: mesh,
         path,
         hostPath: [...at, "host"],
@@ -180,6 +181,9 @@ function addRoute(
   draft.note([...at, "path"], document, wish.pathPath);
   draft.note([...at, "path", "kind"], document, wish.pathPath);
   draft.note([...at, "path", "value"], document, wish.pathPath);
+  if (match.match !== undefined) {
+    noteMatch(draft, at, document, [...path, "match"], match.match);
+  }
   noteTraffic(draft, at, { document, path, spec: traffic });
   const backends = wish.backends.map((backend, nth): WeightedBackend => {
     const cluster = clusterName(backend.key, namespace);

@@ -9,6 +9,7 @@ import { addAppCluster, addPlainCluster, APP_CLUSTER } from "./clusters.ts";
 import { PLAIN_CALL } from "./defaults.ts";
 import type { Draft } from "./draft.ts";
 import { listenerPolicy, noteListener } from "./listeners.ts";
+import { noteMatch } from "./request_match.ts";
 import type { Context } from "./source.ts";
 import {
   noteFilters,
@@ -97,6 +98,7 @@ function addRoute(
   draft.note([...at, "path"], app, [...path, "path"]);
   draft.note([...at, "path", "kind"], app, [...path, "path"]);
   draft.note([...at, "path", "value"], app, [...path, "path"]);
+  noteMatch(draft, at, app, [...path, "match"], spec.match);
   for (const nth of backends.keys()) {
     const cluster = [...at, "backends", nth, "cluster"];
     if (spec.backends === undefined) {

@@ -10,11 +10,13 @@ import type {
 } from "../api/snapshot.ts";
 import { faultPolicy, type Faults } from "../api/fault.ts";
 import type { Fallback, Retry } from "../api/traffic.ts";
+import type { RequestMatchSpec } from "../api/request_match.ts";
 import type { Path } from "../schema/node.ts";
 import { FILTERS, RETRY_BUDGET_MINIMUM } from "./defaults.ts";
 import type { Draft } from "./draft.ts";
 import type { Segment } from "./pointer.ts";
-import { pathText } from "./words.ts";
+import { requestMatch, whole } from "./request_match.ts";
+import { matchText, pathText } from "./words.ts";
 
 /** The fields that calls, routes and rules share. */
 export interface TrafficSpec {
@@ -35,11 +37,16 @@ export interface Written<Spec> {
 export interface RouteMatch {
   readonly host: string;
   readonly path: PathMatch;
+  readonly match?: RequestMatchSpec;
 }
 
-/** `/api/*`, or `shop.example.com/api/*`: the label of metrics, and unique in a listener. */
-export function routeName({ host, path }: RouteMatch): string {
-  return host === "*" ? pathText(path) : `${host}${pathText(path)}`;
+/**
+ * `/api/*`, `shop.example.com/api/*`, `/items GET`: the label of metrics, and unique in a listener.
+ */
+export function routeName({ host, path, match }: RouteMatch): string {
+  const asks = matchText(requestMatch(match));
+  const where = host === "*" ? pathText(path) : `${host}${pathText(path)}`;
+  return asks === "" ? where : `${where} ${asks}`;
 }
 
 export function routePolicy(
@@ -51,6 +58,7 @@ export function routePolicy(
     name: routeName(match),
     hosts: [match.host],
     path: { kind: match.path.kind, value: match.path.value },
+    ...whole({ match: requestMatch(match.match) }),
     backends,
     timeoutMs: traffic.timeout,
     idleTimeoutMs: traffic.idleTimeout,

@@ -1,14 +1,17 @@
 /** Values of a Snapshot as people say them. */
 import type { FaultPolicy } from "../api/fault.ts";
+import { formatPathPattern } from "../api/path_pattern.ts";
 import type {
   BreakerPolicy,
   ClusterBinding,
   EndpointBinding,
   FallbackPolicy,
+  FieldMatch,
   HostPort,
   LimitsPolicy,
   PathMatch,
   PipelinePolicy,
+  RequestMatch,
   RetryPolicy,
   WeightedBackend,
 } from "../api/snapshot.ts";
@@ -36,10 +39,23 @@ export function hostPortText({ host, port }: HostPort): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** The notation of the files: `/items`, `/items/*`. */
+/** The notation of the files: `/items`, `/items/*`, `/users/{id}`, `~/v[0-9]+`. */
 export function pathText(path: PathMatch): string {
-  if (path.kind === "exact") return path.value;
-  return path.value === "/" ? "/*" : `${path.value}/*`;
+  return formatPathPattern(path);
+}
+
+/** `GET,POST x-canary: always cookie plan=gold* ?v=2`; empty where any request will do. */
+export function matchText(match: RequestMatch | undefined): string {
+  if (match === undefined) return "";
+  const valueOf = ({ kind, value }: FieldMatch) => (kind === "exact" ? value : `${value}*`);
+  return [
+    match.methods.join(","),
+    ...match.headers.map((field) => `${field.name}: ${valueOf(field)}`),
+    ...match.cookies.map((field) => `cookie ${field.name}=${valueOf(field)}`),
+    ...match.query.map((field) => `?${field.name}=${valueOf(field)}`),
+  ]
+    .filter((part) => part !== "")
+    .join(" ");
 }
 
 export function retryText(retry: RetryPolicy): string {

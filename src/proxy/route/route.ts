@@ -6,6 +6,7 @@ import type { Cluster } from "../cluster/cluster.ts";
 import { compileChain, type FilterChain, type FilterTools } from "../filters/filter.ts";
 import { findFilter } from "../filters/mod.ts";
 import type { RouteCounters } from "../telemetry/counters.ts";
+import { RequestMatcher } from "./request_matcher.ts";
 
 /** A canned answer, encoded once. */
 export interface CannedAnswer {
@@ -20,6 +21,8 @@ export class Route {
   readonly name: string;
   readonly policy: RoutePolicy;
   readonly chain: FilterChain;
+  /** What it asks of a request besides host and path; null for nothing. */
+  readonly matcher: RequestMatcher | null;
   readonly retry: RetryPolicy | null;
   readonly fallback: CannedAnswer | null;
   readonly counters: RouteCounters;
@@ -37,6 +40,7 @@ export class Route {
     this.name = policy.name;
     this.policy = policy;
     this.counters = counters;
+    this.matcher = policy.match === undefined ? null : new RequestMatcher(policy.match);
     this.retry = policy.retry;
     this.fallback = policy.fallback === null ? null : canned(policy.fallback, policy.name);
     this.#clusters = policy.backends.map(({ cluster }) => {
