@@ -76,11 +76,14 @@ describe("the API", () => {
     expect(refused.status).toBe(400);
   });
 
-  test("logs each event in the format that the stage files parse", () => {
+  test("logs each event in the format that the stage files parse", async () => {
     const stage = readFileSync(join(import.meta.dir, "v2.yaml"), "utf8");
     const app = parseAllDocuments(stage)[1]!.toJS() as { spec: { logs: { parse: string }[] } };
     const pattern = new RegExp(app.spec.logs[0]!.parse);
-    const lines = readFileSync(join(folder, "logs/events.log"), "utf8").trim().split("\n");
+    const read = () => readFileSync(join(folder, "logs/events.log"), "utf8").trim().split("\n");
+    // The API writes its log after it has answered.
+    for (let looks = 0; looks < 200 && read().length <= 300; looks++) await Bun.sleep(10);
+    const lines = read();
     expect(lines.length).toBeGreaterThan(300);
     expect(lines.filter((line) => !pattern.test(line))).toEqual([]);
     const groups = pattern.exec(lines.find((line) => line.includes("[error]"))!)!.groups!;

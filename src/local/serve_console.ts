@@ -1,6 +1,6 @@
-import type { World } from "../base/world.ts";
+import { NetError, type World } from "../base/world.ts";
 import { Console } from "../console/console.ts";
-import type { ConsoleApp } from "../console/view.ts";
+import type { ConsoleApp, ConsoleSource } from "../console/view.ts";
 import { HttpClient } from "../http/client.ts";
 import { LOCAL_HOST } from "./allot_ports.ts";
 import { CONSOLE } from "./build_site.ts";
@@ -13,17 +13,31 @@ export function serveConsole(
   set: RunningSet,
 ): { readonly url: string; readonly stop: () => void } {
   const client = new HttpClient(world, { maxIdle: 1 });
-  const address = { host: LOCAL_HOST, port: set.loaded?.ports[CONSOLE] ?? 0 };
-  const console = new Console(world, address, {
-    title: set.record().name,
-    apps: () => appsOf(client, set),
-  });
-  const port = console.start();
+  const source = { title: set.record().name, apps: () => appsOf(client, set) };
+  const { console, port } = startOn(world, set.loaded?.ports[CONSOLE] ?? 0, source);
   const stop = () => {
     console.stop();
     client.close();
   };
   return { url: `http://${LOCAL_HOST}:${port}/`, stop };
+}
+
+/** On that port, or on any other where somebody took it in between: the page's port is no promise. */
+function startOn(
+  world: World,
+  wanted: number,
+  source: ConsoleSource,
+): { readonly console: Console; readonly port: number } {
+  for (const port of [wanted, 0]) {
+    const console = new Console(world, { host: LOCAL_HOST, port }, source);
+    try {
+      return { console, port: console.start() };
+    } catch (error) {
+      const isTaken = error instanceof NetError && error.code === "address-in-use";
+      if (!isTaken || port === 0) throw error;
+    }
+  }
+  throw new Error("bug: the system has no free port");
 }
 
 async function appsOf(client: HttpClient, set: RunningSet): Promise<readonly ConsoleApp[]> {
