@@ -24,7 +24,7 @@ import {
   hostName,
 } from "./names.ts";
 import { balance, checkBalance, describedEndpoint, subset } from "./balance_spec.ts";
-import { outlier } from "./health_spec.ts";
+import { healthCheck, outlier } from "./health_spec.ts";
 import { log } from "./log_spec.ts";
 import { pathPattern } from "./path_pattern.ts";
 import { requestMatch } from "./request_match.ts";
@@ -238,6 +238,10 @@ const call = object({
     .example("least-request")
     .example({ policy: "maglev", hashBy: { cookie: "session" } }),
   subset,
+  health: healthCheck
+    .about("Asks every endpoint how it is, and leaves out who is ill. None by default.")
+    .optional()
+    .example({ path: "/healthz" }),
   outlier: outlier
     .about(
       "Leaves out endpoints whose tries fail, for a while; `balance.slowStart` lets them back " +

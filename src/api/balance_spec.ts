@@ -157,7 +157,8 @@ export function checkBalance(
     report("balance.hashBy", `${policy} does not go by a key`, "remove it, or use ring-hash");
   }
   if (value.subset !== undefined && value.endpoints === undefined) {
-    report("subset", "subset without endpoints: nothing carries labels", "add endpoints, or remove it");
+    const advice = "add endpoints, or remove it";
+    report("subset", "subset without endpoints: nothing carries labels", advice);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Infer } from "../schema/field.ts";
-import { duration, integer, number, object, percent } from "../schema/field.ts";
+import { duration, integer, list, number, object, percent, text } from "../schema/field.ts";
 
 /** Fields about which endpoints of a call are well. */
 
@@ -58,4 +58,41 @@ export const outlier = object({
   }
 });
 
+export const healthCheck = object({
+  path: text({
+    pattern: /^\/[^\s#]*$/,
+    expected: 'a path such as "/healthz"',
+    maxLength: 1024,
+  })
+    .about("A GET of this path. Without it a TCP connection that opens is enough.")
+    .example("/healthz")
+    .optional(),
+  statuses: list(integer({ min: 100, max: 599, expected: "a status from 100 to 599" }), {
+    min: 1,
+    max: 100,
+    unique: true,
+  })
+    .about("The statuses that are well. 200.")
+    .default([200])
+    .example([200, 204]),
+  interval: duration({ min: "50ms", max: "1h" })
+    .about(
+      "From the end of one check to the next, a tenth more or less so that callers do not check " +
+        "in step. 2s: an endpoint that is ill leaves within seconds.",
+    )
+    .default("2s")
+    .example("5s"),
+  timeout: duration({ min: "1ms", max: "10m" })
+    .about("How long one check may take. 1s.")
+    .default("1s"),
+  unhealthyAfter: integer({ min: 1, max: 100 })
+    .about("So many checks in a row must fail before it is left out. 3: one may be lost.")
+    .default(3)
+    .example(2),
+  healthyAfter: integer({ min: 1, max: 100 })
+    .about("So many in a row must succeed before it is back. 2.")
+    .default(2),
+});
+
+export type HealthCheck = Infer<typeof healthCheck>;
 export type Outlier = Infer<typeof outlier>;

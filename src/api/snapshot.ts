@@ -170,6 +170,8 @@ export interface ClusterPolicy {
   readonly breaker: BreakerPolicy | null;
   /** None where it is missing. */
   readonly outlier?: OutlierPolicy;
+  /** None where it is missing. */
+  readonly health?: HealthCheckPolicy;
 }
 
 export type BalancePolicyName =
@@ -201,6 +203,21 @@ export interface SuccessRatePolicy {
   /** In an interval. */
   readonly minRequests: number;
   readonly deviations: number;
+}
+
+/** Every endpoint is asked how it is; who does not answer well is left out. */
+export interface HealthCheckPolicy {
+  /** A GET of this path; null: a TCP connection that opens is enough. */
+  readonly path: string | null;
+  /** The Host header; empty: the endpoint's address. */
+  readonly host: string;
+  readonly statuses: readonly number[];
+  /** From the end of one check to the next, a tenth more or less. */
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  /** Checks in a row that change the verdict. */
+  readonly unhealthyAfter: number;
+  readonly healthyAfter: number;
 }
 
 /** How an endpoint is chosen. A member that is missing is not in force. */

@@ -93,6 +93,8 @@ export interface ProxyEvent {
     | "name-unresolved"
     | "endpoint-ejected"
     | "endpoint-returned"
+    | "endpoint-unhealthy"
+    | "endpoint-healthy"
     | "drain-started"
     | "faults-changed";
   /** A cluster or listener name, or empty. */

@@ -12,7 +12,7 @@ import type {
 import { PLAIN_BALANCE, balanceText } from "./balance.ts";
 import { sameJson } from "./canonical.ts";
 import * as defaults from "./defaults.ts";
-import { outlierText } from "./health.ts";
+import { healthText, outlierText } from "./health.ts";
 import { type Segment, toPointer } from "./pointer.ts";
 import * as words from "./words.ts";
 
@@ -243,7 +243,11 @@ function clusterAspects(name: string, cluster: ClusterPolicy): Aspect[] {
     const text = words.breakerText(breaker);
     found.push(aspect([...at, "breaker"], `breaker of ${what}`, breaker, text));
   }
-  const { outlier } = cluster;
+  const { outlier, health: checks } = cluster;
+  if (checks !== undefined) {
+    const text = healthText(checks);
+    found.push(aspect([...at, "health"], `health checks of ${what}`, checks, text));
+  }
   if (outlier !== undefined) {
     const text = outlierText(outlier);
     found.push(aspect([...at, "outlier"], `outlier ejection of ${what}`, outlier, text));

@@ -15,7 +15,10 @@ test("S4-11 (configuration) a policy is a word, or has more to say", () => {
   const word = snapshotOf(front("balance: least-request"), "front");
   expect(word.policy.clusters.api!.balance).toEqual({ policy: "least-request" });
   const more = snapshotOf(
-    front("balance: { policy: maglev, hashBy: { header: X-User }, slowStart: 30s, panicBelow: 30% }"),
+    front(
+      "balance: { policy: maglev, hashBy: { header: X-User }, slowStart: 30s, " +
+        "panicBelow: 30% }",
+    ),
     "front",
   );
   expect(more.policy.clusters.api!.balance).toEqual({
@@ -63,8 +66,11 @@ test("diff and explain say it in words", () => {
   const before = snapshotsOf(front());
   const after = snapshotsOf(front("balance: { policy: ring-hash, hashBy: { cookie: sid } }"));
   const text = diffText(diffSnapshots(before, after));
-  expect(text).toContain("balance of calls to api changed: ring-hash by cookie sid (was: round-robin)");
-  expect(explainText(after.find(({ workload }) => workload.name === "front")!)).toMatch(/balance\/hashBy\/name = "sid" +.*spec.calls.api.balance/);
+  expect(text).toContain(
+    "balance of calls to api changed: ring-hash by cookie sid (was: round-robin)",
+  );
+  const explained = explainText(after.find(({ workload }) => workload.name === "front")!);
+  expect(explained).toMatch(/balance\/hashBy\/name = "sid" +.*spec.calls.api.balance/);
 });
 
 test("S4-11 (configuration) outlier ejection, in words too", () => {
@@ -88,4 +94,25 @@ test("S4-11 (configuration) outlier ejection, in words too", () => {
   const explained = explainText(snapshotOf(front(spec), "front"));
   expect(explained).toMatch(/outlier\/baseMs = 5000 +shop.yaml:8:.*spec.calls.api.outlier.base/);
   expect(explained).toMatch(/outlier\/maxMs = 300000 +default: .*5m/);
+});
+
+test("S4-11 (configuration) health checks, in words too", () => {
+  const spec = "health: { path: /healthz, statuses: [200, 204] }";
+  expect(snapshotOf(front(spec), "front").policy.clusters.api!.health).toEqual({
+    path: "/healthz",
+    host: "",
+    statuses: [200, 204],
+    intervalMs: 2_000,
+    timeoutMs: 1_000,
+    unhealthyAfter: 3,
+    healthyAfter: 2,
+  });
+  const text = diffText(diffSnapshots(snapshotsOf(front()), snapshotsOf(front(spec))));
+  expect(text).toContain(
+    "health checks of calls to api added: GET /healthz (200, 204) every 2 s, " +
+      "left out after 3 failures, back after 2 successes",
+  );
+  const tcp = snapshotOf(front("host: api.example.com", "port: 81", "health: {}"), "front");
+  expect(tcp.policy.clusters.api!.health).toMatchObject({ path: null, host: "api.example.com:81" });
+  expect(explainText(tcp)).toMatch(/health\/timeoutMs = 1000 +default: .*1s/);
 });

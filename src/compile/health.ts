@@ -1,12 +1,31 @@
 /** Which endpoints of a call are well, as a Snapshot has it. */
 import type { CallSpec } from "../api/app.ts";
-import type { Outlier } from "../api/health_spec.ts";
-import type { OutlierPolicy } from "../api/snapshot.ts";
+import type { HealthCheck, Outlier } from "../api/health_spec.ts";
+import type { HealthCheckPolicy, OutlierPolicy } from "../api/snapshot.ts";
 import { countText, durationText, percentText } from "./words.ts";
 
 /** Only what was written. */
-export function healthPolicies({ outlier }: CallSpec): { outlier?: OutlierPolicy } {
-  return outlier === undefined ? {} : { outlier: outlierPolicy(outlier) };
+export function healthPolicies({ outlier, health, host, port }: CallSpec): {
+  outlier?: OutlierPolicy;
+  health?: HealthCheckPolicy;
+} {
+  const authority = host === undefined || port === 80 ? (host ?? "") : `${host}:${port}`;
+  return {
+    ...(outlier === undefined ? {} : { outlier: outlierPolicy(outlier) }),
+    ...(health === undefined ? {} : { health: healthCheckPolicy(health, authority) }),
+  };
+}
+
+function healthCheckPolicy(health: HealthCheck, host: string): HealthCheckPolicy {
+  return {
+    path: health.path ?? null,
+    host,
+    statuses: health.statuses,
+    intervalMs: health.interval,
+    timeoutMs: health.timeout,
+    unhealthyAfter: health.unhealthyAfter,
+    healthyAfter: health.healthyAfter,
+  };
 }
 
 function outlierPolicy(outlier: Outlier): OutlierPolicy {
@@ -34,6 +53,13 @@ export const HEALTH_MEMBERS = [
   ["outlier.baseMs", "outlier.baseTime"],
   ["outlier.maxMs", "outlier.maxTime"],
   ["outlier.maxEjectedRatio", "outlier.maxEjected"],
+  ["health", "health"],
+  ["health.path", "health.path"],
+  ["health.statuses", "health.statuses"],
+  ["health.intervalMs", "health.interval"],
+  ["health.timeoutMs", "health.timeout"],
+  ["health.unhealthyAfter", "health.unhealthyAfter"],
+  ["health.healthyAfter", "health.healthyAfter"],
 ] as const;
 
 /** `after 5 failures or 5 gateway errors in a row, for 30 s, 60 s, ... at most 5 min, ...` */
@@ -52,5 +78,16 @@ export function outlierText(outlier: OutlierPolicy): string {
     `ejects after ${reasons.length === 0 ? "nothing" : reasons.join(" or ")}, ` +
     `for ${durationText(baseMs)} and longer each time, at most ${durationText(maxMs)}, ` +
     `at most ${percentText(outlier.maxEjectedRatio)} of the endpoints`
+  );
+}
+
+/** `GET /healthz every 2 s, out after 3 failures, back after 2 successes` */
+export function healthText(health: HealthCheckPolicy): string {
+  const { path, statuses, intervalMs, unhealthyAfter, healthyAfter } = health;
+  const what = path === null ? "TCP connection" : `GET ${path} (${statuses.join(", ")})`;
+  return (
+    `${what} every ${durationText(intervalMs)}, ` +
+    `left out after ${countText(unhealthyAfter, "failure")}, ` +
+    `back after ${countText(healthyAfter, "success", "successes")}`
   );
 }

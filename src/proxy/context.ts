@@ -6,6 +6,7 @@ import { EventLog } from "./telemetry/events.ts";
 
 /** What every part of one proxy shares. */
 export class ProxyContext {
+  readonly world: World;
   readonly clock: Clock;
   readonly net: Net;
   readonly random: Random;
@@ -15,6 +16,7 @@ export class ProxyContext {
   readonly accessLog: AccessLog;
 
   constructor(world: World, log: (line: string) => void) {
+    this.world = world;
     this.clock = world.clock;
     this.net = world.net;
     this.random = world.random;

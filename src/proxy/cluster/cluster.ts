@@ -41,11 +41,20 @@ export class Cluster {
         context.events.add("endpoint-ejected", name, text);
       },
       returned: ({ key }) => context.events.add("endpoint-returned", name, `${key} is back`),
+      checked: ({ key }, isWell, detail) => {
+        const kind = isWell ? "endpoint-healthy" : "endpoint-unhealthy";
+        context.events.add(kind, name, `${key} is ${isWell ? "well" : "ill"}: ${detail}`);
+      },
       out: (endpoints) => this.#drop(endpoints),
     });
     this.#discovery = new Discovery(name, context, (addresses) => this.#setEndpoints(addresses));
     this.#makeBreaker();
     this.#discovery.follow(binding);
+  }
+
+  /** Health checks so far, by their result. */
+  get checks(): { readonly passed: number; readonly failed: number } {
+    return this.#endpoints.checks;
   }
 
   get endpoints(): readonly Endpoint[] {
@@ -296,7 +305,7 @@ export class Cluster {
         port: endpoint.port,
         weight: endpoint.share,
         zone: endpoint.zone,
-        healthy: true,
+        healthy: !endpoint.failsChecks,
         ejected: endpoint.isEjected,
         active: endpoint.active,
         triesTotal: endpoint.tries,

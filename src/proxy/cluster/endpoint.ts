@@ -25,6 +25,9 @@ export class Endpoint {
   /** Not to be used, for others are healthy. */
   isOut = false;
 
+  /** Owned by `health_checks.ts`. */
+  failsChecks = false;
+
   // Owned by `outliers.ts`.
   isEjected = false;
   /** Past ejections that are not forgiven yet. */
@@ -42,6 +45,6 @@ export class Endpoint {
   }
 
   get isHealthy(): boolean {
-    return !this.isEjected;
+    return !this.isEjected && !this.failsChecks;
   }
 }

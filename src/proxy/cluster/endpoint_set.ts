@@ -6,6 +6,7 @@ import type { Balancer, BalancerComponent } from "./balancers/balancer.ts";
 import { mix } from "./balancers/hash.ts";
 import { BALANCERS } from "./balancers/mod.ts";
 import { Endpoint } from "./endpoint.ts";
+import { HealthChecks } from "./health_checks.ts";
 import { type OutlierListener, Outliers } from "./outliers.ts";
 import { requestHash } from "./request_hash.ts";
 
@@ -13,7 +14,9 @@ import { requestHash } from "./request_hash.ts";
 const SLOW_STEPS = 10;
 
 /** What the cluster is told. */
-export interface EndpointListener extends OutlierListener {
+export interface EndpointListener extends Omit<OutlierListener, "reviewed"> {
+  /** Its checks find it well, or no longer. */
+  checked(endpoint: Endpoint, isWell: boolean, detail: string): void;
   /** They are not to be used any more, as long as others are healthy. */
   out(endpoints: readonly Endpoint[]): void;
 }
@@ -41,6 +44,7 @@ export class EndpointSet {
   /** By nearness; the first is the only one where no locality is preferred. */
   #groups: Group[] = [];
   readonly #outliers: Outliers;
+  readonly #checks: HealthChecks;
   readonly #listener: EndpointListener;
   #warming: Timer | null = null;
   #addresses: readonly EndpointBinding[] = [];
@@ -59,14 +63,24 @@ export class EndpointSet {
         if (endpoint.isHealthy) this.#warmUp(endpoint);
         listener.returned(endpoint);
         this.#changed();
+        context.scratch.flush();
       },
+      reviewed: () => context.scratch.flush(),
+    });
+    this.#checks = new HealthChecks(context, (endpoint, isWell, detail) => {
+      if (endpoint.isHealthy) this.#warmUp(endpoint);
+      listener.checked(endpoint, isWell, detail);
+      this.#changed();
+      context.scratch.flush();
     });
     this.#outliers.setPolicy(policy.outlier ?? null);
+    this.#checks.setPolicy(policy.health ?? null);
   }
 
   /** Returns the endpoints that are no longer of the set. */
-  setPolicy({ balance, outlier }: ClusterPolicy): Endpoint[] {
+  setPolicy({ balance, outlier, health }: ClusterPolicy): Endpoint[] {
     this.#outliers.setPolicy(outlier ?? null);
+    this.#checks.setPolicy(health ?? null);
     if (JSON.stringify(balance) === JSON.stringify(this.#policy)) return [];
     if (balance.policy !== this.#policy.policy) this.#groups = [];
     this.#policy = balance;
@@ -91,6 +105,7 @@ export class EndpointSet {
     this.all = [...after];
     for (const gone of before.values()) gone.removed = true;
     this.#outliers.setEndpoints(this.all);
+    this.#checks.setEndpoints(this.all);
     this.#changed();
     return [...before.values()];
   }
@@ -122,6 +137,10 @@ export class EndpointSet {
     return groups[index]!;
   }
 
+  get checks(): { readonly passed: number; readonly failed: number } {
+    return this.#checks;
+  }
+
   /** A try ended with an answer after so long. */
   observe(endpoint: Endpoint, durationMs: number, nowMs: number): void {
     if (this.#component.usesLatency) endpoint.latency.observe(durationMs, nowMs);
@@ -134,6 +153,7 @@ export class EndpointSet {
 
   stop(): void {
     this.#outliers.stop();
+    this.#checks.stop();
     this.#warming?.cancel();
     this.#warming = null;
   }
@@ -173,7 +193,8 @@ export class EndpointSet {
       const health = endpoints.length / tier.length;
       const part = health >= wholeAt ? left : Math.min(left, health / wholeAt);
       left -= part;
-      const balancer = before[groups.length]?.balancer ?? this.#component.create(this.#context.random);
+      const kept = before[groups.length]?.balancer;
+      const balancer = kept ?? this.#component.create(this.#context.random);
       balancer.update(endpoints);
       groups.push({ balancer, endpoints, part });
     }
@@ -208,6 +229,7 @@ export class EndpointSet {
       : this.#context.clock.after(slowStartMs / SLOW_STEPS, () => {
           this.#warming = null;
           this.#changed();
+          this.#context.scratch.flush();
         });
   }
 }

@@ -9,11 +9,14 @@ export interface OutlierListener {
   /** `detail` says what was seen. */
   ejected(endpoint: Endpoint, reason: EjectionReason, forMs: number, detail: string): void;
   returned(endpoint: Endpoint): void;
+  /** A review that may have ejected several is over. */
+  reviewed(): void;
 }
 
 /**
  * Ejects endpoints for a while by what their tries came to: failures in a row, or a success rate
- * far below that of the others. Each further ejection lasts longer; each quiet interval takes one off.
+ * far below that of the others. Each further ejection lasts longer; each quiet interval takes one
+ * off.
  */
 export class Outliers {
   readonly #clock: Clock;
@@ -125,6 +128,7 @@ export class Outliers {
       endpoint.windowTries = 0;
       endpoint.windowFailures = 0;
     }
+    this.#listener.reviewed();
   }
 
   #ejectBelow(endpoints: readonly Endpoint[], deviations: number): void {
@@ -135,8 +139,8 @@ export class Outliers {
     for (const [index, endpoint] of endpoints.entries()) {
       const rate = rates[index]!;
       if (rate >= least) continue;
-      const detail = `${Math.round(rate * 100)}% of its tries succeeded, of all ${Math.round(mean * 100)}%`;
-      this.#eject(endpoint, "success-rate", detail);
+      const [own, all] = [rate, mean].map((share) => `${Math.round(share * 100)}%`);
+      this.#eject(endpoint, "success-rate", `${own} of its tries succeeded, of all ${all}`);
     }
   }
 }

@@ -171,11 +171,20 @@ function writeLimits(text: PrometheusText, clusters: readonly Cluster[]): void {
 
 function writeHealth(text: PrometheusText, clusters: readonly Cluster[]): void {
   const endpoints = "outrigger_upstream_endpoints";
-  text.family(endpoints, "gauge", "Endpoints by state; ejected: left out for a while.");
+  text.family(endpoints, "gauge", "Endpoints by state; unhealthy: by checks.");
   for (const { name, endpoints: all } of clusters) {
-    const ejected = all.filter(({ isEjected }) => isEjected).length;
-    text.sample(endpoints, { cluster: name, state: "healthy" }, all.length - ejected);
+    const ill = all.filter(({ failsChecks }) => failsChecks).length;
+    const ejected = all.filter((one) => one.isEjected && !one.failsChecks).length;
+    text.sample(endpoints, { cluster: name, state: "healthy" }, all.length - ill - ejected);
+    text.sample(endpoints, { cluster: name, state: "unhealthy" }, ill);
     text.sample(endpoints, { cluster: name, state: "ejected" }, ejected);
+  }
+  const checks = "outrigger_upstream_health_checks_total";
+  text.family(checks, "counter", "Health checks, by their result.");
+  for (const cluster of clusters.filter(({ policy }) => policy.health !== undefined)) {
+    const { passed, failed } = cluster.checks;
+    text.sample(checks, { cluster: cluster.name, result: "passed" }, passed);
+    text.sample(checks, { cluster: cluster.name, result: "failed" }, failed);
   }
   const ejections = "outrigger_upstream_ejections_total";
   text.family(ejections, "counter", "Times that an endpoint was left out, by reason.");

@@ -3,8 +3,8 @@ import type { Random } from "../../../base/world.ts";
 import type { Endpoint } from "../endpoint.ts";
 
 /**
- * Chooses among endpoints that may be used; who may be is decided before (`endpoint_set.ts`). `pick`
- * allocates nothing.
+ * Chooses among endpoints that may be used; who may be is decided before (`endpoint_set.ts`).
+ * `pick` allocates nothing.
  */
 export interface Balancer {
   /** From now on these, with their `share`s; called on every change of either. */

@@ -53,7 +53,7 @@ class RingHash implements Balancer {
   }
 }
 
-/** Halved until the ring is small enough: as long as that number stays, nobody else's points move. */
+/** Halved until the ring is small enough: while that number stays, nobody else's points move. */
 function pointsEach(endpoints: number): number {
   let points = POINTS;
   while (points > 1 && points * endpoints > MAX_POINTS) points = Math.floor(points / 2);
