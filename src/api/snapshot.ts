@@ -152,7 +152,16 @@ export interface RetryPolicy {
 /** Why there is no real answer to give. */
 export type FallbackTrigger = "open" | "exhausted" | "overflow" | "timeout" | "no-endpoint";
 
+/** Bounds of a route's store of last good answers. */
+export interface LastGoodPolicy {
+  readonly maxAgeMs: number;
+  readonly maxBytes: number;
+  readonly maxEntries: number;
+}
+
 export interface FallbackPolicy {
+  /** Given instead of the canned answer where there is one; missing: nothing is stored. */
+  readonly lastGood?: LastGoodPolicy;
   readonly on: readonly FallbackTrigger[];
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;

@@ -229,6 +229,24 @@ export const fallback = object({
     )
     .default([...FALLBACK_TRIGGERS])
     .example(["open", "exhausted"]),
+  lastGood: object({
+    maxAge: duration({ min: "1s", max: "7d" })
+      .about("An older answer is not given; `stale-if-error` in it may say less. 10m.")
+      .default("10m")
+      .example("1h"),
+    maxBytes: size({ min: "16Ki", max: "1Gi" })
+      .about("Memory for all of them; the least used go first. One may take a quarter. 8Mi.")
+      .default("8Mi"),
+    maxEntries: integer({ min: 1, max: 100_000 }).about("How many are kept. 1000.").default(1000),
+  })
+    .about(
+      "Keeps the last good answer (200 to a GET) by host, path, query and what `vary` names, and " +
+        "gives it instead of the answer below while it is young enough, with `age` and " +
+        "`x-outrigger-stale: SECONDS`. Never kept: what came with credentials or cookies, and " +
+        "what its `cache-control` forbids. Nothing is kept by default.",
+    )
+    .example({})
+    .optional(),
   status: integer({ min: 200, max: 599, expected: "a status from 200 to 599" })
     .about("The answer's status. 200: callers take it as an answer like any other.")
     .default(200),

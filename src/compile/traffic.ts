@@ -89,8 +89,11 @@ function retryPolicy(retry: Retry): RetryPolicy {
   };
 }
 
-function fallbackPolicy({ on, status, headers, body }: Fallback): FallbackPolicy {
-  return { on, status, headers, body };
+function fallbackPolicy({ on, status, headers, body, lastGood }: Fallback): FallbackPolicy {
+  const canned = { on, status, headers, body };
+  if (lastGood === undefined) return canned;
+  const { maxAge, maxBytes, maxEntries } = lastGood;
+  return { ...canned, lastGood: { maxAgeMs: maxAge, maxBytes, maxEntries } };
 }
 
 const TRAFFIC_MEMBERS = [
@@ -109,6 +112,10 @@ const TRAFFIC_MEMBERS = [
   ["retry.maxRetryAfterMs", "retry.maxRetryAfter"],
   ["fallback", "fallback"],
   ["fallback.on", "fallback.on"],
+  ["fallback.lastGood", "fallback.lastGood"],
+  ["fallback.lastGood.maxAgeMs", "fallback.lastGood.maxAge"],
+  ["fallback.lastGood.maxBytes", "fallback.lastGood.maxBytes"],
+  ["fallback.lastGood.maxEntries", "fallback.lastGood.maxEntries"],
   ["fallback.status", "fallback.status"],
   ["fallback.headers", "fallback.headers"],
   ["fallback.body", "fallback.body"],

@@ -70,7 +70,12 @@ export function fallbackText(fallback: FallbackPolicy): string {
   const triggers = fallback.on.join(", ");
   const size = Buffer.byteLength(fallback.body);
   const body = size === 0 ? "an empty body" : `a body of ${countText(size, "byte")}`;
-  return `answers ${fallback.status} with ${body} on ${triggers}`;
+  const last = fallback.lastGood;
+  const first =
+    last === undefined
+      ? ""
+      : `gives the last good answer up to ${durationText(last.maxAgeMs)} old, else `;
+  return `${first}answers ${fallback.status} with ${body} on ${triggers}`;
 }
 
 export function faultText({ delay, abort, headers }: FaultPolicy): string {

@@ -31,7 +31,13 @@ function filterResponseHeaders(stream: Stream, head: ResponseHead, from: number)
     if (waits instanceof Promise) return waitForFilter(stream, head, waits, index + 1);
   }
   if (head.status === 101) startTunnel(stream, head);
-  else stream.downstream.sendHead(head);
+  else {
+    const { lastGood } = stream.route!;
+    if (lastGood !== null) {
+      stream.capture = lastGood.onAnswer(stream.head, head, stream.context.clock.now());
+    }
+    stream.downstream.sendHead(head);
+  }
 }
 
 function waitForFilter(stream: Stream, head: ResponseHead, waits: Promise<void>, next: number): void {
@@ -90,6 +96,7 @@ export function processResponseBody(
     start = 0;
     end = body.length;
   }
+  if (stream.capture !== null) stream.capture.add(bytes, start, end);
   if (end > start && !stream.downstream.sendBody(bytes, start, end)) {
     stream.connection?.pauseResponse();
   }
@@ -116,6 +123,7 @@ export function processResponseTrailers(stream: Stream, trailers: HeaderBlock): 
 /** The answer is whole. */
 export function processResponseEnd(stream: Stream): void {
   if (stream.finished) return;
+  if (stream.capture !== null) stream.capture.keep();
   finishStream(stream);
   stream.downstream.endResponse();
 }
@@ -154,6 +162,12 @@ export function answerFallback(stream: Stream, trigger: FallbackTrigger, reason:
   const route = stream.route!;
   const fallback = route.fallback!;
   increment(route.counters.fallbacks, trigger);
+  const stale = route.lastGood?.find(stream.head, stream.context.clock.now()) ?? null;
+  if (stale !== null) {
+    route.counters.lastGood++;
+    stream.detail = `last_good_${trigger}{${reason}}`;
+    return answerLocally(stream, 200, stale.headers, stale.body);
+  }
   stream.detail = `fallback_${trigger}{${reason}}`;
   answerLocally(stream, fallback.status, fallback.headers, fallback.body);
 }
@@ -209,6 +223,10 @@ function finishStream(stream: Stream): void {
   if (stream.heldRequest.length !== 0) stream.heldRequest.length = 0;
   if (stream.heldResponse.length !== 0) stream.heldResponse.length = 0;
   if (stream.bodyParts.length !== 0) stream.bodyParts.length = 0;
+  if (stream.capture !== null) {
+    stream.capture.drop();
+    stream.capture = null;
+  }
   if (cluster !== null) cluster.leave(stream);
   const now = context.clock.now();
   const counters = route === null ? stream.config.counters.route("-") : route.counters;

@@ -8,6 +8,7 @@ import { ProxyContext } from "./context.ts";
 import { RuntimeFaults } from "./faults.ts";
 import type { ListenerConfig } from "./listener/config.ts";
 import { HttpListener } from "./listener/http_listener.ts";
+import { LastGoodStores } from "./route/last_good_stores.ts";
 import { Route } from "./route/route.ts";
 import { RouteTable } from "./route/route_table.ts";
 import { ListenerCounters } from "./telemetry/counters.ts";
@@ -30,6 +31,7 @@ export class Proxy {
   /** No longer in the Snapshot, with requests in flight. */
   readonly #leaving = new Set<HttpListener>();
   readonly #faults: RuntimeFaults;
+  readonly #lastGood = new LastGoodStores();
   #draining = false;
 
   constructor(world: World, options: ProxyOptions = {}) {
@@ -144,7 +146,8 @@ export class Proxy {
     return new RouteTable(
       policy.routes.map((route) => {
         const policy = this.#faults.withFault(listener, route);
-        return new Route(policy, clusters, counters.route(route.name), tools);
+        const lastGood = this.#lastGood.storeOf(listener, route);
+        return new Route(policy, clusters, counters.route(route.name), tools, lastGood);
       }),
     );
   }
@@ -174,6 +177,7 @@ export class Proxy {
       if (!listeners.has(name)) this.#counters.delete(name);
     }
     this.#clusters = clusters;
+    this.#lastGood.keepOnly(snapshot.policy.listeners);
     this.#listeners = listeners;
     this.#snapshot = snapshot;
     this.#faults.retain((listener, route) => this.#hasRoute(listener, route));

@@ -136,3 +136,134 @@ describe("the slow-call breaker", () => {
     expect(rig.log.some((line) => line.includes("100% of tries failed"))).toBe(true);
   });
 });
+
+describe("the last good answer", () => {
+  const lastGood = { maxAgeMs: 60_000, maxBytes: 100_000, maxEntries: 2 };
+  const canned = { on: ["exhausted"], status: 503, headers: {}, body: "canned", lastGood } as const;
+  let headers = "";
+  let ill = false;
+
+  function start(over: Partial<typeof lastGood> = {}): void {
+    headers = "";
+    ill = false;
+    const fallback = { ...canned, lastGood: { ...lastGood, ...over } };
+    rig = new Rig({ route: { fallback }, accessLog: "json" });
+    let count = 0;
+    rig.upstream(1, ({ peer, target }) => {
+      peer.send(ill ? reply(500, "ill") : reply(200, `${target}#${++count}`, headers));
+    });
+  }
+
+  async function get(path: string, fields = "", method = "GET") {
+    const client = rig.client();
+    const call = client.send(`${method} ${path} HTTP/1.1\r\nHost: shop\r\n${fields}\r\n`);
+    await rig.advance(20);
+    client.peer.close();
+    return { body: call.answer!.body, headers: call.answer!.headers };
+  }
+
+  test("S2-19 is given while it is young enough, with its age; then the canned answer", async () => {
+    start();
+    headers = "Content-Type: text/x\r\nAge: 5\r\nX-Request-Id: old\r\n";
+    expect((await get("/a?q=1")).body).toBe("/a?q=1#1");
+    expect((await get("/a?q=1")).body).toBe("/a?q=1#2");
+    ill = true;
+    await rig.advance(10_000);
+    const stale = await get("/a?q=1");
+    expect(stale.body).toBe("/a?q=1#2");
+    expect(stale.headers.get("content-type")).toBe("text/x");
+    expect(stale.headers.get("age")).toBe("15");
+    expect(stale.headers.get("x-outrigger-stale")).toBe("15");
+    expect(stale.headers.get("x-request-id")).toBeUndefined();
+    expect((await get("/a?q=2")).body).toBe("canned");
+    expect(rig.metric("outrigger_last_good_total")).toBe(1);
+    expect(rig.metric("outrigger_fallbacks_total")).toBe(2);
+    await rig.advance(45_000);
+    expect((await get("/a?q=1")).body).toBe("canned");
+    expect(rig.log.some((line) => line.includes("last_good_exhausted{upstream_500}"))).toBe(true);
+  });
+
+  test.each([
+    ["credentials", "Authorization: Basic eA==\r\n", ""],
+    ["a cookie of the caller", "Cookie: a=b\r\n", ""],
+    ["a part", "Range: bytes=0-1\r\n", ""],
+    ["a caller who wants no copy", "Cache-Control: no-store\r\n", ""],
+    ["a cookie of the answer", "", "Set-Cookie: a=b\r\n"],
+    ["a private answer", "", 'Cache-Control: max-age=9, private="x"\r\n'],
+    ["no-store", "", "Cache-Control: No-Store\r\n"],
+    ["must-revalidate", "", "Cache-Control: max-age=9, must-revalidate\r\n"],
+    ["Vary: *", "", "Vary: accept, *\r\n"],
+  ])("is never kept of %s", async (_name, asked, answered) => {
+    start();
+    headers = answered;
+    expect((await get("/a", asked)).body).toBe("/a#1");
+    ill = true;
+    expect((await get("/a", asked)).body).toBe("canned");
+    expect((await get("/a")).body).toBe("canned");
+  });
+
+  test("is not given to who sends credentials, and is kept by what Vary names", async () => {
+    start();
+    headers = "Vary: Accept-Language\r\n";
+    expect((await get("/a", "Accept-Language: de\r\n")).body).toBe("/a#1");
+    expect((await get("/a", "Accept-Language: fr\r\n")).body).toBe("/a#2");
+    ill = true;
+    expect((await get("/a", "Accept-Language: de\r\n")).body).toBe("/a#1");
+    expect((await get("/a", "Accept-Language: fr\r\n")).body).toBe("/a#2");
+    expect((await get("/a", "Accept-Language: it\r\n")).body).toBe("canned");
+    const own = "Accept-Language: de\r\nAuthorization: Basic eA==\r\n";
+    expect((await get("/a", own)).body).toBe("canned");
+  });
+
+  test("the answer's own stale-if-error bounds it (RFC 5861)", async () => {
+    start();
+    headers = "Cache-Control: max-age=10, stale-if-error=5\r\n";
+    await get("/a");
+    ill = true;
+    await rig.advance(14_000);
+    expect((await get("/a")).body).toBe("/a#1");
+    await rig.advance(2_000);
+    expect((await get("/a")).body).toBe("canned");
+  });
+
+  test("a change of the address makes it void, and a new answer that may not be kept too", async () => {
+    start();
+    await get("/a");
+    await get("/a", "Content-Length: 0\r\n", "PUT");
+    await get("/b");
+    headers = "Cache-Control: no-store\r\n";
+    await get("/b");
+    ill = true;
+    expect([(await get("/a")).body, (await get("/b")).body]).toEqual(["canned", "canned"]);
+  });
+
+  test("is bounded: the least used of too many goes, and what is too large is not kept", async () => {
+    start();
+    for (const path of ["/a", "/b"]) await get(path);
+    ill = true;
+    expect((await get("/a")).body).toBe("/a#1");
+    ill = false;
+    await get("/c");
+    ill = true;
+    const bodies = [];
+    for (const path of ["/a", "/b", "/c"]) bodies.push((await get(path)).body);
+    expect(bodies).toEqual(["/a#1", "canned", "/c#3"]);
+    expect(await rig.leaks()).toEqual([]);
+    start({ maxBytes: 1_300 });
+    const large = `/${"x".repeat(200)}`;
+    await get(large);
+    ill = true;
+    expect((await get(large)).body).toBe("canned");
+  });
+
+  test("lives through a new Snapshot that leaves its route alone", async () => {
+    start();
+    await get("/a");
+    rig.apply({ version: "2", route: { fallback: { ...canned, lastGood } }, drainMs: 1 });
+    ill = true;
+    expect((await get("/a")).body).toBe("/a#1");
+    const elsewhere = { fallback: { ...canned, lastGood }, timeoutMs: 9_000 };
+    rig.apply({ version: "3", route: elsewhere });
+    expect((await get("/a")).body).toBe("canned");
+  });
+});

@@ -7,6 +7,7 @@ import type { Cluster } from "./cluster/cluster.ts";
 import type { Endpoint } from "./cluster/endpoint.ts";
 import type { ProxyContext } from "./context.ts";
 import type { ListenerConfig } from "./listener/config.ts";
+import type { Capture } from "./route/last_good.ts";
 import type { Route } from "./route/route.ts";
 import type { Http1Upstream } from "./upstream/http1_connection.ts";
 
@@ -74,6 +75,8 @@ export class Stream {
   trailers: HeaderBlock | null = null;
   requestEnded = false;
   responseStarted = false;
+  /** The answer in hand, on its way into the route's store. */
+  capture: Capture | null = null;
   finished = true;
   tunnel = false;
   /** A filter's promise holds the request, the answer. */

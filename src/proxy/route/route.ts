@@ -5,6 +5,7 @@ import { isFieldName, isFieldValue } from "../../codec/headers.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { compileChain, type FilterChain, type FilterTools } from "../filters/filter.ts";
 import { findFilter } from "../filters/mod.ts";
+import type { LastGoodStore } from "./last_good.ts";
 import type { RouteCounters } from "../telemetry/counters.ts";
 import { RequestMatcher } from "./request_matcher.ts";
 
@@ -25,6 +26,7 @@ export class Route {
   readonly matcher: RequestMatcher | null;
   readonly retry: RetryPolicy | null;
   readonly fallback: CannedAnswer | null;
+  readonly lastGood: LastGoodStore | null;
   readonly counters: RouteCounters;
   readonly #clusters: readonly Cluster[];
   readonly #weights: readonly number[];
@@ -36,7 +38,9 @@ export class Route {
     clusters: ReadonlyMap<string, Cluster>,
     counters: RouteCounters,
     tools: FilterTools,
+    lastGood: LastGoodStore | null = null,
   ) {
+    this.lastGood = lastGood;
     this.name = policy.name;
     this.policy = policy;
     this.counters = counters;

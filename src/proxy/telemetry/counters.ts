@@ -50,6 +50,8 @@ export class RouteCounters {
   active = 0;
   readonly answers = new StatusCounts();
   readonly fallbacks = new Map<FallbackTrigger, number>();
+  /** Of the fallbacks, those with a last good answer. */
+  lastGood = 0;
   readonly duration = new Histogram();
   /** Faults injected on purpose, by kind; `overflow` is a delay that found no room. */
   readonly faults = new Map<"delay" | "abort" | "overflow", number>();

@@ -96,6 +96,10 @@ function writeRoutes(text: PrometheusText, listeners: readonly ListenerConfig[])
       text.sample("outrigger_fallbacks_total", { ...labels, trigger }, count);
     }
   }
+  text.family("outrigger_last_good_total", "counter", "Last good answers given as fallbacks.");
+  for (const { labels, counters } of routes) {
+    text.sample("outrigger_last_good_total", labels, counters.lastGood);
+  }
   text.family("outrigger_faults_total", "counter", "Faults injected on purpose, by kind.");
   for (const { labels, counters } of routes) {
     for (const [kind, count] of counters.faults) {
