@@ -15,7 +15,7 @@ import {
 import type { Node, Path } from "../schema/node.ts";
 import { nodeAt, pathText } from "../schema/node.ts";
 import { nearest } from "../schema/spelling.ts";
-import { faults } from "./fault.ts";
+import { faults } from "./fault_spec.ts";
 import {
   LABEL_EXPECTED,
   LABEL_PATTERN,

@@ -1,6 +1,3 @@
-import type { CheckReport, Infer } from "../schema/field.ts";
-import { duration, integer, map, object, percent, text } from "../schema/field.ts";
-
 /** Faults: requests that are held or refused on purpose, to see how callers bear it. */
 
 /** The config of the filter `fault`, and what the admin API takes at run time. */
@@ -42,113 +39,26 @@ export interface FaultStatus extends FaultOrder {
 }
 
 export const MAX_DELAY_MS = 3_600_000;
+/** A month: also what a timer bears. */
+export const MAX_FOR_MS = 2_000_000_000;
 export const DEFAULT_MAX_HELD = 1_000;
 export const MAX_HELD = 100_000;
-const MAX_HEADERS = 16;
-
-// ---------------------------------------------------------------- the file's fields
-
-const share = percent()
-  .about("The part of the requests: `50%`, or `0.01%` for 1 of 10,000. All by default.")
-  .default("100%")
-  .example("50%");
-
-const delay = object({
-  fixed: duration({ min: "1ms", max: "1h" })
-    .about("How long each is held. Either this or `min` and `max`.")
-    .example("10s")
-    .optional(),
-  min: duration({ max: "1h" })
-    .about("The shortest of delays that are chosen at random, evenly.")
-    .example("100ms")
-    .optional(),
-  max: duration({ min: "1ms", max: "1h" })
-    .about("The longest of delays that are chosen at random.")
-    .example("2s")
-    .optional(),
-  percent: share,
-}).checkOf(["fixed", "min", "max"], (value, report) => {
-  const { fixed, min, max } = value;
-  if (fixed !== undefined && (min !== undefined || max !== undefined)) {
-    report("fixed", "a delay with both fixed and min or max", "keep what is meant");
-  } else if (fixed === undefined && (min === undefined || max === undefined)) {
-    report("", "a delay without a length", "add fixed: 10s, or min and max");
-  } else if (min !== undefined && max !== undefined && max < min) {
-    report("max", "max is shorter than min", "raise it");
-  }
-});
-
-const abort = object({
-  status: integer({ min: 400, max: 599 })
-    .about("The answer's status. 503.")
-    .default(503)
-    .example(500),
-  percent: share,
-});
-
-export const faults = object({
-  delay: delay
-    .about("Holds requests before they go on; the request's timeout runs meanwhile.")
-    .example({ fixed: "10s", percent: "50%" })
-    .optional(),
-  abort: abort
-    .about("Answers requests here, after their delay. The callee never sees them.")
-    .example({ status: 503, percent: "10%" })
-    .optional(),
-  headers: map(text({ minLength: 0, maxLength: 1024 }), {
-    key: /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/,
-    keyExpected: 'a header name such as "x-fault"',
-    keyName: "HEADER",
-  })
-    .about("Only requests that have all of these headers with these values. All by default.")
-    .default({})
-    .example({ "x-fault": "slow" }),
-  maxHeld: integer({ min: 1, max: MAX_HELD })
-    .about("As many requests are held at once; further ones go on without a delay. 1000.")
-    .default(DEFAULT_MAX_HELD),
-}).checkOf(["delay", "abort", "headers"], checkFaults);
-
-function checkFaults(
-  value: {
-    readonly delay?: unknown;
-    readonly abort?: unknown;
-    readonly headers: Readonly<Record<string, string>>;
-  },
-  report: CheckReport,
-): void {
-  if (value.delay === undefined && value.abort === undefined) {
-    report("", "faults with neither delay nor abort", "add one of them");
-  }
-  if (Object.keys(value.headers).length > MAX_HEADERS) {
-    report("headers", `more than ${MAX_HEADERS} headers`, "remove some");
-  }
-}
-
-export type Faults = Infer<typeof faults>;
-
-export function faultPolicy({ delay, abort, headers, maxHeld }: Faults): FaultPolicy {
-  return {
-    delay:
-      delay === undefined
-        ? null
-        : {
-            minMs: delay.fixed ?? delay.min ?? 0,
-            maxMs: delay.fixed ?? delay.max ?? 0,
-            ratio: delay.percent,
-          },
-    abort: abort === undefined ? null : { status: abort.status, ratio: abort.percent },
-    headers: lowerCased(headers),
-    maxHeld,
-  };
-}
-
-function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]),
-  );
-}
+export const MAX_HEADERS = 16;
 
 // ---------------------------------------------------------------- what comes from outside
+
+/** What `PUT /faults` takes, or what is wrong with it. */
+export function readFaultOrder(value: unknown): FaultOrder | string {
+  if (!isRecord(value)) return "an object was expected";
+  const { listener, route = null, forMs = null } = value;
+  if (typeof listener !== "string") return "listener: a listener's name was expected";
+  if (route !== null && typeof route !== "string") return "route: a route's name was expected";
+  if (forMs !== null && !isNumber(forMs, 1, MAX_FOR_MS)) {
+    return `forMs: a number from 1 to ${MAX_FOR_MS} was expected`;
+  }
+  const fault = readFaultPolicy(value.fault);
+  return typeof fault === "string" ? fault : { listener, route, fault, forMs };
+}
 
 /** Plain JSON as a policy, or what is wrong with it. What is missing has its default. */
 export function readFaultPolicy(value: unknown): FaultPolicy | string {
@@ -203,4 +113,10 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
 
 function isNumber(value: unknown, min: number, max: number): value is number {
   return typeof value === "number" && value >= min && value <= max;
+}
+
+export function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]),
+  );
 }

@@ -16,6 +16,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   compile: async () => (await import("./compile.ts")).compileCommand,
   render: async () => (await import("./render.ts")).render,
   schema: async () => (await import("./schema.ts")).schema,
+  fault: async () => (await import("./fault.ts")).fault,
   load: async () => (await import("./load.ts")).load,
   proxy: async () => (await import("./proxy.ts")).proxy,
   pipeline: async () => (await import("./pipeline.ts")).pipeline,

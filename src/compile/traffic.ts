@@ -8,7 +8,7 @@ import type {
   RoutePolicy,
   WeightedBackend,
 } from "../api/snapshot.ts";
-import { faultPolicy, type Faults } from "../api/fault.ts";
+import { faultPolicy, type Faults } from "../api/fault_spec.ts";
 import type { Fallback, Retry } from "../api/traffic.ts";
 import type { RequestMatchSpec } from "../api/request_match.ts";
 import type { Path } from "../schema/node.ts";

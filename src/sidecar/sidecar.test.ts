@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import type { FaultOrder, FaultStatus } from "../api/fault.ts";
 import type { Snapshot } from "../api/snapshot.ts";
 import type { ProxyStats } from "../api/stats.ts";
 import { Failure } from "../base/failure.ts";
@@ -52,6 +53,23 @@ class FakeProxy implements DataPlane {
 
   metrics(): string {
     return "# HELP outrigger_x X.\n# TYPE outrigger_x counter\noutrigger_x 1\n";
+  }
+
+  orders: FaultOrder[] = [];
+
+  faults(): readonly FaultStatus[] {
+    return this.orders.map((order) => ({ ...order, remainingMs: order.forMs }));
+  }
+
+  setFault(order: FaultOrder): void {
+    if (order.listener !== "inbound") throw new Failure("refused", "no such listener");
+    this.orders.push(order);
+  }
+
+  clearFaults(listener: string | null): number {
+    const before = this.orders.length;
+    this.orders = this.orders.filter((one) => listener !== null && one.listener !== listener);
+    return before - this.orders.length;
   }
 
   drain(): Promise<void> {
@@ -210,4 +228,35 @@ test("pipelines run in a child: started again when it ends, anew when they chang
   sidecar.close();
   await world.clock.advance(60_000);
   expect(world.leaks()).toEqual([]);
+});
+
+test("faults are listed, set and cleared on the socket alone", async () => {
+  const { world, sidecar, proxy } = setup(JSON.stringify(snapshot("1")));
+  sidecar.start();
+  const read = async (method: string, path: string, body?: unknown) => {
+    const given = body === undefined ? {} : { body: JSON.stringify(body) };
+    const { status, text } = await ask(world, method, path, given);
+    return [status, JSON.parse(text)];
+  };
+  const fault = { abort: { status: 503, ratio: 0.5 } };
+  const order = { listener: "inbound", route: null, forMs: 60_000 };
+  const whole = { delay: null, ...fault, headers: {}, maxHeld: 1000 };
+  const status = { ...order, fault: whole, remainingMs: 60_000 };
+  expect(await read("GET", "/faults")).toEqual([200, { faults: [] }]);
+  expect(await read("PUT", "/faults", { ...order, fault })).toEqual([200, { faults: [status] }]);
+  for (const [wrong, problem] of [
+    ["{", "an object was expected"],
+    [{ fault }, "listener: a listener's name was expected"],
+    [{ ...order, route: 1, fault }, "route: a route's name was expected"],
+    [{ ...order, forMs: 0, fault }, "forMs: a number from 1 to 2000000000 was expected"],
+    [order, "a fault is an object"],
+    [{ ...order, listener: "other", fault }, "no such listener"],
+  ] as const) {
+    expect(await read("PUT", "/faults", wrong)).toEqual([409, { problem, advice: null }]);
+  }
+  expect(proxy.orders.length).toBe(1);
+  expect(await read("DELETE", "/faults?listener=other")).toEqual([200, { faults: [status] }]);
+  expect(await read("DELETE", "/faults")).toEqual([200, { faults: [] }]);
+  expect((await ask(world, "GET", "/faults", { address: READ_ONLY })).status).toBe(404);
+  sidecar.close();
 });

@@ -1,5 +1,6 @@
 import { dirname, join } from "node:path";
 
+import { type FaultOrder, type FaultStatus, readFaultOrder } from "../api/fault.ts";
 import type { Snapshot } from "../api/snapshot.ts";
 import type { ProxyStats } from "../api/stats.ts";
 import { Failure } from "../base/failure.ts";
@@ -22,6 +23,11 @@ export interface DataPlane {
   apply(snapshot: Snapshot): void;
   stats(): ProxyStats;
   metrics(): string;
+  faults(): readonly FaultStatus[];
+  /** @throws Failure "refused" where there is no such listener or route. */
+  setFault(order: FaultOrder): void;
+  /** Returns how many ended. */
+  clearFaults(listener: string | null, route: string | null): number;
   drain(): Promise<void>;
   close(): void;
   readonly ready: boolean;
@@ -210,11 +216,37 @@ export class Sidecar {
         return jsonAnswer(200, this.#options.proxy.stats().listeners);
       case "PUT /snapshot":
         return this.#putSnapshot(Buffer.from(request.body).toString());
+      case "GET /faults":
+        return this.#faults();
+      case "PUT /faults":
+        return this.#putFault(Buffer.from(request.body).toString());
+      case "DELETE /faults": {
+        const { query } = request;
+        const [listener, route] = [query.get("listener") ?? null, query.get("route") ?? null];
+        this.#options.proxy.clearFaults(listener, route);
+        return this.#faults();
+      }
       case "POST /drain":
         void this.drain();
         return jsonAnswer(202, { draining: true });
       default:
         return this.#readOnly(request);
+    }
+  }
+
+  #faults(): ServerAnswer {
+    return jsonAnswer(200, { faults: this.#options.proxy.faults() });
+  }
+
+  #putFault(text: string): ServerAnswer {
+    const order = readFaultOrder(jsonOf(text));
+    if (typeof order === "string") return jsonAnswer(409, { problem: order, advice: null });
+    try {
+      this.#options.proxy.setFault(order);
+      return this.#faults();
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      return jsonAnswer(409, { problem: error.message, advice: error.advice ?? null });
     }
   }
 
@@ -228,6 +260,15 @@ export class Sidecar {
       this.#options.log(`Snapshot refused: ${error.message}`);
       return jsonAnswer(409, { problem: error.message, advice: error.advice ?? null });
     }
+  }
+}
+
+/** Undefined where it is no JSON. */
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 

@@ -11,6 +11,7 @@ import "../../compile/diff.ts";
 import "../../compile/explain.ts";
 import "../../local/detach.ts";
 import "../../local/down.ts";
+import "../../local/faults.ts";
 import "../../local/place.ts";
 import "../../local/read_logs.ts";
 import "../../local/status.ts";
