@@ -25,6 +25,7 @@ import {
 } from "./names.ts";
 import { balance, checkBalance, describedEndpoint, subset } from "./balance_spec.ts";
 import { healthCheck, outlier } from "./health_spec.ts";
+import { deny } from "./deny_spec.ts";
 import { log } from "./log_spec.ts";
 import { pathPattern } from "./path_pattern.ts";
 import { requestMatch } from "./request_match.ts";
@@ -123,7 +124,10 @@ const ingress = object({
         "any one segment there, `~/v[0-9]+/.*` by a regular expression. All by default.",
     )
     .default(["/*"]),
-  deny: list(object({})).later("requests are not filtered", "keep those requests away"),
+  deny: deny
+    .about("Requests that are answered 403 instead, at the gateway. None by default.")
+    .default([])
+    .example([{ methods: ["DELETE"], notFrom: ["203.0.113.0/24"] }]),
 });
 
 const backend = object({
@@ -170,6 +174,10 @@ const route = object({
       { app: "api-next", weight: 10 },
     ])
     .optional(),
+  deny: deny
+    .about("Requests that are answered 403 instead, by the sidecar. None by default.")
+    .default([])
+    .example([{ methods: ["DELETE"], notFrom: ["203.0.113.0/24"] }]),
   timeout,
   idleTimeout: streamIdleTimeout,
   retry: retry.about("Tries again what failed. None by default.").optional(),

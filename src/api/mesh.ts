@@ -1,6 +1,7 @@
 import type { ObjectOf } from "../schema/field.ts";
 import { choice, integer, list, object, percent, port, text } from "../schema/field.ts";
 import { appReference, hostMatch, hostName } from "./names.ts";
+import { trustedHops } from "./deny_spec.ts";
 import { pathPattern } from "./path_pattern.ts";
 import { requestMatchShape } from "./request_match.ts";
 import { templateProblem } from "./template.ts";
@@ -111,6 +112,7 @@ export const meshShape = {
   ),
   gateway: object({
     port: port().about("Where it listens on this machine.").example(8000),
+    trustedHops,
   })
     .about("The door from outside: serves `routes` of the Mesh and `ingress` of Apps.")
     .example({ port: 8000 })

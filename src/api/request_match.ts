@@ -37,19 +37,18 @@ function fields(keyName: string, key: RegExp, keyExpected: string) {
   return map(value, { key, keyExpected, keyName, max: MAX_FIELDS });
 }
 
+export const methods = list(
+  text({
+    pattern: /^[A-Z][A-Z-]*$/,
+    expected: 'a method such as "GET"',
+    maxLength: 32,
+    advise: (written) => `write "${written.toUpperCase()}"`,
+  }),
+  { max: MAX_FIELDS, unique: true },
+).default([]);
+
 export const requestMatchShape = {
-  methods: list(
-    text({
-      pattern: /^[A-Z][A-Z-]*$/,
-      expected: 'a method such as "GET"',
-      maxLength: 32,
-      advise: (written) => `write "${written.toUpperCase()}"`,
-    }),
-    { max: MAX_FIELDS, unique: true },
-  )
-    .about("One of these. Any by default.")
-    .default([])
-    .example(["GET", "HEAD"]),
+  methods: methods.about("One of these. Any by default.").example(["GET", "HEAD"]),
   headers: fields("HEADER", TOKEN, 'a header name such as "x-canary"')
     .check((written, report) => {
       const seen = new Map<string, string>();

@@ -1,4 +1,5 @@
 import { boolean, choice, duration, integer, object, size } from "../schema/field.ts";
+import { trustedHops } from "./deny_spec.ts";
 import { computeResources } from "./traffic.ts";
 
 /** How the sidecar is tuned. */
@@ -35,6 +36,7 @@ export const sidecar = object({
   headerTimeout: duration({ min: "100ms", max: "10m" })
     .about("How long a request's head may take to arrive. 10s: what is slower holds connections.")
     .default("10s"),
+  trustedHops,
   maxConnections: integer({ min: 1, max: 1_000_000 })
     .about("Connections that a listener accepts. 4096: below the usual limit of open files.")
     .default(4096),

@@ -45,6 +45,7 @@ export const PROXY_CONNECTION = 10;
 export const X_REQUEST_ID = 11;
 export const TRACEPARENT = 12;
 export const TRACESTATE = 13;
+export const X_FORWARDED_FOR = 14;
 export const COOKIE = 21;
 export const USER_AGENT = 23;
 

@@ -1,4 +1,5 @@
 /** The door from outside: the hosts of the Mesh's routes and of the Apps' ingress, in one table. */
+import type { Deny } from "../api/deny_spec.ts";
 import type { AppDocument, AnyDocument, MeshDocument } from "../api/document.ts";
 import { workloadKey } from "../api/site.ts";
 import type { RoutePolicy, Snapshot, WeightedBackend } from "../api/snapshot.ts";
@@ -8,6 +9,7 @@ import { PLAIN_CALL, PLAIN_SIDECAR } from "./defaults.ts";
 import { Draft } from "./draft.ts";
 import { listenerPolicy } from "./listeners.ts";
 import { noteMatch } from "./request_match.ts";
+import { noteRouteFilters } from "./route_filters.ts";
 import type { Context } from "./source.ts";
 import {
   noteTraffic,
@@ -30,6 +32,7 @@ interface Wish {
   readonly pathPath: Path;
   readonly backends: readonly BackendWish[];
   readonly traffic: TrafficSpec;
+  readonly deny: Deny;
 }
 
 interface BackendWish {
@@ -111,6 +114,7 @@ function meshWishes(context: Context, mesh: MeshDocument): Wish[] {
         pathPath: [...path, "match", "path"],
         backends,
         traffic: rule,
+        deny: [],
       });
     }
   }
@@ -118,7 +122,7 @@ function meshWishes(context: Context, mesh: MeshDocument): Wish[] {
 }
 
 function ingressWishes(app: AppDocument): Wish[] {
-  return app.spec.ingress.flatMap(({ host, paths }, index) => {
+  return app.spec.ingress.flatMap(({ host, paths, deny }, index) => {
     const at = ["spec", "ingress", index];
     return paths.map((path, nth): Wish => ({
       match: { host, path },
@@ -128,6 +132,7 @@ function ingressWishes(app: AppDocument): Wish[] {
       pathPath: [...at, "paths", nth],
       backends: [{ key: workloadKey(app), weight: 1, path: at }],
       traffic: PLAIN_CALL,
+      deny,
     }));
   });
 }
@@ -192,7 +197,10 @@ function addRoute(
     draft.note([...at, "backends", nth, "weight"], document, [...backend.path, "weight"]);
     return { cluster, weight: backend.weight };
   });
-  return routePolicy(match, backends, traffic);
+  const trustedHops = context.documents.meshes.flatMap(({ spec }) => spec.gateway?.trustedHops ?? []);
+  const policy = routePolicy(match, backends, traffic, { deny: wish.deny, trustedHops });
+  noteRouteFilters(draft, at, policy.filters, document, path);
+  return policy;
 }
 
 function clusterName(key: string, namespace: string): string {

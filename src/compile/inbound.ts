@@ -10,6 +10,7 @@ import { PLAIN_CALL } from "./defaults.ts";
 import type { Draft } from "./draft.ts";
 import { listenerPolicy, noteListener } from "./listeners.ts";
 import { noteMatch } from "./request_match.ts";
+import { noteRouteFilters } from "./route_filters.ts";
 import type { Context } from "./source.ts";
 import {
   noteFilters,
@@ -110,7 +111,10 @@ function addRoute(
     draft.note([...at, "backends", nth, "weight"], app, [...from, "weight"]);
   }
   const inherited = callOf(app, backends);
-  const policy = routePolicy(spec, backends, effective(app, spec, path, inherited?.call ?? null));
+  const policy = routePolicy(spec, backends, effective(app, spec, path, inherited?.call ?? null), {
+    deny: spec.deny,
+    trustedHops: app.spec.sidecar.trustedHops,
+  });
   if (inherited !== null) {
     const from = { document: app, path: ["spec", "calls", inherited.name], spec: inherited.call };
     const fields = TRAFFIC_FIELDS.filter((field) => !app.wrote([...path, field]));
@@ -119,6 +123,7 @@ function addRoute(
   }
   noteTraffic(draft, at, { document: app, path, spec });
   noteFilters(draft, at, policy, { document: app, path });
+  noteRouteFilters(draft, at, policy.filters, app, path);
   return policy;
 }
 

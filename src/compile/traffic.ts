@@ -16,6 +16,7 @@ import { FILTERS, RETRY_BUDGET_MINIMUM } from "./defaults.ts";
 import type { Draft } from "./draft.ts";
 import type { Segment } from "./pointer.ts";
 import { requestMatch, whole } from "./request_match.ts";
+import { routeFilters, type RouteRules } from "./route_filters.ts";
 import { matchText, pathText } from "./words.ts";
 
 /** The fields that calls, routes and rules share. */
@@ -53,6 +54,7 @@ export function routePolicy(
   match: RouteMatch,
   backends: readonly WeightedBackend[],
   traffic: TrafficSpec,
+  rules: RouteRules = {},
 ): RoutePolicy {
   return {
     name: routeName(match),
@@ -64,13 +66,14 @@ export function routePolicy(
     idleTimeoutMs: traffic.idleTimeout,
     retry: traffic.retry === undefined ? null : retryPolicy(traffic.retry),
     fallback: traffic.fallback === undefined ? null : fallbackPolicy(traffic.fallback),
-    filters: filtersOf(traffic),
+    filters: filtersOf(traffic, rules),
   };
 }
 
 /** In the order in which a request meets them: named and traced first, then what may end it. */
-function filtersOf({ faults }: TrafficSpec): FilterPolicy[] {
+function filtersOf({ faults }: TrafficSpec, rules: RouteRules): FilterPolicy[] {
   const filters = FILTERS.map(({ filter, config }): FilterPolicy => ({ filter, config }));
+  filters.push(...routeFilters(rules));
   if (faults !== undefined) filters.push({ filter: "fault", config: { ...faultPolicy(faults) } });
   return filters;
 }

@@ -1,5 +1,6 @@
 /** Values of a Snapshot as people say them. */
 import type { FaultPolicy } from "../api/fault.ts";
+import type { Deny } from "../api/deny_spec.ts";
 import { formatPathPattern } from "../api/path_pattern.ts";
 import type {
   BreakerPolicy,
@@ -150,4 +151,14 @@ export function clusterBindingText(binding: ClusterBinding): string {
   const endpoints = binding.endpoints.map(endpointText).join(", ");
   if (endpoints === "") return "no endpoint";
   return binding.discovery === "strict-dns" ? `${endpoints} (asked of DNS)` : endpoints;
+}
+
+/** `DELETE except from 203.0.113.0/24` */
+export function denyText({ rules }: { readonly rules: Deny }): string {
+  return rules
+    .map(({ methods, notFrom }) => {
+      const what = methods.length === 0 ? "all" : methods.join(", ");
+      return notFrom.length === 0 ? what : `${what} except from ${notFrom.join(", ")}`;
+    })
+    .join("; ");
 }

@@ -1,3 +1,4 @@
+import { deny } from "./deny.ts";
 import { fault } from "./fault.ts";
 import type { FilterComponent } from "./filter.ts";
 import { requestId } from "./request_id.ts";
@@ -5,7 +6,7 @@ import { setHost } from "./set_host.ts";
 import { traceContext } from "./trace_context.ts";
 
 /** Every filter there is. */
-export const FILTERS: readonly FilterComponent[] = [requestId, traceContext, fault, setHost];
+export const FILTERS: readonly FilterComponent[] = [requestId, traceContext, deny, fault, setHost];
 
 export function findFilter(name: string): FilterComponent | undefined {
   return FILTERS.find((filter) => filter.name === name);
