@@ -1,8 +1,16 @@
 import { CALM, ROUGH } from "../base/simulated/faults.ts";
+import type {
+  BalancePolicy,
+  BalancePolicyName,
+  HealthCheckPolicy,
+  OutlierPolicy,
+} from "../api/snapshot.ts";
+import type { ProxyStats } from "../api/stats.ts";
 import { createSimulatedWorld, type SimulatedWorld } from "../base/simulated/mod.ts";
 import { SimulatedRandom } from "../base/simulated/random.ts";
 import type { PrometheusExposition } from "../codec/prometheus_text.ts";
 import { parsePrometheusText, sumOfSamples } from "../codec/prometheus_text.ts";
+import { BALANCERS } from "../proxy/cluster/balancers/mod.ts";
 import { Proxy } from "../proxy/proxy.ts";
 import { Caller, Moody, TunnelCaller } from "./proxy_load.ts";
 import { RETRY, snapshotOf, type SnapshotShape, upstreamAt } from "./snapshots.ts";
@@ -15,6 +23,25 @@ const REQUESTS = 12;
 const ATTEMPTS = 2;
 const LIMITS = { maxConnections: 3, maxPendingRequests: 2, maxRequests: 6 };
 const BUDGET = { budgetRatio: 0.25, budgetMinimum: 2 };
+const BALANCES = Object.keys(BALANCERS) as readonly BalancePolicyName[];
+const OUTLIER: OutlierPolicy = {
+  consecutive5xx: 3,
+  consecutiveGatewayErrors: 2,
+  successRate: { minEndpoints: 2, minRequests: 3, deviations: 0.9 },
+  intervalMs: 1_000,
+  baseMs: 200,
+  maxMs: 1_000,
+  maxEjectedRatio: 1,
+};
+const CHECKS: HealthCheckPolicy = {
+  path: null,
+  host: "",
+  statuses: [200],
+  intervalMs: 600,
+  timeoutMs: 150,
+  unhealthyAfter: 1,
+  healthyAfter: 1,
+};
 /** After the last request: longer than an unanswered SYN. */
 const REST_MS = 400_000;
 
@@ -80,6 +107,7 @@ class Simulation {
     const isOver = await clock.until(() => this.#callers.every(({ done }) => done), 3_600_000);
     if (!isOver) this.problems.push("after an hour there are callers without an end");
     this.#isQuiet = true;
+    this.#apply();
     net.heal("127.0.0.1", upstreamAt(1).host);
     await clock.advance(REST_MS);
     this.#checkEnd();
@@ -135,6 +163,9 @@ class Simulation {
     };
     const all = [1, 2, 3].map(upstreamAt);
     const endpoints = random.chance(0.3) ? all.slice(random.integer(0, 2)) : all;
+    // In the long rest at the end they would only cost time.
+    const outlier = this.#isQuiet ? {} : { outlier: OUTLIER };
+    const health = this.#isQuiet ? {} : { health: CHECKS };
     const shape: SnapshotShape = {
       version: String(++this.#version),
       listener: {
@@ -144,12 +175,28 @@ class Simulation {
         ],
       },
       clusters: {
-        app: { endpoints, limits: LIMITS, breaker },
-        named: { dns: NAME, limits: LIMITS, refresh: { minMs: 100, maxMs: 1_000 } },
+        app: { endpoints, limits: LIMITS, breaker, balance: this.#balance(), ...outlier },
+        named: {
+          dns: NAME,
+          limits: LIMITS,
+          refresh: { minMs: 100, maxMs: 1_000 },
+          balance: this.#balance(),
+          ...health,
+        },
         ...(random.chance(0.3) ? { spare: { dns: NAME } } : {}),
       },
     };
     this.#proxy.apply(snapshotOf(shape));
+  }
+
+  #balance(): BalancePolicy {
+    const random = this.#random;
+    const policy = BALANCES[random.integer(0, BALANCES.length - 1)]!;
+    return {
+      policy,
+      ...(random.chance(0.5) ? { hashBy: { from: "source", name: "" } as const } : {}),
+      ...(random.chance(0.3) ? { slowStartMs: 500 } : {}),
+    };
   }
 
   // -------------------------------------------------------------- what must hold
@@ -162,9 +209,33 @@ class Simulation {
     if (!holds && this.problems.length < 20) this.problems.push(text);
   }
 
+  #lastEvent: unknown = null;
+  /** Tries so far of endpoints that are left out while another of their cluster is well. */
+  #leftOut = new Map<string, number>();
+
+  /** No try starts at an endpoint that is left out, unless something happened in between. */
+  #checkLeftOut({ clusters, events }: ProxyStats): void {
+    const before = this.#leftOut;
+    const isSame = this.#lastEvent === events.at(-1);
+    this.#lastEvent = events.at(-1);
+    this.#leftOut = new Map();
+    for (const { name, endpoints } of clusters) {
+      if (!endpoints.some(({ ejected, healthy }) => healthy && !ejected)) continue;
+      for (const { address, ejected, healthy, triesTotal } of endpoints) {
+        if (healthy && !ejected) continue;
+        const key = `${name} ${address}`;
+        const then = before.get(key) ?? triesTotal;
+        this.#expect(!isSame || then === triesTotal, `a try at ${key}, which is left out`);
+        this.#leftOut.set(key, triesTotal);
+      }
+    }
+  }
+
   /** At every time. */
   #checkNow(): void {
-    for (const stats of this.#proxy.stats().clusters) {
+    const now = this.#proxy.stats();
+    this.#checkLeftOut(now);
+    for (const stats of now.clusters) {
       if (stats.name === "spare") continue;
       const { requestsActive, requestsPending, connectionsActive } = stats;
       const at = `${stats.name} at ${this.#world.clock.now()} ms`;

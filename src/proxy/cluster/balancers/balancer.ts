@@ -64,3 +64,8 @@ export class Draw {
 export function isEven(endpoints: readonly Endpoint[]): boolean {
   return endpoints.every(({ share }) => share === endpoints[0]!.share);
 }
+
+/** What tables that go by keys and written weights are built from: as long as it stays, they do. */
+export function buildKey(endpoints: readonly Endpoint[]): string {
+  return endpoints.map(({ key, weight }) => `${key} ${weight}`).join(",");
+}

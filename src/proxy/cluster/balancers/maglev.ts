@@ -1,5 +1,5 @@
 import type { Endpoint } from "../endpoint.ts";
-import type { Balancer, BalancerComponent } from "./balancer.ts";
+import { type Balancer, type BalancerComponent, buildKey } from "./balancer.ts";
 import { hashText, mix } from "./hash.ts";
 
 /** Primes; the larger table is for more than `FEW` endpoints, so that each still has 100 places. */
@@ -15,11 +15,15 @@ const NOBODY = 0xffff;
  */
 class Maglev implements Balancer {
   #endpoints: readonly Endpoint[] = [];
+  #built = "";
   #table = new Uint16Array(0);
 
   update(endpoints: readonly Endpoint[]): void {
     // By key: what each gets does not hang on the order in which they were found.
     this.#endpoints = [...endpoints].sort((a, b) => (a.key < b.key ? -1 : 1));
+    const built = buildKey(this.#endpoints);
+    if (built === this.#built) return;
+    this.#built = built;
     this.#table = endpoints.length === 0 ? new Uint16Array(0) : tableOf(this.#endpoints);
   }
 

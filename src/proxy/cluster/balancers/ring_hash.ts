@@ -1,5 +1,5 @@
 import type { Endpoint } from "../endpoint.ts";
-import type { Balancer, BalancerComponent } from "./balancer.ts";
+import { type Balancer, type BalancerComponent, buildKey } from "./balancer.ts";
 import { hashText, mix } from "./hash.ts";
 
 /** Of the heaviest endpoint: the more, the evener. */
@@ -16,11 +16,15 @@ const STEP = 0x9e3779b9;
  */
 class RingHash implements Balancer {
   #endpoints: readonly Endpoint[] = [];
+  #built = "";
   /** Hash and owner in one number, in order. */
   #ring = new Float64Array(0);
 
   update(endpoints: readonly Endpoint[]): void {
     this.#endpoints = endpoints;
+    const built = buildKey(endpoints);
+    if (built === this.#built) return;
+    this.#built = built;
     const heaviest = Math.max(1, ...endpoints.map(({ weight }) => weight));
     const points: number[] = [];
     const most = pointsEach(endpoints.length);
