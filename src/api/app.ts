@@ -27,6 +27,7 @@ import { balance, checkBalance, describedEndpoint, subset } from "./balance_spec
 import { healthCheck, outlier } from "./health_spec.ts";
 import { deny } from "./deny_spec.ts";
 import { log } from "./log_spec.ts";
+import { rateLimit } from "./rate_limit_spec.ts";
 import { pathPattern } from "./path_pattern.ts";
 import { requestMatch } from "./request_match.ts";
 import { sidecar } from "./sidecar_spec.ts";
@@ -184,6 +185,7 @@ const route = object({
   fallback: fallback
     .about("A canned answer where there is no real one. None by default.")
     .optional(),
+  rateLimit: rateLimit.about("Answers 429 to what comes faster. None by default.").optional(),
   faults: faults.about("Delays or refuses a part of the requests on purpose. None.").optional(),
 })
   .checkOf(["timeout", "retry"], checkRequestPolicy)
@@ -228,6 +230,7 @@ const call = object({
     )
     .default("3s")
     .example("250ms"),
+  rateLimit: rateLimit.about("Answers 429 to calls that come faster. None.").optional(),
   faults: faults.about("Delays or refuses a part of the calls on purpose. None.").optional(),
   retry: retry.about("Tries again what failed, on another endpoint. None by default.").optional(),
   breaker: breaker

@@ -179,6 +179,7 @@ function routeAspects(
 
 /** Filters that a field of their own asks for, and what the title and the words of each are. */
 const FILTER_WORDS: Readonly<Record<string, readonly [string, (config: never) => string]>> = {
+  rate_limit: ["rate limit", words.rateLimitText],
   fault: ["faults", words.faultText],
   deny: ["refused requests", words.denyText],
 };

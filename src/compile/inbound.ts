@@ -151,6 +151,7 @@ function effective(
     idleTimeout: own("idleTimeout") ? spec.idleTimeout : call.idleTimeout,
     retry: own("retry") ? spec.retry : call.retry,
     fallback: own("fallback") ? spec.fallback : call.fallback,
+    rateLimit: own("rateLimit") ? spec.rateLimit : call.rateLimit,
     faults: own("faults") ? spec.faults : call.faults,
   };
 }

@@ -8,6 +8,7 @@ import type {
   RoutePolicy,
   WeightedBackend,
 } from "../api/snapshot.ts";
+import { type RateLimit, rateLimitPolicy } from "../api/rate_limit_spec.ts";
 import { faultPolicy, type Faults } from "../api/fault_spec.ts";
 import type { Fallback, Retry } from "../api/traffic.ts";
 import type { RequestMatchSpec } from "../api/request_match.ts";
@@ -25,6 +26,7 @@ export interface TrafficSpec {
   readonly idleTimeout: number;
   readonly retry?: Retry | undefined;
   readonly fallback?: Fallback | undefined;
+  readonly rateLimit?: RateLimit | undefined;
   readonly faults?: Faults | undefined;
 }
 
@@ -71,9 +73,12 @@ export function routePolicy(
 }
 
 /** In the order in which a request meets them: named and traced first, then what may end it. */
-function filtersOf({ faults }: TrafficSpec, rules: RouteRules): FilterPolicy[] {
+function filtersOf({ rateLimit, faults }: TrafficSpec, rules: RouteRules): FilterPolicy[] {
   const filters = FILTERS.map(({ filter, config }): FilterPolicy => ({ filter, config }));
   filters.push(...routeFilters(rules));
+  if (rateLimit !== undefined) {
+    filters.push({ filter: "rate_limit", config: { ...rateLimitPolicy(rateLimit) } });
+  }
   if (faults !== undefined) filters.push({ filter: "fault", config: { ...faultPolicy(faults) } });
   return filters;
 }
@@ -124,7 +129,14 @@ const TRAFFIC_MEMBERS = [
   ["fallback.body", "fallback.body"],
 ] as const;
 
-export const TRAFFIC_FIELDS = ["timeout", "idleTimeout", "retry", "fallback", "faults"] as const;
+export const TRAFFIC_FIELDS = [
+  "timeout",
+  "idleTimeout",
+  "retry",
+  "fallback",
+  "rateLimit",
+  "faults",
+] as const;
 export type TrafficField = (typeof TRAFFIC_FIELDS)[number];
 
 /** Notes where a route's timeouts, retry and fallback came from, or those of some fields. */
@@ -146,6 +158,16 @@ export function noteTraffic(
 }
 
 const FILTER_MEMBERS: Readonly<Record<string, readonly (readonly [string, string])[]>> = {
+  rate_limit: [
+    ["", "rateLimit"],
+    ["requests", "rateLimit.requests"],
+    ["perMs", "rateLimit.per"],
+    ["burst", "rateLimit.burst"],
+    ["key", "rateLimit.by"],
+    ["key.by", "rateLimit.by"],
+    ["key.header", "rateLimit.by.header"],
+    ["maxKeys", "rateLimit.maxKeys"],
+  ],
   fault: [
     ["", "faults"],
     ["delay", "faults.delay"],
@@ -174,8 +196,10 @@ export function noteFilters(
     for (const [member, field] of FILTER_MEMBERS[filter] ?? []) {
       const steps = field.split(".");
       if (!fields.some((one) => one === steps[0])) continue;
+      const from = [...path, ...steps];
       const inside = member === "" ? [] : ["config", ...member.split(".")];
-      draft.note([...at, "filters", index, ...inside], document, [...path, ...steps]);
+      draft.note([...at, "filters", index, ...inside], document, from);
+      if (member === "") draft.note([...at, "filters", index, "filter"], document, from);
     }
   }
 }

@@ -1,6 +1,7 @@
 /** Values of a Snapshot as people say them. */
 import type { FaultPolicy } from "../api/fault.ts";
 import type { Deny } from "../api/deny_spec.ts";
+import type { RateLimitPolicy } from "../api/rate_limit.ts";
 import { formatPathPattern } from "../api/path_pattern.ts";
 import type {
   BreakerPolicy,
@@ -77,6 +78,13 @@ export function fallbackText(fallback: FallbackPolicy): string {
       ? ""
       : `gives the last good answer up to ${durationText(last.maxAgeMs)} old, else `;
   return `${first}answers ${fallback.status} with ${body} on ${triggers}`;
+}
+
+export function rateLimitText({ requests, perMs, burst, key }: RateLimitPolicy): string {
+  const by = key.by === "header" ? `header ${key.header}` : key.by;
+  const each = key.by === "route" ? "" : ` by ${by}`;
+  const rate = `${countText(requests, "request")} in ${durationText(perMs)}${each}`;
+  return burst === requests ? rate : `${rate}, ${burst} at once`;
 }
 
 export function faultText({ delay, abort, headers }: FaultPolicy): string {

@@ -9,7 +9,12 @@ interface Entry {
 }
 
 /** Filters that a fault stands behind: a request has its name and its limit first. */
-const BEFORE_FAULT: ReadonlySet<string> = new Set(["request_id", "trace_context", "rate_limit"]);
+const BEFORE_FAULT: ReadonlySet<string> = new Set([
+  "request_id",
+  "trace_context",
+  "deny",
+  "rate_limit",
+]);
 
 /**
  * Faults that were switched on at run time: at most one a listener, and one a route, whose own goes

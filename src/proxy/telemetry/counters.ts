@@ -1,5 +1,6 @@
 import type { FallbackTrigger } from "../../api/snapshot.ts";
 import type { EjectionReason } from "../cluster/outliers.ts";
+import type { TokenBuckets } from "../../policy/token_bucket.ts";
 import { Histogram } from "./histogram.ts";
 
 /** Counts by status. The same status comes again and again, so the last one is at hand. */
@@ -55,6 +56,10 @@ export class RouteCounters {
   readonly duration = new Histogram();
   /** Faults injected on purpose, by kind; `overflow` is a delay that found no room. */
   readonly faults = new Map<"delay" | "abort" | "overflow", number>();
+  /** Requests that a rate limit refused, by its name. */
+  readonly rateLimited = new Map<string, number>();
+  /** What rate limits have counted, by name: here it outlives a new Snapshot. */
+  readonly rateLimits = new Map<string, { readonly identity: string; buckets: TokenBuckets }>();
 }
 
 /** What a listener counts. */

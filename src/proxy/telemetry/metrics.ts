@@ -100,6 +100,12 @@ function writeRoutes(text: PrometheusText, listeners: readonly ListenerConfig[])
   for (const { labels, counters } of routes) {
     text.sample("outrigger_last_good_total", labels, counters.lastGood);
   }
+  text.family("outrigger_rate_limited_total", "counter", "Requests refused with 429, by limit.");
+  for (const { labels, counters } of routes) {
+    for (const [limit, count] of counters.rateLimited) {
+      text.sample("outrigger_rate_limited_total", { ...labels, limit }, count);
+    }
+  }
   text.family("outrigger_faults_total", "counter", "Faults injected on purpose, by kind.");
   for (const { labels, counters } of routes) {
     for (const [kind, count] of counters.faults) {
