@@ -188,3 +188,59 @@ test("S4-45 locality: below its bound a zone shares with the next, in proportion
   expect(Math.abs(two! - 125)).toBeLessThan(25);
   expect(Math.abs(three! - four!)).toBeLessThanOrEqual(1);
 });
+
+test("below the panic threshold all are asked, above it only the healthy ones", async () => {
+  for (const [panicRatio, asked] of [
+    [0.6, 4],
+    [0.5, 0],
+  ] as const) {
+    rig = new Rig({
+      cluster: {
+        endpoints: [1, 2, 3, 4].map(upstreamAt),
+        balance: { policy: "round-robin", panicRatio },
+        outlier: { ...OUTLIER, baseMs: 600_000 },
+      },
+    });
+    for (const index of [1, 2]) rig.upstream(index, ({ peer }) => peer.send(reply(500, "ill")));
+    for (const index of [3, 4]) rig.upstream(index);
+    for (let count = 0; count < 16; count++) await rig.ask();
+    const before = askedOf();
+    for (let count = 0; count < 8; count++) await rig.ask();
+    // Two of four are healthy.
+    const ill = askedOf()[0]! + askedOf()[1]! - before[0]! - before[1]!;
+    expect(ill).toBe(asked);
+    if (asked !== 0) expect(await rig.leaks()).toEqual([]);
+  }
+});
+
+test("S4-45 locality: a zone with nobody well gives all to the next, then the rest", async () => {
+  const zones = ["eu-1", "eu-2", ""];
+  const endpoints = [1, 2, 3].map((index) => ({ ...upstreamAt(index), zone: zones[index - 1]! }));
+  const locality = { zone: "eu-1", failover: ["eu-2"], spillRatio: 0.7 };
+  const outlier = { ...OUTLIER, baseMs: 600_000, maxMs: 600_000, maxEjectedRatio: 1 };
+  rig = new Rig({
+    cluster: { endpoints, outlier, balance: { policy: "least-request", locality } },
+  });
+  for (const index of [1, 2, 3]) rig.upstream(index);
+  for (const serving of [0, 1, 2]) {
+    if (serving > 0) {
+      rig.upstreams[serving - 1]!.answer = ({ peer }) => peer.send(reply(500, "ill"));
+      for (let count = 0; count < 3; count++) await rig.ask();
+    }
+    const before = askedOf();
+    await ask(5);
+    const added = askedOf().map((count, index) => count - before[index]!);
+    expect(added).toEqual([0, 1, 2].map((index) => (index === serving ? 5 : 0)));
+  }
+});
+
+test("a balancer that nobody knows is refused, and the last Snapshot stays in force", async () => {
+  rig = new Rig({ cluster: { balance: { policy: "random" } } });
+  rig.upstream(1);
+  const balance = { policy: "toString" as "random" };
+  expect(() => rig.apply({ version: "2", cluster: { balance } })).toThrow(
+    "cluster app: no balancer is named toString",
+  );
+  await ask(2);
+  expect(rig.proxy.stats().version).toBe("1");
+});

@@ -3,6 +3,7 @@ import type { HostPort, ListenerPolicy, Snapshot } from "../api/snapshot.ts";
 import type { ListenerStats, ProxyStats } from "../api/stats.ts";
 import { Failure } from "../base/failure.ts";
 import { NetError, type World } from "../base/world.ts";
+import { BALANCERS } from "./cluster/balancers/mod.ts";
 import { Cluster } from "./cluster/cluster.ts";
 import { ProxyContext } from "./context.ts";
 import { RuntimeFaults } from "./faults.ts";
@@ -111,6 +112,10 @@ export class Proxy {
     for (const [name, policy] of Object.entries(snapshot.policy.clusters)) {
       const binding = snapshot.bindings.clusters[name];
       if (binding === undefined) throw new Failure("refused", `cluster ${name} has no binding`);
+      const { policy: balancer } = policy.balance;
+      if (!Object.hasOwn(BALANCERS, balancer)) {
+        throw new Failure("refused", `cluster ${name}: no balancer is named ${balancer}`);
+      }
       let cluster = this.#clusters.get(name);
       if (cluster === undefined) {
         cluster = new Cluster(name, policy, binding, this.#context);
