@@ -16,6 +16,22 @@ export interface ProxyStats {
   readonly clusters: readonly ClusterStats[];
   /** The newest last; at most 256. */
   readonly events: readonly ProxyEvent[];
+  /** Every call that came by, declared or not; missing from a proxy of an older version. */
+  readonly observed?: readonly ObservedCall[];
+}
+
+/** At most 256 hosts a listener are told apart; further ones count under the host `*`. */
+export interface ObservedCall {
+  /** The proxy's own workload, or null where the call came to it from elsewhere. */
+  readonly from: WorkloadRef | null;
+  readonly listener: string;
+  /** As the caller named it: lower case, with its port. */
+  readonly host: string;
+  /** Empty where no route led anywhere. */
+  readonly cluster: string;
+  readonly count: number;
+  /** Wall clock. */
+  readonly lastSeenMs: number;
 }
 
 export interface ListenerStats {

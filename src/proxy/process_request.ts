@@ -15,7 +15,10 @@ export function processRequest(stream: Stream): void {
   if (head.method === "CONNECT") return failStream(stream, "unsupported-method");
   if (head.unusualPath && !normalise(stream)) return failStream(stream, "bad-path");
   const route = config.routes.find(head);
-  if (route === null) return failStream(stream, "no-route");
+  if (route === null) {
+    config.counters.observed.add("", head.host, stream.startedMs);
+    return failStream(stream, "no-route");
+  }
   stream.route = route;
   route.counters.active++;
   const { timeouts } = stream.context;
@@ -93,6 +96,7 @@ function answerDirectly(stream: Stream, answer: DirectAnswer): void {
 
 function chooseCluster(stream: Stream): void {
   const cluster = stream.route!.chooseCluster(stream.context.random);
+  stream.config.counters.observed.add(cluster.name, stream.head.host, stream.startedMs);
   if (!cluster.admit()) {
     return failStream(stream, "overflow-requests", cluster.name);
   }

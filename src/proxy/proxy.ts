@@ -1,6 +1,6 @@
 import type { FaultOrder, FaultStatus } from "../api/fault.ts";
 import type { HostPort, ListenerPolicy, Snapshot } from "../api/snapshot.ts";
-import type { ListenerStats, ProxyStats } from "../api/stats.ts";
+import type { ListenerStats, ObservedCall, ProxyStats } from "../api/stats.ts";
 import { Failure } from "../base/failure.ts";
 import { NetError, type World } from "../base/world.ts";
 import { BALANCERS } from "./cluster/balancers/mod.ts";
@@ -253,7 +253,19 @@ export class Proxy {
       listeners: [...this.#listeners.values()].map(listenerStats),
       clusters: [...this.#clusters.values()].map((cluster) => cluster.stats()),
       events: this.#context.events.list(),
+      observed: this.#observed(),
     };
+  }
+
+  #observed(): ObservedCall[] {
+    const { clock } = this.#context;
+    const wallAtZeroMs = clock.wallMs() - clock.now();
+    return [...this.#listeners.values()].flatMap(({ config: { name, policy, counters } }) => {
+      const from = policy.direction === "outbound" ? (this.#snapshot?.workload ?? null) : null;
+      return counters.observed.list().map(({ cluster, host, count, lastMs }) => {
+        return { from, listener: name, host, cluster, count, lastSeenMs: wallAtZeroMs + lastMs };
+      });
+    });
   }
 
   /** Prometheus text format. */

@@ -267,3 +267,43 @@ describe("the last good answer", () => {
     expect((await get("/a")).body).toBe("canned");
   });
 });
+
+test("S1-18 what comes in and what goes out both pass the proxy: counters, and every call seen", async () => {
+  const outbound = { host: "10.0.0.1", port: 9_000 };
+  rig = new Rig({
+    listeners: {
+      inbound: { routes: [{ to: "app" }] },
+      "call:api": {
+        direction: "outbound",
+        at: outbound,
+        routes: [{ to: "api", path: { kind: "prefix", value: "/v1" } }],
+      },
+    },
+    clusters: { app: { endpoints: [upstreamAt(1)] }, api: { endpoints: [upstreamAt(2)] } },
+  });
+  // The app asks its callee, through its sidecar, before it answers.
+  const app = rig.upstream(1, ({ peer }) => {
+    const client = rig.client(outbound);
+    client.whenDone = (call) => peer.send(reply(200, `app and ${call.answer!.body}`));
+    client.get("/v1/items", "API.example:80");
+  });
+  const api = rig.upstream(2);
+  for (let count = 0; count < 3; count++) expect((await rig.ask()).body).toBe("app and u2");
+  const stray = rig.client(outbound).get("/other", "elsewhere.example");
+  await rig.advance(10);
+  expect(stray.status).toBe(404);
+  const requests = (direction: string): number =>
+    rig.metric("outrigger_requests_total", { direction, code: "200" });
+  expect([requests("inbound"), requests("outbound")]).toEqual([3, 3]);
+  expect([app.requests.length, api.requests.length]).toEqual([3, 3]);
+  const { observed } = rig.proxy.stats();
+  const from = { namespace: "default", name: "shop" };
+  const seen = { lastSeenMs: expect.any(Number) };
+  expect(observed).toEqual([
+    { from: null, listener: "inbound", host: "shop", cluster: "app", count: 3, ...seen },
+    { from, listener: "call:api", host: "api.example:80", cluster: "api", count: 3, ...seen },
+    { from, listener: "call:api", host: "elsewhere.example", cluster: "", count: 1, ...seen },
+  ]);
+  const ages = observed!.map(({ lastSeenMs }) => rig.world.clock.wallMs() - lastSeenMs);
+  expect(ages.every((age) => age >= 0 && age < 1_000)).toBe(true);
+});

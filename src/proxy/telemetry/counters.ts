@@ -2,6 +2,7 @@ import type { FallbackTrigger } from "../../api/snapshot.ts";
 import type { EjectionReason } from "../cluster/outliers.ts";
 import type { TokenBuckets } from "../../policy/token_bucket.ts";
 import { Histogram } from "./histogram.ts";
+import { ObservedCalls } from "./observed.ts";
 
 /** Counts by status. The same status comes again and again, so the last one is at hand. */
 export class StatusCounts {
@@ -68,6 +69,7 @@ export class ListenerCounters {
   connectionsTotal = 0;
   connectionsRefused = 0;
   malformed = 0;
+  readonly observed = new ObservedCalls();
   readonly routes = new Map<string, RouteCounters>();
 
   route(name: string): RouteCounters {
