@@ -29,6 +29,7 @@ import { deny } from "./deny_spec.ts";
 import { log } from "./log_spec.ts";
 import { rateLimit } from "./rate_limit_spec.ts";
 import { pathPattern } from "./path_pattern.ts";
+import { headerEdits, redirect, respond, rewrite } from "./route_actions.ts";
 import { requestMatch } from "./request_match.ts";
 import { sidecar } from "./sidecar_spec.ts";
 import { templateNames, templateProblem } from "./template.ts";
@@ -121,8 +122,8 @@ const ingress = object({
     .example("shop.example.com"),
   paths: list(pathPattern(), { min: 1, max: 100 })
     .about(
-      "Which paths reach this App: `/items` exactly, `/items/*` with all below, `/users/{id}` with " +
-        "any one segment there, `~/v[0-9]+/.*` by a regular expression. All by default.",
+      "Which paths reach this App: `/items` exactly, `/items/*` with all below, `/users/{id}` " +
+        "with any one segment there, `~/v[0-9]+/.*` by a regular expression. All by default.",
     )
     .default(["/*"]),
   deny: deny
@@ -150,8 +151,8 @@ const backend = object({
 const route = object({
   path: pathPattern()
     .about(
-      "Which requests: `/items` exactly, `/items/*` with all below, `/users/{id}/orders` with any " +
-        "one segment there, `~/v[0-9]+/.*` by a regular expression for the whole path (RE2's " +
+      "Which requests: `/items` exactly, `/items/*` with all below, `/users/{id}/orders` with " +
+        "any one segment there, `~/v[0-9]+/.*` by a regular expression for the whole path (RE2's " +
         "syntax, which cannot run away). The most specific wins: exact, then the longest prefix.",
     )
     .example("/api/*")
@@ -159,8 +160,8 @@ const route = object({
   host: hostMatch().about("Only for this name; any by default.").default("*"),
   match: requestMatch
     .about(
-      "What else a request must be; all of it. Of two routes of one path the one with methods goes " +
-        "first, then the one with more headers, with more query parameters, the first.",
+      "What else a request must be; all of it. Of two routes of one path the one with methods " +
+        "goes first, then the one with more headers, with more query parameters, the first.",
     )
     .default({})
     .example({ headers: { "x-canary": "always" } }),
@@ -179,6 +180,13 @@ const route = object({
     .about("Requests that are answered 403 instead, by the sidecar. None by default.")
     .default([])
     .example([{ methods: ["DELETE"], notFrom: ["203.0.113.0/24"] }]),
+  headers: headerEdits
+    .about("Headers that are set or left out.")
+    .optional()
+    .example({ response: { remove: ["x-powered-by"] } }),
+  rewrite: rewrite.about("Another prefix or host for the callee.").optional(),
+  redirect: redirect.about("Sends callers elsewhere; nobody is asked.").optional(),
+  respond: respond.about("A fixed answer; nobody is asked.").optional(),
   timeout,
   idleTimeout: streamIdleTimeout,
   retry: retry.about("Tries again what failed. None by default.").optional(),
@@ -189,6 +197,22 @@ const route = object({
   faults: faults.about("Delays or refuses a part of the requests on purpose. None.").optional(),
 })
   .checkOf(["timeout", "retry"], checkRequestPolicy)
+  .checkOf(["rewrite", "path"], (value, report) => {
+    if (value.rewrite?.prefix !== undefined && value.path.kind !== "prefix") {
+      const message = "rewrite.prefix of a path that is no prefix";
+      report("rewrite.prefix", message, "write the path as /a/*");
+    }
+  })
+  .checkOf(["redirect", "respond", "to", "backends"], (value, report) => {
+    const { redirect: elsewhere, respond: fixed, to, backends } = value;
+    if (elsewhere !== undefined && fixed !== undefined) {
+      report("respond", "a route with both redirect and respond", "keep one");
+    }
+    if ((elsewhere ?? fixed) !== undefined && (to ?? backends) !== undefined) {
+      const field = to === undefined ? "backends" : "to";
+      report(field, "nobody is asked where the route answers itself", "remove it");
+    }
+  })
   .checkOf(["to", "backends"], (value, report) => {
     if (value.to !== undefined && value.backends !== undefined) {
       report("backends", "a route with both to and backends", "keep one");

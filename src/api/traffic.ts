@@ -189,7 +189,7 @@ const FRAMING_HEADERS = new Set([
   "upgrade",
 ]);
 
-const headers = map(
+export const headers = map(
   // RFC 9110, 5.5: visible characters, spaces and tabs.
   text({
     pattern: /^[\t\x20-\x7e\x80-\uffff]*$/,

@@ -182,6 +182,10 @@ const FILTER_WORDS: Readonly<Record<string, readonly [string, (config: never) =>
   rate_limit: ["rate limit", words.rateLimitText],
   fault: ["faults", words.faultText],
   deny: ["refused requests", words.denyText],
+  headers: ["header changes", JSON.stringify],
+  rewrite: ["rewrite", JSON.stringify],
+  redirect: ["redirect", JSON.stringify],
+  respond: ["fixed answer", JSON.stringify],
 };
 
 function filterAspects(

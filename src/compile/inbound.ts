@@ -113,6 +113,11 @@ function addRoute(
   const inherited = callOf(app, backends);
   const policy = routePolicy(spec, backends, effective(app, spec, path, inherited?.call ?? null), {
     deny: spec.deny,
+    headers: spec.headers,
+    rewrite: spec.rewrite,
+    redirect: spec.redirect,
+    respond: spec.respond,
+    path: spec.path,
     trustedHops: app.spec.sidecar.trustedHops,
   });
   if (inherited !== null) {

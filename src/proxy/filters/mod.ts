@@ -1,8 +1,12 @@
 import { deny } from "./deny.ts";
 import { fault } from "./fault.ts";
 import type { FilterComponent } from "./filter.ts";
+import { headers } from "./headers.ts";
 import { rateLimit } from "./rate_limit.ts";
+import { redirect } from "./redirect.ts";
 import { requestId } from "./request_id.ts";
+import { respond } from "./respond.ts";
+import { rewrite } from "./rewrite.ts";
 import { setHost } from "./set_host.ts";
 import { traceContext } from "./trace_context.ts";
 
@@ -12,6 +16,10 @@ export const FILTERS: readonly FilterComponent[] = [
   traceContext,
   deny,
   rateLimit,
+  redirect,
+  respond,
+  headers,
+  rewrite,
   fault,
   setHost,
 ];
