@@ -37,6 +37,11 @@ export interface ProcessEvents {
 
 const PROBE_INTERVAL_MS = 50;
 export const RESTART_LIMITS = { baseMs: 500, maxMs: 30_000, resetAfterMs: 30_000 };
+/**
+ * A sidecar is waited for by everybody who calls its app, and starts in a few hundredths of a second:
+ * one that ran for a second comes back at once, however often it is killed.
+ */
+export const SIDECAR_RESTART_LIMITS = { baseMs: 100, maxMs: 5_000, resetAfterMs: 1_000 };
 
 /** One process that is kept running: started, probed, started again when it ends, stopped. */
 export class SupervisedProcess {
@@ -57,7 +62,10 @@ export class SupervisedProcess {
     public plan: ProcessPlan,
     private readonly events: ProcessEvents,
   ) {
-    this.#backoff = new RestartBackoff(world.random, RESTART_LIMITS);
+    this.#backoff = new RestartBackoff(
+      world.random,
+      plan.role === "app" ? RESTART_LIMITS : SIDECAR_RESTART_LIMITS,
+    );
   }
 
   /** @throws ProcessError where the command cannot be started. */

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { createSimulatedWorld, type SimulatedWorld } from "../base/simulated/mod.ts";
 import type { FakeChild } from "../base/simulated/processes.ts";
-import { RESTART_LIMITS, type ProcessPlan } from "./supervised_process.ts";
+import { RESTART_LIMITS, SIDECAR_RESTART_LIMITS, type ProcessPlan } from "./supervised_process.ts";
 import { Supervisor } from "./supervisor.ts";
 
 interface Started {
@@ -75,6 +75,19 @@ test("the first restart is at once, later ones wait longer, a long run resets", 
   await world.clock.advance(RESTART_LIMITS.resetAfterMs);
   expect(await crash()).toBe(0);
   expect(supervisor.processes.get("a")?.restarts).toBe(started.length - 1);
+  await done(world, supervisor.stop());
+  expect(world.leaks()).toEqual([]);
+});
+
+test("a sidecar that ran for a second comes back at once, however often it is killed", async () => {
+  const { world, started, supervisor } = setup();
+  await done(world, supervisor.apply([plan("a", { role: "sidecar" })]));
+  for (let kill = 1; kill <= 8; kill += 1) {
+    await world.clock.advance(SIDECAR_RESTART_LIMITS.resetAfterMs);
+    started.at(-1)?.child.receive("SIGKILL");
+    await world.clock.advance(1);
+    expect(started.length).toBe(kill + 1);
+  }
   await done(world, supervisor.stop());
   expect(world.leaks()).toEqual([]);
 });
