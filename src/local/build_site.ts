@@ -1,12 +1,11 @@
 import { dirname, resolve } from "node:path";
 
 import type { AppDocument, Documents } from "../api/document.ts";
-import { parseAppReference } from "../api/names.ts";
 import { STDIN_NAME } from "../api/read_files.ts";
 import type { GatewaySite, LocalSite, Site, WorkloadSite } from "../api/site.ts";
 import { workloadKey } from "../api/site.ts";
 import type { HostPort } from "../api/snapshot.ts";
-import { templateNames } from "../api/template.ts";
+import { processPort } from "../compile/env.ts";
 import { LOCAL_HOST, type PortWish } from "./allot_ports.ts";
 import type { StateFolder } from "./state_folder.ts";
 
@@ -96,43 +95,15 @@ function workloadSite(
   return { endpoints: inbound === null ? [] : [inbound], local: site };
 }
 
-/**
- * Where the app's own process listens; null where nobody knows. Without a sidecar an app that asks
- * for `{{run.port}}` is told `port`, so that its callers need not change.
- */
+/** Where the process that is started here listens; null where none is, or nobody knows. */
 export function listenPort(app: AppDocument): number | null {
-  const { run, port, sidecar } = app.spec;
-  if (run === undefined) return null;
-  if (sidecar.enabled) return run.port ?? null;
-  const asks = [...Object.values(app.spec.env), ...run.command].some((text) =>
-    templateNames(text).includes("run.port"),
-  );
-  return (asks ? port : run.port) ?? port ?? null;
+  return app.spec.run === undefined ? null : processPort(app);
 }
 
 /** Folders are relative to the file; those of standard input to where the user is. */
 export function appFolder(app: AppDocument, folder: string): string {
   const base = app.file !== STDIN_NAME ? dirname(resolve(folder, app.file)) : folder;
   return resolve(base, app.spec.run?.dir ?? ".");
-}
-
-/** What `{{calls.NAME.*}}` stands for: the sidecar's listener; without one, the callee. */
-export function callAddress(
-  app: AppDocument,
-  call: string,
-  site: Site,
-): { readonly host: string; readonly port: number } | null {
-  const own = site.workloads[workloadKey(app)]?.local?.calls[call];
-  if (own !== undefined) return own;
-  const spec = app.spec.calls[call];
-  if (spec === undefined) return null;
-  if (spec.host !== undefined && spec.port !== undefined) {
-    return { host: spec.host, port: spec.port };
-  }
-  const [first] = spec.endpoints ?? [];
-  if (first !== undefined) return first;
-  const callee = parseAppReference(spec.app ?? call, app.namespace);
-  return site.workloads[workloadKey(callee)]?.endpoints[0] ?? null;
 }
 
 function hasGateway({ apps, meshes }: Documents): boolean {

@@ -2,12 +2,12 @@ import type { AppDocument, Documents } from "../api/document.ts";
 import type { Site } from "../api/site.ts";
 import { workloadKey } from "../api/site.ts";
 import type { Snapshot } from "../api/snapshot.ts";
-import { fillTemplate } from "../api/template.ts";
 import { ownCommand } from "../base/own_command.ts";
 import type { World } from "../base/world.ts";
+import { resolveEnv } from "../compile/env.ts";
 import { HttpClient } from "../http/client.ts";
 import { LOCAL_HOST } from "./allot_ports.ts";
-import { appFolder, callAddress, GATEWAY, listenPort } from "./build_site.ts";
+import { appFolder, GATEWAY, listenPort } from "./build_site.ts";
 import { SET_VARIABLE } from "./leftovers.ts";
 import { probeHttp, probeTcp } from "./probe.ts";
 import type { StateFolder } from "./state_folder.ts";
@@ -66,37 +66,21 @@ function planApp(
   state: StateFolder,
   label: string,
 ): ProcessPlan | null {
-  const { run } = app.spec;
-  if (run === undefined) return null;
+  if (app.spec.run === undefined) return null;
   const port = listenPort(app);
-  const fill = (text: string) => fillTemplate(text, (name) => templateValue(app, name, site, port));
-  const env = { ...environment(world, state) };
-  for (const [name, text] of Object.entries(app.spec.env)) env[name] = fill(text);
+  const own = resolveEnv(app, site);
   return {
     id: workloadKey(app),
     label,
     role: "app",
     workload: workloadKey(app),
-    command: run.command.map(fill),
+    command: own.command,
     folder: appFolder(app, world.processes.self.folder),
-    env,
+    env: { ...environment(world, state), ...own.env },
     port,
     probe: async () => port === null || probeTcp(world, { host: LOCAL_HOST, port }),
     stopWaitMs: APP_STOP_WAIT_MS,
   };
-}
-
-function templateValue(app: AppDocument, name: string, site: Site, port: number | null): string {
-  if (name === "app.name") return app.name;
-  if (name === "app.namespace") return app.namespace;
-  if (name === "run.port") return String(port ?? "");
-  const [, call = "", part] = /^calls\.(.+)\.(url|host|port)$/.exec(name) ?? [];
-  const address = callAddress(app, call, site);
-  if (address === null) return "";
-  if (part === "host") return address.host;
-  if (part === "port") return String(address.port);
-  const host = address.host.includes(":") ? `[${address.host}]` : address.host;
-  return `http://${host}:${address.port}`;
 }
 
 /** What the user's shell has, and the mark by which what was left behind is found. */
