@@ -21,7 +21,6 @@ const STABLE: Readonly<Record<FailureCode, readonly [status: number, flag: strin
   "idle-timeout": [504, "SI"],
   "malformed-response": [502, "UPE"],
   "filter-error": [500, "LR"],
-  draining: [503, "LR"],
 };
 
 test("every code has its decision, and it is the documented one", () => {

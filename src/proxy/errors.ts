@@ -16,8 +16,7 @@ export type FailureCode =
   | "timeout"
   | "idle-timeout"
   | "malformed-response"
-  | "filter-error"
-  | "draining";
+  | "filter-error";
 
 /** What follows from a failure: the answer, Envoy's flag for it, whether it may be tried again. */
 export interface FailureDecision {
@@ -49,7 +48,6 @@ export const DECISIONS: Readonly<Record<FailureCode, FailureDecision>> = {
   "idle-timeout": upstream(504, "SI", null, "timeout", "no data in time"),
   "malformed-response": upstream(502, "UPE", "5xx", "exhausted", "the upstream's answer is malformed"),
   "filter-error": local(500, "LR", null, "a filter failed"),
-  draining: local(503, "LR", null, "shutting down"),
 };
 
 function local(

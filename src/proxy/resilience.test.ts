@@ -90,6 +90,26 @@ describe("retries", () => {
     expect(twice.length).toBeGreaterThanOrEqual(3);
     expect(twice.filter(([first, second]) => first === second)).toEqual([]);
   });
+
+  test("S1-25 a retry that waited for a connection is not given one to the host just tried", async () => {
+    const limits = { maxConnections: 1, maxPendingRequests: 9, maxRequests: 9 };
+    rig = new Rig({
+      route: { retry: { ...RETRY, attempts: 1 } },
+      cluster: { endpoints: [1, 2].map(upstreamAt), limits },
+    });
+    const first = rig.upstream(1, ({ peer, target }) => {
+      if (target === "/ill") peer.send(reply(503, "ill"));
+      else rig.world.clock.plan(200, () => peer.send(reply(200, "u1")));
+    });
+    const second = rig.upstream(2);
+    const ill = rig.client().get("/ill");
+    const others = ["/a", "/b"].map((path) => rig.client().get(path));
+    await rig.advance(1_000);
+    expect(others.map(({ status }) => status)).toEqual([200, 200]);
+    expect([ill.status, ill.answer!.body]).toEqual([200, "u2"]);
+    expect(first.requests.filter(({ target }) => target === "/ill").length).toBe(1);
+    expect(second.requests.map(({ target }) => target)).toContain("/ill");
+  });
 });
 
 describe("the slow-call breaker", () => {

@@ -249,11 +249,14 @@ export class Cluster {
 
   /** A connection is free again. */
   release(connection: Http1Upstream): void {
-    const { removed, isOut } = connection.endpoint;
-    if (removed || isOut || this.#closed) return connection.close();
+    const { endpoint } = connection;
+    if (endpoint.removed || endpoint.isOut || this.#closed) return connection.close();
+    // Who waits first was just here: the room goes to a connection elsewhere.
+    const isSecondTry = this.#waiting[0]?.endpoint === endpoint;
+    if (isSecondTry && this.#endpoints.hasOther(endpoint)) return connection.close();
     const stream = this.#nextWaiting();
     if (stream !== null) return this.#assign(stream, connection);
-    connection.endpoint.idle.push(connection);
+    endpoint.idle.push(connection);
     this.#context.timeouts.list(this.policy.idleTimeoutMs).arm(connection.timeout);
   }
 

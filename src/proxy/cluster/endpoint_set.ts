@@ -125,6 +125,11 @@ export class EndpointSet {
     return group.balancer.pick(stream.endpoint, hash, stream.tryStartedMs);
   }
 
+  /** Whether a pick may find another than this one. */
+  hasOther(endpoint: Endpoint): boolean {
+    return this.#groups.some(({ endpoints }) => endpoints.some((other) => other !== endpoint));
+  }
+
   /** By their parts; one that only has `avoid` to offer is passed over. */
   #chooseGroup(avoid: Endpoint | null, hash: number): Group {
     const groups = this.#groups;
