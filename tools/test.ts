@@ -51,10 +51,10 @@ const END_TO_END: Step = {
   run: () => suite(["test"], ["--timeout", "120000", "--no-orphans"]),
 };
 
-/** promtool checks the rules that we render; Chromium looks at our pages. */
+/** promtool checks the rules that we render; Chromium looks at our pages; Redis holds limits. */
 async function installParts(): Promise<Counts> {
   let counts: Counts = { passed: 0, failed: 0, skipped: 0 };
-  for (const name of ["promtool", "prometheus", "chromium"]) {
+  for (const name of ["promtool", "prometheus", "chromium", "redis"]) {
     const variable = `OUTRIGGER_${name.toUpperCase()}`;
     if (env[variable]) continue;
     try {
