@@ -381,6 +381,10 @@ export const appShape = {
     .default("http"),
   replicas: replicas
     .about("How many run: a number, or bounds between which load decides.")
+  limits: limits
+    .about("Of what reaches the app itself; what is above is answered 503 at once.")
+    .default({})
+    .example({ adaptive: {} }),
     .example(2)
     .example({ min: 2, max: 10, cpu: "70%" })
     .onlyOn("kubernetes")

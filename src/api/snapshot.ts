@@ -278,6 +278,24 @@ export interface BreakerPolicy {
   readonly slowCallRate?: number;
   readonly minRequests: number;
   readonly windowMs: number;
+  /** Requests in flight as the callee bears them; missing: `maxRequests` alone bounds them. */
+  readonly adaptive?: AdaptivePolicy;
+}
+
+/** A limit that follows how long tries take; `proxy/cluster/adaptive_limit.ts` says how. */
+export interface AdaptivePolicy {
+  /** Bounds of the limit; `min` is also what is let in while it measures. */
+  readonly min: number;
+  readonly max: number;
+  /** 0 to 1: which of a window's times counts. */
+  readonly percentile: number;
+  readonly windowMs: number;
+  readonly measureEveryMs: number;
+  /** At random up to this part of `measureEveryMs` later. */
+  readonly jitterRatio: number;
+  readonly measureSamples: number;
+  /** So much slower than the minimum is no queue yet, as a part of it. */
+  readonly tolerance: number;
   readonly openMs: number;
   /** Probes at once while half-open; as many successes close it. */
   readonly halfOpenRequests: number;

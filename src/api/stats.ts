@@ -77,7 +77,18 @@ export interface ClusterStats {
   readonly overflowTotal: number;
   readonly rejectedByBreakerTotal: number;
   readonly noEndpointTotal: number;
+  /** Missing where there is no adaptive limit. */
+  readonly adaptive?: AdaptiveStats;
   readonly endpoints: readonly EndpointStats[];
+}
+
+/** How many requests in flight the callee bears, as far as is known. */
+export interface AdaptiveStats {
+  readonly limit: number;
+  /** Of a try without a queue; 0 until it was measured. */
+  readonly minRttMs: number;
+  readonly measuring: boolean;
+  readonly rejectedTotal: number;
 }
 
 export interface EndpointStats {

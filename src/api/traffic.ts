@@ -158,6 +158,40 @@ export const breaker = object({
     .default(3),
 });
 
+const adaptive = object({
+  min: integer({ min: 1, max: 100_000 })
+    .about("Never fewer in flight, and as many while it measures. 3, as Envoy has it.")
+    .default(3)
+    .example(5),
+  max: integer({ min: 1, max: 1_000_000 })
+    .about("Never more in flight. 1000, as Envoy has it.")
+    .default(1000)
+    .example(200),
+  percentile: percent({ min: "1%" })
+    .about("Which of a window's answer times counts. 50%: half of them are faster.")
+    .default("50%"),
+  window: duration({ min: "10ms", max: "1m" })
+    .about("How often the limit is set anew. 100ms, as Envoy has it.")
+    .default("100ms"),
+  measureEvery: duration({ min: "1s", max: "24h" })
+    .about(
+      "How often the time without a queue is measured, with `min` in flight, so that load of " +
+        "others or a new version is noticed. 60s, as Envoy has it.",
+    )
+    .default("60s"),
+  jitter: percent()
+    .about("Up to this part of `measureEvery` later, at random: not all callers at once. 10%.")
+    .default("10%"),
+  measureRequests: integer({ min: 1, max: 1000 })
+    .about("How many answers a measurement takes. 50, as Envoy has it.")
+    .default(50),
+  tolerance: percent({ max: "1000%" })
+    .about("So much slower than the measured time is no queue yet. 25%, as Envoy has it.")
+    .default("25%"),
+}).checkOf(["min", "max"], (value, report) => {
+  if (value.max < value.min) report("max", "max is less than min", "raise it");
+});
+
 export const limits = object({
   maxConnections: integer({ min: 1, max: 1_000_000 })
     .about("Connections to the callee. 1024, as Envoy has it.")
@@ -174,6 +208,15 @@ export const limits = object({
   maxRetries: integer({ min: 0, max: 1_000_000 })
     .about("Retries in flight or planned, of all callers. By default the budget alone bounds them.")
     .example(10)
+    .optional(),
+  adaptive: adaptive
+    .about(
+      "Finds by itself how many requests in flight the callee bears: the limit follows how its " +
+        "answer times relate to those without a queue, which are measured now and then. What is " +
+        "above is answered 503 at once (flag AC), so who is let in is answered quickly. `{}` is " +
+        "enough. None by default.",
+    )
+    .example({})
     .optional(),
 });
 

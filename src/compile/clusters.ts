@@ -2,6 +2,7 @@
 import type { AppDocument, AnyDocument } from "../api/document.ts";
 import type { CallSpec } from "../api/app.ts";
 import type {
+  AdaptivePolicy,
   BreakerPolicy,
   ClusterBinding,
   ClusterPolicy,
@@ -21,8 +22,12 @@ import type { Context } from "./source.ts";
 /** The process beside the sidecar. */
 export const APP_CLUSTER = "app";
 
-export function addAppCluster(draft: Draft, address: HostPort): void {
-  draft.addCluster(APP_CLUSTER, clusterPolicy("app", PLAIN_CALL), clusterBinding([address]));
+export function addAppCluster(draft: Draft, app: AppDocument, address: HostPort): void {
+  const { limits } = app.spec;
+  const policy = clusterPolicy("app", { ...PLAIN_CALL, limits });
+  draft.addCluster(APP_CLUSTER, policy, clusterBinding([address]));
+  draft.note(["policy", "clusters", APP_CLUSTER], app, ["spec", "port"]);
+  draft.noteMembers(["policy", "clusters", APP_CLUSTER], app, ["spec"], LIMITS_MEMBERS);
 }
 
 /** Adds the cluster of a declared call; false where it cannot be made, with a problem. */
@@ -100,12 +105,26 @@ function clusterPolicy(kind: "app" | "call", call: CallSpec): ClusterPolicy {
 }
 
 function limitsPolicy(limits: CallSpec["limits"]): LimitsPolicy {
-  const { maxConnections, maxPendingRequests, maxRequests, maxRetries } = limits;
+  const { maxConnections, maxPendingRequests, maxRequests, maxRetries, adaptive } = limits;
   return {
     maxConnections,
     maxPendingRequests,
     maxRequests,
     ...(maxRetries === undefined ? {} : { maxRetries }),
+    ...(adaptive === undefined ? {} : { adaptive: adaptivePolicy(adaptive) }),
+  };
+}
+
+function adaptivePolicy(adaptive: NonNullable<CallSpec["limits"]["adaptive"]>): AdaptivePolicy {
+  return {
+    min: adaptive.min,
+    max: adaptive.max,
+    percentile: adaptive.percentile,
+    windowMs: adaptive.window,
+    measureEveryMs: adaptive.measureEvery,
+    jitterRatio: adaptive.jitter,
+    measureSamples: adaptive.measureRequests,
+    tolerance: adaptive.tolerance,
   };
 }
 
@@ -136,15 +155,28 @@ function isAddress(host: string): boolean {
   return host.includes(":") || /^\d{1,3}(?:\.\d{1,3}){3}$/.test(host);
 }
 
-const CLUSTER_MEMBERS = [
-  ...BALANCE_MEMBERS,
-  ...HEALTH_MEMBERS,
-  ["connectTimeoutMs", "connectTimeout"],
+const LIMITS_MEMBERS = [
   ["limits", "limits"],
   ["limits.maxConnections", "limits.maxConnections"],
   ["limits.maxPendingRequests", "limits.maxPendingRequests"],
   ["limits.maxRequests", "limits.maxRequests"],
   ["limits.maxRetries", "limits.maxRetries"],
+  ["limits.adaptive", "limits.adaptive"],
+  ["limits.adaptive.min", "limits.adaptive.min"],
+  ["limits.adaptive.max", "limits.adaptive.max"],
+  ["limits.adaptive.percentile", "limits.adaptive.percentile"],
+  ["limits.adaptive.windowMs", "limits.adaptive.window"],
+  ["limits.adaptive.measureEveryMs", "limits.adaptive.measureEvery"],
+  ["limits.adaptive.jitterRatio", "limits.adaptive.jitter"],
+  ["limits.adaptive.measureSamples", "limits.adaptive.measureRequests"],
+  ["limits.adaptive.tolerance", "limits.adaptive.tolerance"],
+] as const;
+
+const CLUSTER_MEMBERS = [
+  ...BALANCE_MEMBERS,
+  ...HEALTH_MEMBERS,
+  ...LIMITS_MEMBERS,
+  ["connectTimeoutMs", "connectTimeout"],
   ["breaker", "breaker"],
   ["breaker.errorRate", "breaker.errorRate"],
   ["breaker.slowCallMs", "breaker.slowCallDuration"],

@@ -38,8 +38,7 @@ export function addInbound(
   if (inbound === null || process === null) {
     throw new Error(`The site has no inbound address for ${app.namespace}/${app.name}.`);
   }
-  addAppCluster(draft, process);
-  draft.note(["policy", "clusters", APP_CLUSTER], app, ["spec", "port"]);
+  addAppCluster(draft, app, process);
   draft.note(["bindings", "clusters", APP_CLUSTER], app, ["spec", "run", "port"]);
   const routes = app.spec.routes.length === 0 ? [plainRoute()] : declared(draft, context, app);
   draft.addListener(

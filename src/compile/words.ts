@@ -4,6 +4,7 @@ import type { Deny } from "../api/deny_spec.ts";
 import type { RateLimitPolicy } from "../api/rate_limit.ts";
 import { formatPathPattern } from "../api/path_pattern.ts";
 import type {
+  AdaptivePolicy,
   BreakerPolicy,
   ClusterBinding,
   EndpointBinding,
@@ -119,11 +120,36 @@ export function limitsText(limits: LimitsPolicy): string {
     `at most ${countText(limits.maxConnections, "connection")}, ` +
     `${countText(limits.maxRequests, "request")} in flight, ` +
     `${limits.maxPendingRequests} waiting` +
-    (limits.maxRetries === undefined ? "" : `, ${countText(limits.maxRetries, "retry", "retries")}`)
+    (limits.maxRetries === undefined
+      ? ""
+      : `, ${countText(limits.maxRetries, "retry", "retries")}`) +
+    (limits.adaptive === undefined ? "" : `, or fewer: what it bears${adaptiveText(limits.adaptive)}`)
   );
 }
 
 export function backendsText(backends: readonly WeightedBackend[]): string {
+function adaptiveText({ min, max, windowMs, measureEveryMs }: AdaptivePolicy): string {
+  const often = `${durationText(windowMs)}, measured every ${durationText(measureEveryMs)}`;
+  return ` (${min} to ${max}, set every ${often})`;
+}
+
+/** `by the cookie release for 1 h` */
+export function stickyText({ cookie, ttlMs }: StickyPolicy): string {
+  return `by the cookie ${cookie}${ttlMs === 0 ? "" : ` for ${durationText(ttlMs)}`}`;
+}
+
+/** `GET, PUT from https://shop.example.com, with credentials` */
+export function corsText(cors: {
+  readonly allowOrigins: readonly string[];
+  readonly allowMethods: readonly string[];
+  readonly allowCredentials: boolean;
+}): string {
+  const { allowOrigins, allowMethods, allowCredentials } = cors;
+  const origins = allowOrigins.map((origin) => (origin === "*" ? "anywhere" : origin)).join(", ");
+  const methods = allowMethods.map((method) => (method === "*" ? "all methods" : method));
+  return `${methods.join(", ")} from ${origins}${allowCredentials ? ", with credentials" : ""}`;
+}
+
   const total = backends.reduce((sum, backend) => sum + backend.weight, 0);
   if (backends.length === 1) return backends[0]?.cluster ?? "";
   return backends

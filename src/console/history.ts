@@ -78,6 +78,7 @@ function callSample(
     triesFailed: perSecond(cluster.triesFailedTotal, old?.triesFailedTotal ?? 0),
     fallbacks: perSecond(fallbacks(listeners), usable ? fallbacks(olds) : 0),
     breaker: cluster.breaker,
+    ...(cluster.adaptive === undefined ? {} : { limit: cluster.adaptive.limit }),
   };
 }
 

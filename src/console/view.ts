@@ -44,6 +44,8 @@ export interface CallSample {
   readonly triesFailed: number;
   readonly fallbacks: number;
   readonly breaker: "none" | "closed" | "open" | "half-open";
+  /** The adaptive limit of requests in flight; missing where there is none. */
+  readonly limit?: number;
 }
 
 export interface Sample {

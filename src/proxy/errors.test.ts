@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { DECISIONS, type FailureCode } from "./errors.ts";
 
-/** Envoy's response flags (its access log documentation). */
-const FLAGS = ["NR", "DPE", "UO", "UH", "UF", "UC", "UT", "SI", "UPE", "LR"];
+/** Envoy's response flags (its access log documentation), and AC: the adaptive limit's. */
+const FLAGS = ["AC", "NR", "DPE", "UO", "UH", "UF", "UC", "UT", "SI", "UPE", "LR"];
 
 /** Stable: they stand in logs, metrics and alerts. */
 const STABLE: Readonly<Record<FailureCode, readonly [status: number, flag: string]>> = {
@@ -11,6 +11,7 @@ const STABLE: Readonly<Record<FailureCode, readonly [status: number, flag: strin
   "unsupported-method": [405, "DPE"],
   "breaker-open": [503, "UO"],
   "overflow-requests": [503, "UO"],
+  "overflow-concurrency": [503, "AC"],
   "overflow-pending": [503, "UO"],
   "no-endpoint": [503, "UH"],
   "connect-failure": [503, "UF"],

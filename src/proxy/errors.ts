@@ -7,6 +7,7 @@ export type FailureCode =
   | "unsupported-method"
   | "breaker-open"
   | "overflow-requests"
+  | "overflow-concurrency"
   | "overflow-pending"
   | "no-endpoint"
   | "connect-failure"
@@ -21,7 +22,7 @@ export type FailureCode =
 /** What follows from a failure: the answer, Envoy's flag for it, whether it may be tried again. */
 export interface FailureDecision {
   readonly status: number;
-  /** Envoy's response flag. */
+  /** Envoy's response flag, or one of ours where it has none. */
   readonly flag: string;
   readonly source: "downstream" | "upstream" | "local";
   /** The retry condition that covers it, or null where trying again is no use. */
@@ -38,6 +39,8 @@ export const DECISIONS: Readonly<Record<FailureCode, FailureDecision>> = {
   "unsupported-method": local(405, "DPE", null, "CONNECT is not offered here"),
   "breaker-open": local(503, "UO", "open", "the circuit breaker is open"),
   "overflow-requests": local(503, "UO", "overflow", "too many requests in flight"),
+  // Envoy's filter has no flag of its own for it.
+  "overflow-concurrency": local(503, "AC", "overflow", "more requests than the callee bears"),
   "overflow-pending": local(503, "UO", "overflow", "too many requests wait for a connection"),
   "no-endpoint": local(503, "UH", "no-endpoint", "no endpoint to send to"),
   "connect-failure": upstream(503, "UF", "connect-failure", "exhausted", "cannot connect upstream"),

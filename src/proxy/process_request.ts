@@ -97,9 +97,8 @@ function answerDirectly(stream: Stream, answer: DirectAnswer): void {
 function chooseCluster(stream: Stream): void {
   const cluster = stream.route!.chooseCluster(stream.context.random);
   stream.config.counters.observed.add(cluster.name, stream.head.host, stream.startedMs);
-  if (!cluster.admit()) {
-    return failStream(stream, "overflow-requests", cluster.name);
-  }
+  const refusal = cluster.admit(stream.startedMs);
+  if (refusal !== null) return failStream(stream, refusal, cluster.name);
   stream.cluster = cluster;
   startTry(stream);
 }

@@ -1,11 +1,12 @@
 import type { ClusterBinding, ClusterPolicy, EndpointBinding } from "../../api/snapshot.ts";
-import type { ClusterStats } from "../../api/stats.ts";
+import type { AdaptiveStats, ClusterStats } from "../../api/stats.ts";
 import type { ProxyContext } from "../context.ts";
 import type { FailureCode } from "../errors.ts";
 import type { Stream } from "../stream.ts";
 import { ClusterCounters, increment } from "../telemetry/counters.ts";
 import { tryFailed } from "../tries.ts";
 import { Http1Upstream } from "../upstream/http1_connection.ts";
+import { AdaptiveLimit } from "./adaptive_limit.ts";
 import { Breaker, type BreakerListener } from "./breaker.ts";
 import { Discovery } from "./discovery.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -20,6 +21,7 @@ export class Cluster {
   readonly counters = new ClusterCounters();
   policy: ClusterPolicy;
   breaker: Breaker | null = null;
+  adaptive: AdaptiveLimit | null = null;
   readonly #context: ProxyContext;
   readonly #endpoints: EndpointSet;
   readonly #discovery: Discovery;
@@ -49,6 +51,7 @@ export class Cluster {
     });
     this.#discovery = new Discovery(name, context, (addresses) => this.#setEndpoints(addresses));
     this.#makeBreaker();
+    this.#makeAdaptive();
     this.#discovery.follow(binding);
   }
 
@@ -62,9 +65,10 @@ export class Cluster {
   }
 
   update(policy: ClusterPolicy, binding: ClusterBinding): void {
-    const breakerChanged = JSON.stringify(policy.breaker) !== JSON.stringify(this.policy.breaker);
+    const before = this.policy;
     this.policy = policy;
-    if (breakerChanged) this.#makeBreaker();
+    if (!sameJson(policy.breaker, before.breaker)) this.#makeBreaker();
+    if (!sameJson(policy.limits.adaptive, before.limits.adaptive)) this.#makeAdaptive();
     this.#drop(this.#endpoints.setPolicy(policy));
     this.#discovery.follow(binding);
     // There may be room for more connections now.
@@ -104,6 +108,12 @@ export class Cluster {
     this.breaker = breaker === null ? null : new Breaker(breaker, now, changed, this.#firstPass);
   }
 
+  #makeAdaptive(): void {
+    const { adaptive } = this.policy.limits;
+    const { random, clock } = this.#context;
+    this.adaptive = adaptive === undefined ? null : new AdaptiveLimit(adaptive, random, clock.now());
+  }
+
   #setEndpoints(addresses: readonly EndpointBinding[]): void {
     this.#drop(this.#endpoints.setAddresses(addresses));
     this.#serveWaiting();
@@ -118,15 +128,19 @@ export class Cluster {
 
   // -------------------------------------------------------------- requests
 
-  /** Takes a request in, or refuses it at once; `leave` follows where it was taken in. */
-  admit(): boolean {
+  /** Takes a request in (`leave` follows), or says why not. */
+  admit(nowMs: number): FailureCode | null {
     const { counters } = this;
     if (counters.requestsActive >= this.policy.limits.maxRequests) {
       increment(counters.overflow, "requests");
-      return false;
+      return "overflow-requests";
+    }
+    if (this.adaptive !== null && !this.adaptive.admits(counters.requestsActive, nowMs)) {
+      increment(counters.overflow, "concurrency");
+      return "overflow-concurrency";
     }
     counters.requestsActive++;
-    return true;
+    return null;
   }
 
   leave(stream: Stream): void {
@@ -229,6 +243,10 @@ export class Cluster {
       counters.tryDuration.observe(now - stream.tryStartedMs);
       this.#endpoints.observe(stream.endpoint!, now - stream.tryStartedMs, now);
     }
+    // A failure is often faster than work; only a timeout says how long the callee takes.
+    if (this.adaptive !== null && (failed ? TIMEOUTS.has(code) : status !== 0)) {
+      this.adaptive.record(now - stream.tryStartedMs, now);
+    }
   }
 
   #endTry(stream: Stream): void {
@@ -303,6 +321,7 @@ export class Cluster {
       overflowTotal: [...counters.overflow.values()].reduce((sum, count) => sum + count, 0),
       rejectedByBreakerTotal: counters.rejectedByBreaker,
       noEndpointTotal: counters.noEndpoint,
+      ...(this.adaptive === null ? {} : { adaptive: adaptiveStats(this.adaptive, counters) }),
       endpoints: this.endpoints.map((endpoint) => ({
         address: endpoint.address,
         port: endpoint.port,
@@ -316,6 +335,25 @@ export class Cluster {
       })),
     };
   }
+}
+
+const TIMEOUTS: ReadonlySet<FailureCode | null> = new Set<FailureCode>([
+  "per-try-timeout",
+  "timeout",
+  "idle-timeout",
+]);
+
+function adaptiveStats(adaptive: AdaptiveLimit, counters: ClusterCounters): AdaptiveStats {
+  return {
+    limit: adaptive.limit,
+    minRttMs: adaptive.minRttMs,
+    measuring: adaptive.isMeasuring,
+    rejectedTotal: counters.overflow.get("concurrency") ?? 0,
+  };
+}
+
+function sameJson(one: unknown, other: unknown): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
 }
 
 const BREAKER_EVENTS = {

@@ -98,7 +98,7 @@ export class ClusterCounters {
   retriesActive = 0;
   retriesOverBudget = 0;
   retriesOverLimit = 0;
-  readonly overflow = new Map<"requests" | "pending", number>();
+  readonly overflow = new Map<"requests" | "pending" | "concurrency", number>();
   readonly ejections = new Map<EjectionReason, number>();
   rejectedByBreaker = 0;
   noEndpoint = 0;

@@ -141,11 +141,12 @@ function writeLimits(text: PrometheusText, clusters: readonly Cluster[]): void {
   const overflow = "outrigger_upstream_overflow_total";
   text.family(overflow, "counter", "Requests and retries refused at once, by the limit that was reached.");
   for (const { name, counters } of clusters) {
-    for (const limit of ["requests", "pending"] as const) {
+    for (const limit of ["requests", "pending", "concurrency"] as const) {
       text.sample(overflow, { cluster: name, limit }, counters.overflow.get(limit) ?? 0);
     }
     text.sample(overflow, { cluster: name, limit: "retries" }, counters.retriesOverLimit);
   }
+  writeAdaptive(text, clusters);
   const families = [
     ["outrigger_upstream_retries_total", "counter", "Tries after the first.", "retries"],
     [
@@ -176,6 +177,18 @@ function writeLimits(text: PrometheusText, clusters: readonly Cluster[]): void {
     for (const cluster of clusters) {
       text.sample(name, { cluster: cluster.name }, cluster.counters[field]);
     }
+  }
+}
+
+function writeAdaptive(text: PrometheusText, clusters: readonly Cluster[]): void {
+  const limited = clusters.filter(({ adaptive }) => adaptive !== null);
+  const limit = "outrigger_upstream_concurrency_limit";
+  text.family(limit, "gauge", "Requests in flight that the adaptive limit admits.");
+  for (const { name, adaptive } of limited) text.sample(limit, { cluster: name }, adaptive!.limit);
+  const rtt = "outrigger_upstream_min_rtt_seconds";
+  text.family(rtt, "gauge", "A try's time without a queue, as the adaptive limit measured it.");
+  for (const { name, adaptive } of limited) {
+    text.sample(rtt, { cluster: name }, adaptive!.minRttMs / 1000);
   }
 }
 
