@@ -7,7 +7,22 @@ export type BreakerListener = (to: BreakerState, rate: number, cause: BreakerCau
 export type BreakerCause = "failed" | "slow";
 
 /** The window is counted in this many parts; the oldest one falls out as time goes on. */
-const SLOTS = 10;
+export const WINDOW_SLOTS = 10;
+const SLOTS = WINDOW_SLOTS;
+
+/** Of one proxy alone, or of a group of workers (group/group_breaker.ts): the same rules. */
+export interface Breaker {
+  readonly state: BreakerState;
+  readonly nextPass: number;
+  /**
+   * Asks for a try. 0 is no; anything else is a pass to hand back by `record` or `release`, once.
+   */
+  tryAcquire(nowMs: number): number;
+  /** How a try ended. A pass from before the last change of state says nothing of the new one. */
+  record(pass: number, nowMs: number, failed: boolean, tookMs?: number): void;
+  /** A try that was acquired ended without saying anything of the upstream. */
+  release(pass: number): void;
+}
 
 /**
  * Opens when too large a part of the tries in the last `windowMs` failed, or was slow; refuses for
@@ -15,7 +30,7 @@ const SLOTS = 10;
  * opens it anew.
  * Closed: a window of 10 s is ten slots of 1 s.
  */
-export class Breaker {
+export class LocalBreaker implements Breaker {
   state: BreakerState = "closed";
   readonly #policy: BreakerPolicy;
   readonly #changed: BreakerListener;
@@ -49,9 +64,6 @@ export class Breaker {
     return this.#pass + 1;
   }
 
-  /**
-   * Asks for a try. 0 is no; anything else is a pass to hand back by `record` or `release`, once.
-   */
   tryAcquire(nowMs: number): number {
     if (this.state === "closed") return this.#pass;
     if (this.state === "open") {
@@ -63,7 +75,6 @@ export class Breaker {
     return this.#pass;
   }
 
-  /** How a try ended. A pass from before the last change of state says nothing of the new one. */
   record(pass: number, nowMs: number, failed: boolean, tookMs = 0): void {
     if (pass !== this.#pass) return;
     const { slowCallMs } = this.#policy;
@@ -82,7 +93,6 @@ export class Breaker {
     }
   }
 
-  /** A try that was acquired ended without saying anything of the upstream. */
   release(pass: number): void {
     if (pass === this.#pass && this.state === "half-open") this.#probesActive--;
   }

@@ -7,7 +7,7 @@ import { ClusterCounters, increment } from "../telemetry/counters.ts";
 import { tryFailed } from "../tries.ts";
 import { Http1Upstream } from "../upstream/http1_connection.ts";
 import { AdaptiveLimit } from "./adaptive_limit.ts";
-import { Breaker, type BreakerListener } from "./breaker.ts";
+import { type Breaker, type BreakerListener, LocalBreaker } from "./breaker.ts";
 import { Discovery } from "./discovery.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { EndpointSet } from "./endpoint_set.ts";
@@ -105,7 +105,8 @@ export class Cluster {
     };
     this.#firstPass = this.breaker?.nextPass ?? this.#firstPass;
     const now = this.#context.clock.now();
-    this.breaker = breaker === null ? null : new Breaker(breaker, now, changed, this.#firstPass);
+    this.breaker =
+      breaker === null ? null : new LocalBreaker(breaker, now, changed, this.#firstPass);
   }
 
   #makeAdaptive(): void {
