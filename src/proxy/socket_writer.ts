@@ -14,6 +14,8 @@ const COPY_BYTES = 16 * 1024;
 export class Scratch {
   readonly out = new ByteWriter(SCRATCH_BYTES);
   owner: SocketWriter | null = null;
+  /** Bytes of bodies that nobody here refers to any more: the kernel took them, or a copy did. */
+  passedBytes = 0;
 
   /** Every handler of an event ends with this. */
   flush(): void {
@@ -62,6 +64,7 @@ export class SocketWriter {
     const length = end - start;
     if (length <= COPY_BYTES) {
       this.begin(length).copy(bytes, start, end);
+      this.#scratch.passedBytes += length;
       return;
     }
     if (this.#scratch.owner === this) this.writeScratch();
@@ -85,7 +88,10 @@ export class SocketWriter {
       taken = socket.write(bytes, start, length);
       if (taken < 0) return;
       this.written += taken;
-      if (taken === length) return;
+      if (taken === length) {
+        if (!copy) this.#scratch.passedBytes += length;
+        return;
+      }
     }
     const rest = bytes.subarray(start + taken, start + length);
     this.#pending.push(copy ? rest.slice() : rest);

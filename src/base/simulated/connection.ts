@@ -76,7 +76,8 @@ export class SimulatedSocket implements Socket {
     }
     if (taken > 0) {
       this.#unreadBytes += taken;
-      this.#send(bytes.slice(start, start + taken));
+      // `slice` of a Buffer would be a view.
+      this.#send(new Uint8Array(bytes.subarray(start, start + taken)));
     }
     return taken;
   }
@@ -210,7 +211,7 @@ export class SimulatedSocket implements Socket {
     if (segment.length > 1 && this.#wire.random.chance(faults.partialRead)) {
       const length = this.#wire.random.integer(1, segment.length - 1);
       piece = segment.slice(0, length);
-      this.#arrived.unshift(segment.subarray(length));
+      this.#arrived.unshift(segment.slice(length));
     }
     this.peer.#peerRead(piece.length);
     this.#wire.trace(`${this.name} data ${piece.length}`);
