@@ -29,7 +29,13 @@ import { deny } from "./deny_spec.ts";
 import { log } from "./log_spec.ts";
 import { rateLimit } from "./rate_limit_spec.ts";
 import { pathPattern } from "./path_pattern.ts";
-import { headerEdits, redirect, respond, rewrite } from "./route_actions.ts";
+import {
+  checkBackends,
+  checkEdits,
+  checkOwnAnswer,
+  checkPrefixes,
+  routeActionShape,
+} from "./route_actions.ts";
 import { requestMatch } from "./request_match.ts";
 import { sidecar } from "./sidecar_spec.ts";
 import { templateNames, templateProblem } from "./template.ts";
@@ -176,49 +182,21 @@ const route = object({
       { app: "api-next", weight: 10 },
     ])
     .optional(),
-  deny: deny
-    .about("Requests that are answered 403 instead, by the sidecar. None by default.")
-    .default([])
-    .example([{ methods: ["DELETE"], notFrom: ["203.0.113.0/24"] }]),
-  headers: headerEdits
-    .about("Headers that are set or left out.")
-    .optional()
-    .example({ response: { remove: ["x-powered-by"] } }),
-  rewrite: rewrite.about("Another prefix or host for the callee.").optional(),
-  redirect: redirect.about("Sends callers elsewhere; nobody is asked.").optional(),
-  respond: respond.about("A fixed answer; nobody is asked.").optional(),
-  timeout,
-  idleTimeout: streamIdleTimeout,
-  retry: retry.about("Tries again what failed. None by default.").optional(),
-  fallback: fallback
-    .about("A canned answer where there is no real one. None by default.")
-    .optional(),
-  rateLimit: rateLimit.about("Answers 429 to what comes faster. None by default.").optional(),
-  faults: faults.about("Delays or refuses a part of the requests on purpose. None.").optional(),
+  ...routeActionShape,
 })
   .checkOf(["timeout", "retry"], checkRequestPolicy)
-  .checkOf(["rewrite", "path"], (value, report) => {
-    if (value.rewrite?.prefix !== undefined && value.path.kind !== "prefix") {
-      const message = "rewrite.prefix of a path that is no prefix";
-      report("rewrite.prefix", message, "write the path as /a/*");
-    }
+  .checkOf(["rewrite", "redirect", "path"], (value, report) => {
+    checkPrefixes(value, value.path, report);
   })
   .checkOf(["redirect", "respond", "to", "backends"], (value, report) => {
-    const { redirect: elsewhere, respond: fixed, to, backends } = value;
-    if (elsewhere !== undefined && fixed !== undefined) {
-      report("respond", "a route with both redirect and respond", "keep one");
-    }
-    if ((elsewhere ?? fixed) !== undefined && (to ?? backends) !== undefined) {
-      const field = to === undefined ? "backends" : "to";
-      report(field, "nobody is asked where the route answers itself", "remove it");
-    }
+    const target = value.to !== undefined ? "to" : value.backends !== undefined ? "backends" : null;
+    checkOwnAnswer(value, target, report);
   })
+  .checkOf(["cors", "sticky", "headers"], checkEdits)
+  .checkOf(["backends", "sticky"], checkBackends)
   .checkOf(["to", "backends"], (value, report) => {
     if (value.to !== undefined && value.backends !== undefined) {
       report("backends", "a route with both to and backends", "keep one");
-    }
-    if (value.backends?.every((one) => one.weight === 0) === true) {
-      report("backends", "all weights are 0, so nobody would answer", "give one of them a weight");
     }
   });
 
@@ -381,10 +359,6 @@ export const appShape = {
     .default("http"),
   replicas: replicas
     .about("How many run: a number, or bounds between which load decides.")
-  limits: limits
-    .about("Of what reaches the app itself; what is above is answered 503 at once.")
-    .default({})
-    .example({ adaptive: {} }),
     .example(2)
     .example({ min: 2, max: 10, cpu: "70%" })
     .onlyOn("kubernetes")
@@ -407,6 +381,10 @@ export const appShape = {
     .about("What happens to requests that reach `port`, by path. All go to the app by default.")
     .default([])
     .example([{ path: "/api/*", to: "api", timeout: "2s" }]),
+  limits: limits
+    .about("Of what reaches the app itself; what is above is answered 503 at once.")
+    .default({})
+    .example({ adaptive: {} }),
   calls: map(call.about("One callee. `{}` is the plainest: no timeout, no retry, no breaker."), {
     key: LABEL_PATTERN,
     keyExpected: LABEL_EXPECTED,

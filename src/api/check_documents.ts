@@ -245,7 +245,7 @@ function checkLogSinks(app: AppView, set: DocumentSet, problems: ProblemList): v
 function checkMeshRoutes(mesh: MeshView, names: AppNames, problems: ProblemList): void {
   for (const [index, route] of (mesh.spec.routes ?? []).entries()) {
     for (const [nth, rule] of route.rules.entries()) {
-      for (const [at, backend] of rule.backends.entries()) {
+      for (const [at, backend] of (rule.backends ?? []).entries()) {
         const path = ["spec", "routes", index, "rules", nth, "backends", at, "app"];
         const key = names.find(backend.app, mesh.namespace, true);
         if (key === null) {

@@ -4,15 +4,15 @@ import { appReference, hostMatch, hostName } from "./names.ts";
 import { trustedHops } from "./deny_spec.ts";
 import { pathPattern } from "./path_pattern.ts";
 import { requestMatchShape } from "./request_match.ts";
-import { templateProblem } from "./template.ts";
 import {
-  checkOpenTrigger,
-  checkRequestPolicy,
-  fallback,
-  retry,
-  streamIdleTimeout,
-  timeout,
-} from "./traffic.ts";
+  checkBackends,
+  checkEdits,
+  checkOwnAnswer,
+  checkPrefixes,
+  routeActionShape,
+} from "./route_actions.ts";
+import { templateProblem } from "./template.ts";
+import { checkOpenTrigger, checkRequestPolicy } from "./traffic.ts";
 
 /** The Mesh file: what Apps share. Gateway API's words where it has them. */
 
@@ -35,25 +35,27 @@ const rule = object({
     .about("Which requests of the host; all of it has to hold.")
     .default({}),
   backends: list(backend, { min: 1, max: 100 })
-    .about("Who answers, by weight.")
+    .about("Who answers, by weight. Not with `redirect` or `respond`, which ask nobody.")
+    .optional()
     .example([
       { app: "api", weight: 90 },
       { app: "api-next", weight: 10 },
     ]),
-  timeout,
-  idleTimeout: streamIdleTimeout,
-  retry: retry.about("Tries again what failed. None by default.").optional(),
-  fallback: fallback
-    .about("A canned answer where there is no real one. None by default.")
-    .optional(),
+  ...routeActionShape,
 })
   .checkOf(["timeout", "retry"], checkRequestPolicy)
   .checkOf(["fallback"], (_value, report, node) => checkOpenTrigger(node, false, report))
-  .checkOf(["backends"], (value, report) => {
-    if (value.backends.every((one) => one.weight === 0)) {
-      report("backends", "all weights are 0, so nobody would answer", "give one of them a weight");
+  .checkOf(["rewrite", "redirect", "match"], (value, report) => {
+    checkPrefixes(value, value.match.path, report);
+  })
+  .checkOf(["redirect", "respond", "backends"], (value, report) => {
+    checkOwnAnswer(value, value.backends === undefined ? null : "backends", report);
+    if ((value.redirect ?? value.respond ?? value.backends) === undefined) {
+      report("", "a rule that leads nowhere", "add backends, redirect or respond");
     }
-  });
+  })
+  .checkOf(["cors", "sticky", "headers"], checkEdits)
+  .checkOf(["backends", "sticky"], checkBackends);
 
 const route = object({
   host: hostMatch()

@@ -1,6 +1,34 @@
-import { boolean, choice, duration, integer, object, size } from "../schema/field.ts";
+import { boolean, choice, duration, integer, object, size, text } from "../schema/field.ts";
+import { parsePercent, parseSize, PERCENT_PATTERN, SIZE_PATTERN } from "../schema/units.ts";
 import { trustedHops } from "./deny_spec.ts";
+import type { OverloadPolicy } from "./snapshot.ts";
 import { computeResources } from "./traffic.ts";
+
+const MEMORY = new RegExp(`${PERCENT_PATTERN.source}|${SIZE_PATTERN.source}`);
+
+const overload = object({
+  memory: text({ pattern: MEMORY, expected: 'a part such as "80%" or a size such as "200Mi"' })
+    .about(
+      "Of the sidecar's resident memory: a size, or a part of what its container may use (else of " +
+        "the machine's). 80%: what is in flight still has room to end.",
+    )
+    .check((value, report) => {
+      const bound = memoryBound(value);
+      if ("ratio" in bound ? bound.ratio > 0 && bound.ratio <= 1 : bound.bytes >= 1) return;
+      report("", `memory is ${value}`, 'write a part up to "100%", or a size');
+    })
+    .default("80%")
+    .example("200Mi"),
+  eventLoopLag: duration({ min: "1ms", max: "1m" })
+    .about("How late the sidecar comes to what is due, in two tenths of a second in a row. 100ms.")
+    .default("100ms"),
+});
+
+/** Of the field `overload.memory`. */
+export function memoryBound(written: string): OverloadPolicy["memory"] {
+  const ratio = parsePercent(written);
+  return ratio === null ? { bytes: parseSize(written) ?? 0 } : { ratio };
+}
 
 /** How the sidecar is tuned. */
 export const sidecar = object({
@@ -36,7 +64,23 @@ export const sidecar = object({
   headerTimeout: duration({ min: "100ms", max: "10m" })
     .about("How long a request's head may take to arrive. 10s: what is slower holds connections.")
     .default("10s"),
+  overload: overload
+    .about(
+      "When the sidecar itself has more to do than this, new requests are answered 503 at once " +
+        "(flag OM) and what is in flight ends; the paths of `health` are let through, and the " +
+        "sidecar stays ready: else its load would fall on the others. It ends when both are below " +
+        "nine tenths for half a second. `{}` is enough. None by default.",
+    )
+    .example({})
+    .optional(),
   trustedHops,
+  edge: boolean()
+    .about(
+      "Requests reach this App from outside, not through the Mesh's gateway: as it does, the " +
+        "sidecar writes X-Forwarded-For, -Proto and -Host itself, and believes what came only " +
+        "from `trustedHops`. No by default: headers pass as they came.",
+    )
+    .default(false),
   maxConnections: integer({ min: 1, max: 1_000_000 })
     .about("Connections that a listener accepts. 4096: below the usual limit of open files.")
     .default(4096),

@@ -3,6 +3,7 @@
  * `bindings` is where it happens to run. Plain JSON: written by `compile/`, read by `proxy/`,
  * `pipeline/` and `render/`.
  */
+import type { RedisBinding } from "./redis.ts";
 
 export interface Snapshot {
   readonly apiVersion: string;
@@ -44,6 +45,17 @@ export interface WorkloadPolicy {
   readonly accessLog: AccessLogPolicy;
   /** How long a drain waits for streams in flight. */
   readonly drainMs: number;
+  /** None where it is missing. */
+  readonly overload?: OverloadPolicy;
+}
+
+/** When the sidecar itself has more to do than this, new requests are answered 503. */
+export interface OverloadPolicy {
+  /** Of its resident memory; a part of what its control group allows, else of the machine's. */
+  readonly memory: { readonly bytes: number } | { readonly ratio: number };
+  readonly eventLoopLagMs: number;
+  /** A GET or HEAD of these is let through. */
+  readonly keepPaths: readonly string[];
 }
 
 export interface ListenerPolicy {
@@ -58,6 +70,8 @@ export interface ListenerPolicy {
   readonly headerTimeoutMs: number;
   /** A connection without a request. */
   readonly idleTimeoutMs: number;
+  /** Networks of the proxies in front whose X-Forwarded-For is believed; missing: nobody's. */
+  readonly trustedHops?: readonly string[];
 }
 
 export interface RoutePolicy {
@@ -68,7 +82,10 @@ export interface RoutePolicy {
   readonly path: PathMatch;
   /** What else a request must be; missing where any will do. */
   readonly match?: RequestMatch;
+  /** Empty where a filter answers every request. */
   readonly backends: readonly WeightedBackend[];
+  /** Missing: each request is chosen a backend for by itself. */
+  readonly sticky?: StickyPolicy;
   /** The whole request with all its tries; 0 is none. */
   readonly timeoutMs: number;
   /** No byte in either direction; 0 is none. */
@@ -110,6 +127,13 @@ export interface FieldMatch {
 export interface WeightedBackend {
   readonly cluster: string;
   readonly weight: number;
+}
+
+/** Who got one of several backends gets the same one again, by a cookie that the proxy sets. */
+export interface StickyPolicy {
+  readonly cookie: string;
+  /** 0: until the browser is closed. */
+  readonly ttlMs: number;
 }
 
 export interface FilterPolicy {
@@ -266,18 +290,6 @@ export interface LimitsPolicy {
   readonly maxRequests: number;
   /** Retries in flight or planned; missing: the budget alone bounds them. */
   readonly maxRetries?: number;
-}
-
-/** Counts tries. */
-export interface BreakerPolicy {
-  /** 0 to 1. */
-  readonly errorRate: number;
-  /** A try whose answer's head took at least this was slow; missing: none is. */
-  readonly slowCallMs?: number;
-  /** 0 to 1; opens as `errorRate` does, whichever comes first. */
-  readonly slowCallRate?: number;
-  readonly minRequests: number;
-  readonly windowMs: number;
   /** Requests in flight as the callee bears them; missing: `maxRequests` alone bounds them. */
   readonly adaptive?: AdaptivePolicy;
 }
@@ -296,6 +308,18 @@ export interface AdaptivePolicy {
   readonly measureSamples: number;
   /** So much slower than the minimum is no queue yet, as a part of it. */
   readonly tolerance: number;
+}
+
+/** Counts tries. */
+export interface BreakerPolicy {
+  /** 0 to 1. */
+  readonly errorRate: number;
+  /** A try whose answer's head took at least this was slow; missing: none is. */
+  readonly slowCallMs?: number;
+  /** 0 to 1; opens as `errorRate` does, whichever comes first. */
+  readonly slowCallRate?: number;
+  readonly minRequests: number;
+  readonly windowMs: number;
   readonly openMs: number;
   /** Probes at once while half-open; as many successes close it. */
   readonly halfOpenRequests: number;
@@ -310,6 +334,20 @@ export interface PipelinePolicy {
   readonly sources: Readonly<Record<string, ComponentPolicy>>;
   readonly steps: readonly StepPolicy[];
   readonly sinks: Readonly<Record<string, SinkPolicy>>;
+  /** Examples of its own file: what goes in, what comes out behind the steps. */
+  readonly tests?: readonly PipelineTest[] | undefined;
+}
+
+export interface PipelineTest {
+  readonly name?: string | undefined;
+  /** A line as the source would read it, or the fields of an event. */
+  readonly in: unknown;
+  /** Of which source; the first if missing. */
+  readonly source?: string | undefined;
+  /** The fields of what comes out, in order; a field that is not named is not looked at. */
+  readonly out?: readonly Readonly<Record<string, unknown>>[] | undefined;
+  /** The reason for which it is dropped. */
+  readonly dropped?: string | undefined;
 }
 
 export interface ComponentPolicy {
@@ -319,17 +357,36 @@ export interface ComponentPolicy {
 }
 
 export interface StepPolicy extends ComponentPolicy {
-  /** Names of the sources whose events it works on; all where it is missing. */
-  readonly from?: readonly string[];
+  /** Which events it works on; all where it is missing. The others pass it by. */
+  readonly from?: FromPolicy;
   /** An event that the step cannot work on; `keep` (with a field `parse_error`) if missing. */
   readonly onError?: "keep" | "drop" | "deadLetter";
 }
 
 export interface SinkPolicy extends ComponentPolicy {
-  /** Names of the sources whose events it gets; all where it is missing. */
-  readonly from?: readonly string[];
-  /** Bounds of what waits for it in memory; when they are reached, its sources wait. */
-  readonly buffer?: { readonly maxEvents: number; readonly maxBytes: number };
+  /** Which events it gets; all where it is missing. */
+  readonly from?: FromPolicy;
+  readonly buffer?: BufferPolicy;
+  /** An event that the sink refuses for good; `deadLetter` if missing. */
+  readonly onError?: "drop" | "deadLetter";
+}
+
+/** Names of sources, or a condition on the event, or both. */
+export type FromPolicy =
+  | readonly string[]
+  | { readonly sources?: readonly string[] | undefined; readonly when?: string | undefined };
+
+/** What may wait for a sink. */
+export interface BufferPolicy {
+  /** In memory. */
+  readonly maxEvents: number;
+  readonly maxBytes: number;
+  /** Bytes of files below the state folder; in memory only where it is missing. */
+  readonly disk?: number | undefined;
+  /** `block` if missing: its sources wait, and so does every other sink of theirs. */
+  readonly whenFull?: "block" | "drop" | "dropLowest" | undefined;
+  /** When what is written is durable, and acknowledged; `interval` if missing. */
+  readonly fsync?: "each" | "interval" | "never" | undefined;
 }
 
 // ---------------------------------------------------------------- bindings
@@ -343,6 +400,8 @@ export interface WorkloadBindings {
   readonly pipelines: Readonly<Record<string, PipelineBinding>>;
   /** Folder for checkpoints and the last good Snapshot. */
   readonly stateFolder: string;
+  /** Where limits are shared, by the name that policies use; missing where none is. */
+  readonly redis?: Readonly<Record<string, RedisBinding>>;
 }
 
 export interface HostPort {

@@ -13,6 +13,7 @@ import { PLAIN_BALANCE, balanceText } from "./balance.ts";
 import { sameJson } from "./canonical.ts";
 import * as defaults from "./defaults.ts";
 import { healthText, outlierText } from "./health.ts";
+import { overloadText } from "./overload.ts";
 import { type Segment, toPointer } from "./pointer.ts";
 import * as words from "./words.ts";
 
@@ -46,6 +47,10 @@ export function aspectsOf(policy: WorkloadPolicy): Aspect[] {
   const log = aspect(["policy", "accessLog"], "access log", accessLog, accessLog.format);
   found.push({ ...log, plain: accessLog.format === defaults.PLAIN_SIDECAR.accessLog });
   const drain = aspect(["policy", "drainMs"], "drain", drainMs, words.durationText(drainMs));
+  if (policy.overload !== undefined) {
+    const text = overloadText(policy.overload);
+    found.push(aspect(["policy", "overload"], "overload shedding", policy.overload, text));
+  }
   found.push({ ...drain, plain: drainMs === defaults.PLAIN_SIDECAR.drainTimeout });
   return found;
 }
@@ -133,6 +138,11 @@ function listenerAspects(name: string, listener: ListenerPolicy): Aspect[] {
     const figure = aspect([...at, field], `${title} of ${what}`, value, text(value));
     found.push({ ...figure, plain: value === plain });
   }
+  if (listener.trustedHops !== undefined) {
+    const { trustedHops } = listener;
+    const title = `trusted hops of ${what}`;
+    found.push(aspect([...at, "trustedHops"], title, trustedHops, trustedHops.join(", ")));
+  }
   return found;
 }
 
@@ -163,6 +173,9 @@ function routeAspects(
       plain: route.backends.length === 1 && isPlainRoute(route),
     },
   ];
+  if (route.sticky !== undefined) {
+    found.push(part("sticky", "sticky choice of", words.stickyText(route.sticky)));
+  }
   if (timeoutMs > 0) {
     found.push(part("timeoutMs", "timeout of", words.durationText(timeoutMs)));
   }
@@ -182,6 +195,7 @@ const FILTER_WORDS: Readonly<Record<string, readonly [string, (config: never) =>
   rate_limit: ["rate limit", words.rateLimitText],
   fault: ["faults", words.faultText],
   deny: ["refused requests", words.denyText],
+  cors: ["CORS", words.corsText],
   headers: ["header changes", JSON.stringify],
   rewrite: ["rewrite", JSON.stringify],
   redirect: ["redirect", JSON.stringify],
@@ -209,7 +223,8 @@ function filterAspects(
   const title = `filters of ${what}`;
   const text = names === "" ? "none" : names;
   const others = aspect([...at, "filters"], title, rest, text, [...key, "filters"]);
-  return [...found, { ...others, plain: sameJson(rest, defaults.FILTERS) }];
+  const plain = sameJson(rest.filter(({ filter }) => filter !== "forwarded"), defaults.FILTERS);
+  return [...found, { ...others, plain }];
 }
 
 function clusterAspects(name: string, cluster: ClusterPolicy): Aspect[] {

@@ -86,7 +86,10 @@ const REASONS: readonly (readonly [pattern: string, reason: string])[] = [
   [`${ROUTE}/filters/*/config/abort/ratio`, "spec.calls.NAME.faults.abort.percent"],
   [`${ROUTE}/filters/*/config/headers`, "spec.calls.NAME.faults.headers"],
   [`${ROUTE}/filters/*/config/maxHeld`, "spec.calls.NAME.faults.maxHeld"],
-  [`${ROUTE}/filters/**`, "every request has an id and passes its trace on"],
+  [
+    `${ROUTE}/filters/**`,
+    "every request has an id and passes its trace on; the gateway tells whom it is from",
+  ],
   [`${CLUSTER}/balance/policy`, "spec.calls.NAME.balance"],
   [`${CLUSTER}/balance/locality/spillRatio`, "spec.calls.NAME.balance.locality.spillBelow"],
   [`${CLUSTER}/balance/locality/failover`, "spec.calls.NAME.balance.locality.failover"],
@@ -141,6 +144,9 @@ const REASONS: readonly (readonly [pattern: string, reason: string])[] = [
   [`${CLUSTER}/breaker/openMs`, "spec.calls.NAME.breaker.openFor"],
   [`${CLUSTER}/breaker/halfOpenRequests`, "spec.calls.NAME.breaker.halfOpenRequests"],
   ["/policy/accessLog/format", "spec.sidecar.accessLog"],
+  ["/policy/overload/memory/*", "spec.sidecar.overload.memory"],
+  ["/policy/overload/eventLoopLagMs", "spec.sidecar.overload.eventLoopLag"],
+  ["/policy/overload/keepPaths", "the App's paths of health"],
   ["/policy/drainMs", "spec.sidecar.drainTimeout"],
 ];
 

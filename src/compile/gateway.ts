@@ -1,5 +1,4 @@
 /** The door from outside: the hosts of the Mesh's routes and of the Apps' ingress, in one table. */
-import type { Deny } from "../api/deny_spec.ts";
 import type { AppDocument, AnyDocument, MeshDocument } from "../api/document.ts";
 import { workloadKey } from "../api/site.ts";
 import type { RoutePolicy, Snapshot, WeightedBackend } from "../api/snapshot.ts";
@@ -9,9 +8,10 @@ import { PLAIN_CALL, PLAIN_SIDECAR } from "./defaults.ts";
 import { Draft } from "./draft.ts";
 import { listenerPolicy } from "./listeners.ts";
 import { noteMatch } from "./request_match.ts";
-import { noteRouteFilters } from "./route_filters.ts";
+import { noteRouteFilters, type RouteRules } from "./route_filters.ts";
 import type { Context } from "./source.ts";
 import {
+  noteFilters,
   noteTraffic,
   type RouteMatch,
   routeName,
@@ -32,7 +32,7 @@ interface Wish {
   readonly pathPath: Path;
   readonly backends: readonly BackendWish[];
   readonly traffic: TrafficSpec;
-  readonly deny: Deny;
+  readonly rules: RouteRules;
 }
 
 interface BackendWish {
@@ -65,14 +65,17 @@ export function gatewaySnapshot(context: Context): Snapshot | null {
       reportTwice(context, name, wish, other);
     }
   }
+  const trustedHops = documents.meshes.flatMap(({ spec }) => spec.gateway?.trustedHops ?? []);
   draft.addListener(
     GATEWAY_LISTENER,
-    listenerPolicy("gateway", routes, PLAIN_SIDECAR),
+    listenerPolicy("gateway", routes, { ...PLAIN_SIDECAR, trustedHops }),
     site.gateway.listener,
   );
   for (const mesh of documents.meshes) {
-    const field = ["spec", "gateway", "port"];
-    draft.note(["bindings", "listeners", GATEWAY_LISTENER], mesh, field);
+    const at = ["spec", "gateway"];
+    draft.note(["bindings", "listeners", GATEWAY_LISTENER], mesh, [...at, "port"]);
+    const hops = ["policy", "listeners", GATEWAY_LISTENER, "trustedHops"];
+    draft.note(hops, mesh, [...at, "trustedHops"]);
   }
   return draft.finish({
     accessLog: { format: PLAIN_SIDECAR.accessLog },
@@ -94,7 +97,8 @@ function meshWishes(context: Context, mesh: MeshDocument): Wish[] {
     const at = ["spec", "routes", index];
     for (const [nth, rule] of route.rules.entries()) {
       const path = [...at, "rules", nth];
-      const backends = rule.backends.flatMap(({ app, weight }, place) => {
+      const asked = rule.backends ?? [];
+      const backends = asked.flatMap(({ app, weight }, place) => {
         const from = [...path, "backends", place];
         const key = context.findApp(app, mesh.namespace, true);
         if (key !== null) return [{ key, weight, path: from }];
@@ -105,7 +109,7 @@ function meshWishes(context: Context, mesh: MeshDocument): Wish[] {
         });
         return [];
       });
-      if (backends.length < rule.backends.length) continue;
+      if (backends.length < asked.length) continue;
       wishes.push({
         match: { host: route.host, path: rule.match.path, match: rule.match },
         document: mesh,
@@ -114,7 +118,7 @@ function meshWishes(context: Context, mesh: MeshDocument): Wish[] {
         pathPath: [...path, "match", "path"],
         backends,
         traffic: rule,
-        deny: [],
+        rules: { ...rule, path: rule.match.path },
       });
     }
   }
@@ -132,7 +136,7 @@ function ingressWishes(app: AppDocument): Wish[] {
       pathPath: [...at, "paths", nth],
       backends: [{ key: workloadKey(app), weight: 1, path: at }],
       traffic: PLAIN_CALL,
-      deny,
+      rules: { deny },
     }));
   });
 }
@@ -147,7 +151,8 @@ function gatewayNamespace(context: Context, wishes: readonly Wish[]): string {
     counts.set(namespace, (counts.get(namespace) ?? 0) + 1);
   }
   const ranked = [...counts].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1));
-  return (ranked[0] as [string, number])[0];
+  // Rules that all answer themselves lead to no App.
+  return ranked[0]?.[0] ?? context.documents.meshes[0]!.namespace;
 }
 
 function refuseNamesake(context: Context, namespace: string): void {
@@ -197,8 +202,8 @@ function addRoute(
     draft.note([...at, "backends", nth, "weight"], document, [...backend.path, "weight"]);
     return { cluster, weight: backend.weight };
   });
-  const trustedHops = context.documents.meshes.flatMap(({ spec }) => spec.gateway?.trustedHops ?? []);
-  const policy = routePolicy(match, backends, traffic, { deny: wish.deny, trustedHops });
+  const policy = routePolicy(match, backends, traffic, { ...wish.rules, edge: true });
+  noteFilters(draft, at, policy, { document, path });
   noteRouteFilters(draft, at, policy.filters, document, path);
   return policy;
 }

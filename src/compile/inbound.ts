@@ -9,6 +9,7 @@ import { addAppCluster, addPlainCluster, APP_CLUSTER } from "./clusters.ts";
 import { PLAIN_CALL } from "./defaults.ts";
 import type { Draft } from "./draft.ts";
 import { listenerPolicy, noteListener } from "./listeners.ts";
+import type { Segment } from "./pointer.ts";
 import { noteMatch } from "./request_match.ts";
 import { noteRouteFilters } from "./route_filters.ts";
 import type { Context } from "./source.ts";
@@ -40,7 +41,8 @@ export function addInbound(
   }
   addAppCluster(draft, app, process);
   draft.note(["bindings", "clusters", APP_CLUSTER], app, ["spec", "run", "port"]);
-  const routes = app.spec.routes.length === 0 ? [plainRoute()] : declared(draft, context, app);
+  const plain = app.spec.routes.length === 0;
+  const routes = plain ? [plainRoute(draft, app)] : declared(draft, context, app);
   draft.addListener(
     INBOUND_LISTENER,
     listenerPolicy("inbound", routes, app.spec.sidecar),
@@ -51,8 +53,11 @@ export function addInbound(
   draft.note(["bindings", "listeners", INBOUND_LISTENER], app, ["spec", "port"]);
 }
 
-function plainRoute(): RoutePolicy {
-  return routePolicy(ANY, [{ cluster: APP_CLUSTER, weight: 1 }], PLAIN_CALL);
+function plainRoute(draft: Draft, app: AppDocument): RoutePolicy {
+  const { edge } = app.spec.sidecar;
+  const route = routePolicy(ANY, [{ cluster: APP_CLUSTER, weight: 1 }], PLAIN_CALL, { edge });
+  noteEdge(draft, ["policy", "listeners", INBOUND_LISTENER, "routes", 0], app, route);
+  return route;
 }
 
 /** The routes of the file. What none of them matches is answered 404. */
@@ -110,15 +115,9 @@ function addRoute(
     draft.note([...at, "backends", nth, "weight"], app, [...from, "weight"]);
   }
   const inherited = callOf(app, backends);
-  const policy = routePolicy(spec, backends, effective(app, spec, path, inherited?.call ?? null), {
-    deny: spec.deny,
-    headers: spec.headers,
-    rewrite: spec.rewrite,
-    redirect: spec.redirect,
-    respond: spec.respond,
-    path: spec.path,
-    trustedHops: app.spec.sidecar.trustedHops,
-  });
+  const { edge } = app.spec.sidecar;
+  const traffic = effective(app, spec, path, inherited?.call ?? null);
+  const policy = routePolicy(spec, backends, traffic, { ...spec, edge });
   if (inherited !== null) {
     const from = { document: app, path: ["spec", "calls", inherited.name], spec: inherited.call };
     const fields = TRAFFIC_FIELDS.filter((field) => !app.wrote([...path, field]));
@@ -128,7 +127,19 @@ function addRoute(
   noteTraffic(draft, at, { document: app, path, spec });
   noteFilters(draft, at, policy, { document: app, path });
   noteRouteFilters(draft, at, policy.filters, app, path);
+  noteEdge(draft, at, app, policy);
   return policy;
+}
+
+/** Notes which line made the sidecar the door. */
+function noteEdge(
+  draft: Draft,
+  at: readonly Segment[],
+  app: AppDocument,
+  { filters }: RoutePolicy,
+): void {
+  const index = filters.findIndex(({ filter }) => filter === "forwarded");
+  if (index >= 0) draft.note([...at, "filters", index], app, ["spec", "sidecar", "edge"]);
 }
 
 /** A route to one declared call has what the call says, where the route says nothing itself. */
@@ -157,6 +168,7 @@ function effective(
     fallback: own("fallback") ? spec.fallback : call.fallback,
     rateLimit: own("rateLimit") ? spec.rateLimit : call.rateLimit,
     faults: own("faults") ? spec.faults : call.faults,
+    sticky: spec.sticky,
   };
 }
 

@@ -9,6 +9,8 @@ export function listenerPolicy(
   routes: readonly RoutePolicy[],
   sidecar: AppSpec["sidecar"],
 ): ListenerPolicy {
+  // What an app calls comes from the app itself.
+  const comesIn = direction !== "outbound";
   return {
     direction,
     protocol: "http",
@@ -18,6 +20,7 @@ export function listenerPolicy(
     maxHeaders: sidecar.maxHeaders,
     headerTimeoutMs: sidecar.headerTimeout,
     idleTimeoutMs: sidecar.idleTimeout,
+    ...(comesIn && sidecar.trustedHops.length > 0 ? { trustedHops: sidecar.trustedHops } : {}),
   };
 }
 
@@ -31,5 +34,6 @@ export function noteListener(draft: Draft, app: AppDocument, name: string): void
     ["maxHeaders", "maxHeaders"],
     ["headerTimeoutMs", "headerTimeout"],
     ["idleTimeoutMs", "idleTimeout"],
+    ["trustedHops", "trustedHops"],
   ]);
 }

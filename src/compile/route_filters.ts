@@ -1,45 +1,85 @@
 /** The filters that a route's own fields ask for. */
 import type { AnyDocument } from "../api/document.ts";
 import type { Deny } from "../api/deny_spec.ts";
+import type { Cors } from "../api/cors_spec.ts";
+import { faultPolicy, type Faults } from "../api/fault_spec.ts";
+import { type RateLimit, rateLimitPolicy } from "../api/rate_limit_spec.ts";
 import type { HeaderEdits, Redirect, Respond, Rewrite } from "../api/route_actions.ts";
 import type { FilterPolicy, PathMatch } from "../api/snapshot.ts";
 import type { Path } from "../schema/node.ts";
+import { FILTERS } from "./defaults.ts";
 import type { Draft } from "./draft.ts";
 import type { Segment } from "./pointer.ts";
 
 /** Fields of a route, an ingress or a rule that become a filter of the same name. */
 export interface RouteRules {
   readonly deny?: Deny;
+  readonly cors?: Cors | undefined;
   readonly headers?: HeaderEdits | undefined;
   readonly rewrite?: Rewrite | undefined;
   readonly redirect?: Redirect | undefined;
   readonly respond?: Respond | undefined;
-  /** What a rewrite of the prefix replaces. */
+  /** What a rewrite or redirect of the prefix replaces. */
   readonly path?: PathMatch;
-  /** Of the sidecar, or of the gateway. */
-  readonly trustedHops?: readonly string[];
+  /** Requests come in from outside here: who sent them is written down. */
+  readonly edge?: boolean;
 }
 
-/** In the order in which a request meets them. */
-export function routeFilters(asked: RouteRules): FilterPolicy[] {
-  const { deny = [], trustedHops = [], headers, rewrite, redirect, respond, path } = asked;
-  const filters: FilterPolicy[] = [];
+/** What ends a part of the requests of a call, route or rule. */
+interface Limiting {
+  readonly rateLimit?: RateLimit | undefined;
+  readonly faults?: Faults | undefined;
+}
+
+/**
+ * A route's filters in the order in which a request meets them. First it is named, traced, and told
+ * where it came from, so that whatever ends it is logged whole. Then `deny`: who may not come at
+ * all takes no token of those who may. Then the rate limit, before all that answers here: a
+ * preflight, a redirect and a fixed answer cost something too. Then `cors`, before redirect and
+ * respond, for a preflight asks for leave and wants no content. What changes a request comes behind
+ * what answers it; faults are last, and stand for the callee's own.
+ */
+export function filtersOf({ rateLimit, faults }: Limiting, asked: RouteRules): FilterPolicy[] {
+  const filters = FILTERS.map(({ filter, config }): FilterPolicy => ({ filter, config }));
+  const { deny = [], edge = false } = asked;
+  if (edge) filters.push({ filter: "forwarded", config: {} });
   if (deny.length > 0) {
     const rules = deny.map(({ methods, notFrom }) => ({ methods, notFrom }));
-    filters.push({ filter: "deny", config: { rules, trustedHops } });
+    filters.push({ filter: "deny", config: { rules } });
   }
-  if (redirect !== undefined) filters.push({ filter: "redirect", config: { ...redirect } });
-  if (respond !== undefined) filters.push({ filter: "respond", config: { ...respond } });
-  if (headers !== undefined) filters.push({ filter: "headers", config: { ...headers } });
-  if (rewrite !== undefined) {
-    const from = path === undefined || path.value === "/" ? "" : path.value;
-    const config = rewrite.prefix === undefined ? rewrite : { from, ...rewrite };
-    filters.push({ filter: "rewrite", config: { ...config } });
+  if (rateLimit !== undefined) {
+    filters.push({ filter: "rate_limit", config: { ...rateLimitPolicy(rateLimit) } });
   }
+  filters.push(...actionFilters(asked));
+  if (faults !== undefined) filters.push({ filter: "fault", config: { ...faultPolicy(faults) } });
   return filters;
 }
 
-const FIELDS: ReadonlySet<string> = new Set(["deny", "headers", "rewrite", "redirect", "respond"]);
+function actionFilters({ cors, headers, rewrite, redirect, respond, path }: RouteRules) {
+  const from = path === undefined || path.value === "/" ? "" : path.value;
+  const withFrom = <Change extends { readonly prefix?: string | undefined }>(change: Change) => {
+    return change.prefix === undefined ? { ...change } : { from, ...change };
+  };
+  const filters: FilterPolicy[] = [];
+  if (cors !== undefined) {
+    const { maxAge, ...rest } = cors;
+    filters.push({ filter: "cors", config: { ...rest, maxAgeMs: maxAge } });
+  }
+  if (redirect !== undefined) filters.push({ filter: "redirect", config: withFrom(redirect) });
+  if (respond !== undefined) filters.push({ filter: "respond", config: { ...respond } });
+  if (headers !== undefined) filters.push({ filter: "headers", config: { ...headers } });
+  if (rewrite !== undefined) filters.push({ filter: "rewrite", config: withFrom(rewrite) });
+  return filters;
+}
+
+const FIELDS: ReadonlySet<string> = new Set([
+  "deny",
+  "cors",
+  "headers",
+  "rewrite",
+  "redirect",
+  "respond",
+]);
 
 /** Notes for each value of these filters the field that asks for it. */
 export function noteRouteFilters(

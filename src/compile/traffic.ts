@@ -2,22 +2,23 @@
 import type { AnyDocument } from "../api/document.ts";
 import type {
   FallbackPolicy,
-  FilterPolicy,
   PathMatch,
   RetryPolicy,
   RoutePolicy,
+  StickyPolicy,
   WeightedBackend,
 } from "../api/snapshot.ts";
-import { type RateLimit, rateLimitPolicy } from "../api/rate_limit_spec.ts";
-import { faultPolicy, type Faults } from "../api/fault_spec.ts";
+import type { RateLimit } from "../api/rate_limit_spec.ts";
+import type { Faults } from "../api/fault_spec.ts";
 import type { Fallback, Retry } from "../api/traffic.ts";
 import type { RequestMatchSpec } from "../api/request_match.ts";
+import type { Sticky } from "../api/route_actions.ts";
 import type { Path } from "../schema/node.ts";
-import { FILTERS, RETRY_BUDGET_MINIMUM } from "./defaults.ts";
+import { RETRY_BUDGET_MINIMUM } from "./defaults.ts";
 import type { Draft } from "./draft.ts";
 import type { Segment } from "./pointer.ts";
 import { requestMatch, whole } from "./request_match.ts";
-import { routeFilters, type RouteRules } from "./route_filters.ts";
+import { filtersOf, type RouteRules } from "./route_filters.ts";
 import { matchText, pathText } from "./words.ts";
 
 /** The fields that calls, routes and rules share. */
@@ -28,6 +29,8 @@ export interface TrafficSpec {
   readonly fallback?: Fallback | undefined;
   readonly rateLimit?: RateLimit | undefined;
   readonly faults?: Faults | undefined;
+  /** Of routes and rules only. */
+  readonly sticky?: Sticky | undefined;
 }
 
 /** Fields with the place where they stand, for origins. */
@@ -64,23 +67,13 @@ export function routePolicy(
     path: { kind: match.path.kind, value: match.path.value },
     ...whole({ match: requestMatch(match.match) }),
     backends,
+    ...whole({ sticky: stickyPolicy(traffic.sticky) }),
     timeoutMs: traffic.timeout,
     idleTimeoutMs: traffic.idleTimeout,
     retry: traffic.retry === undefined ? null : retryPolicy(traffic.retry),
     fallback: traffic.fallback === undefined ? null : fallbackPolicy(traffic.fallback),
     filters: filtersOf(traffic, rules),
   };
-}
-
-/** In the order in which a request meets them: named and traced first, then what may end it. */
-function filtersOf({ rateLimit, faults }: TrafficSpec, rules: RouteRules): FilterPolicy[] {
-  const filters = FILTERS.map(({ filter, config }): FilterPolicy => ({ filter, config }));
-  filters.push(...routeFilters(rules));
-  if (rateLimit !== undefined) {
-    filters.push({ filter: "rate_limit", config: { ...rateLimitPolicy(rateLimit) } });
-  }
-  if (faults !== undefined) filters.push({ filter: "fault", config: { ...faultPolicy(faults) } });
-  return filters;
 }
 
 function retryPolicy(retry: Retry): RetryPolicy {
@@ -104,7 +97,14 @@ function fallbackPolicy({ on, status, headers, body, lastGood }: Fallback): Fall
   return { ...canned, lastGood: { maxAgeMs: maxAge, maxBytes, maxEntries } };
 }
 
+function stickyPolicy(sticky: Sticky | undefined): StickyPolicy | undefined {
+  return sticky === undefined ? undefined : { cookie: sticky.cookie, ttlMs: sticky.ttl };
+}
+
 const TRAFFIC_MEMBERS = [
+  ["sticky", "sticky"],
+  ["sticky.cookie", "sticky.cookie"],
+  ["sticky.ttlMs", "sticky.ttl"],
   ["timeoutMs", "timeout"],
   ["idleTimeoutMs", "idleTimeout"],
   ["retry", "retry"],
@@ -136,6 +136,7 @@ export const TRAFFIC_FIELDS = [
   "fallback",
   "rateLimit",
   "faults",
+  "sticky",
 ] as const;
 export type TrafficField = (typeof TRAFFIC_FIELDS)[number];
 

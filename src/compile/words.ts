@@ -16,6 +16,7 @@ import type {
   PipelinePolicy,
   RequestMatch,
   RetryPolicy,
+  StickyPolicy,
   WeightedBackend,
 } from "../api/snapshot.ts";
 
@@ -127,7 +128,6 @@ export function limitsText(limits: LimitsPolicy): string {
   );
 }
 
-export function backendsText(backends: readonly WeightedBackend[]): string {
 function adaptiveText({ min, max, windowMs, measureEveryMs }: AdaptivePolicy): string {
   const often = `${durationText(windowMs)}, measured every ${durationText(measureEveryMs)}`;
   return ` (${min} to ${max}, set every ${often})`;
@@ -150,8 +150,9 @@ export function corsText(cors: {
   return `${methods.join(", ")} from ${origins}${allowCredentials ? ", with credentials" : ""}`;
 }
 
+export function backendsText(backends: readonly WeightedBackend[]): string {
   const total = backends.reduce((sum, backend) => sum + backend.weight, 0);
-  if (backends.length === 1) return backends[0]?.cluster ?? "";
+  if (backends.length < 2) return backends[0]?.cluster ?? "none";
   return backends
     .map(({ cluster, weight }) => {
       return `${cluster} ${total === 0 ? "0%" : percentText(weight / total)}`;

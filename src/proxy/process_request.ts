@@ -21,7 +21,8 @@ export function processRequest(stream: Stream): void {
   }
   stream.route = route;
   route.counters.active++;
-  const { timeouts } = stream.context;
+  const { timeouts, overload } = stream.context;
+  if (overload.isShedding && overload.refuses(head)) return failStream(stream, "overload");
   const { timeoutMs, idleTimeoutMs } = route.policy;
   if (timeoutMs !== 0) timeouts.list(timeoutMs).arm(stream.requestTimeout);
   if (idleTimeoutMs !== 0) timeouts.list(idleTimeoutMs).arm(stream.idleTimeout);
@@ -95,7 +96,7 @@ function answerDirectly(stream: Stream, answer: DirectAnswer): void {
 }
 
 function chooseCluster(stream: Stream): void {
-  const cluster = stream.route!.chooseCluster(stream.context.random);
+  const cluster = stream.route!.chooseCluster(stream.context.random, stream.head);
   stream.config.counters.observed.add(cluster.name, stream.head.host, stream.startedMs);
   const refusal = cluster.admit(stream.startedMs);
   if (refusal !== null) return failStream(stream, refusal, cluster.name);

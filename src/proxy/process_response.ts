@@ -178,6 +178,8 @@ export function answerLocally(
   headers: Readonly<Record<string, string>>,
   body: Uint8Array,
 ): void {
+  const filters = stream.route === null ? NO_FILTERS : stream.route.chain.localAnswer;
+  for (const filter of filters) headers = filter.onLocalAnswer(stream, headers);
   stream.status = status;
   stream.responseBytes = body.length;
   releaseUpstream(stream);

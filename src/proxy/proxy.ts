@@ -2,6 +2,7 @@ import type { FaultOrder, FaultStatus } from "../api/fault.ts";
 import type { HostPort, ListenerPolicy, Snapshot } from "../api/snapshot.ts";
 import type { ListenerStats, ObservedCall, ProxyStats } from "../api/stats.ts";
 import { Failure } from "../base/failure.ts";
+import { Networks } from "../base/ip_address.ts";
 import { NetError, type World } from "../base/world.ts";
 import { BALANCERS } from "./cluster/balancers/mod.ts";
 import { Cluster } from "./cluster/cluster.ts";
@@ -85,6 +86,7 @@ export class Proxy {
       throw failure;
     }
     this.#context.accessLog.format = policy.accessLog.format;
+    this.#context.overload.setPolicy(policy.overload ?? null);
     this.#context.events.add("snapshot-applied", snapshot.version, "the Snapshot is in force");
     this.#context.scratch.flush();
   }
@@ -136,7 +138,9 @@ export class Proxy {
         throw new Failure("refused", `listener ${name} has no binding`);
       }
       const counters = this.#counters.get(name) ?? new ListenerCounters();
-      configs.set(name, { name, policy, counters, routes: this.#routes(name, policy, clusters, counters) });
+      const routes = this.#routes(name, policy, clusters, counters);
+      const trustedHops = new Networks(policy.trustedHops ?? []);
+      configs.set(name, { name, policy, counters, routes, trustedHops });
     }
     return configs;
   }
@@ -242,6 +246,7 @@ export class Proxy {
 
   stats(): ProxyStats {
     const usage = this.#world.processes.self.usage();
+    const overload = this.#context.overload.stats();
     return {
       workload: this.#snapshot?.workload ?? { namespace: "", name: "" },
       version: this.#snapshot?.version ?? "",
@@ -253,6 +258,7 @@ export class Proxy {
       listeners: [...this.#listeners.values()].map(listenerStats),
       clusters: [...this.#clusters.values()].map((cluster) => cluster.stats()),
       events: this.#context.events.list(),
+      ...(overload === undefined ? {} : { overload }),
       observed: this.#observed(),
     };
   }
@@ -271,7 +277,8 @@ export class Proxy {
   /** Prometheus text format. */
   metrics(): string {
     const listeners = [...this.#listeners.values()].map((listener) => listener.config);
-    return metricsText(listeners, [...this.#clusters.values()], this.#snapshot);
+    const { overload } = this.#context;
+    return metricsText(listeners, [...this.#clusters.values()], this.#snapshot, overload);
   }
 
   /** Accepts no more, lets what is in flight end within the policy's `drainMs`, closes the rest. */
@@ -291,6 +298,7 @@ export class Proxy {
     for (const listener of [...this.#listeners.values(), ...this.#leaving]) listener.terminate();
     for (const cluster of this.#clusters.values()) cluster.terminate();
     this.#faults.clear(null, null);
+    this.#context.overload.stop();
     this.#context.accessLog.flush();
   }
 }

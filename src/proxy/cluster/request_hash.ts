@@ -1,5 +1,6 @@
 import type { HashKey } from "../../api/snapshot.ts";
 import type { Random } from "../../base/world.ts";
+import { clientSource } from "../listener/client_address.ts";
 import type { Stream } from "../stream.ts";
 import { hashText } from "./balancers/hash.ts";
 
@@ -12,7 +13,7 @@ export function requestHash(stream: Stream, key: HashKey | undefined, random: Ra
 function keyOf(stream: Stream, { from, name }: HashKey): string | null {
   switch (from) {
     case "source":
-      return stream.remoteAddress;
+      return clientSource(stream);
     case "header":
       return stream.head.headers.get(name);
     case "cookie": {

@@ -11,8 +11,8 @@ afterEach(async () => {
 });
 
 function rigWith(rules: readonly object[], trustedHops: readonly string[] = []): void {
-  const filters = [{ filter: "deny", config: { rules, trustedHops } }];
-  rig = new Rig({ route: { filters }, accessLog: "json" });
+  const filters = [{ filter: "deny", config: { rules } }];
+  rig = new Rig({ listener: { trustedHops, routes: [{ filters }] }, accessLog: "json" });
   rig.upstream();
 }
 
@@ -73,6 +73,7 @@ test("a rule without methods is for all of them, one without networks for everyb
 
 test("a Snapshot with what is no network is refused", () => {
   rig = new Rig(null);
-  const filters = [{ filter: "deny", config: { rules: [], trustedHops: ["office"] } }];
+  expect(() => rig.apply({ listener: { trustedHops: ["office"] } })).toThrow("not a network");
+  const filters = [{ filter: "deny", config: { rules: [{ methods: [], notFrom: ["home"] }] } }];
   expect(() => rig.apply({ route: { filters } })).toThrow("not a network");
 });

@@ -11,7 +11,6 @@ interface Rule {
 
 interface Config {
   readonly rules: readonly { readonly methods: readonly string[]; readonly notFrom: readonly string[] }[];
-  readonly trustedHops: readonly string[];
 }
 
 /** Answers 403 to what a rule keeps away; the access log names the rule. */
@@ -23,28 +22,23 @@ export const deny: FilterComponent = {
     "Decides by the connection's address; X-Forwarded-For counts only behind hops that the file " +
     "trusts. An address that cannot be told is in no network.",
   create: (config) => {
-    const { rules, trustedHops } = config as unknown as Config;
-    const hops = new Networks(trustedHops);
+    const { rules } = config as unknown as Config;
     const compiled = rules.map(({ methods, notFrom }, index): Rule => ({
       methods,
       allowed: new Networks(notFrom),
       reason: `denied{${index},${methods.length === 0 ? "any" : methods.join("+")}}`,
     }));
     return {
-      onRequestHeaders: (stream: Stream) => verdict(stream, compiled, hops),
+      onRequestHeaders: (stream: Stream) => verdict(stream, compiled),
     };
   },
 };
 
-function verdict(
-  stream: Stream,
-  rules: readonly Rule[],
-  hops: Networks,
-): DirectAnswer | undefined {
+function verdict(stream: Stream, rules: readonly Rule[]): DirectAnswer | undefined {
   const { method } = stream.head;
   for (const { methods, allowed, reason } of rules) {
     if (methods.length !== 0 && !methods.includes(method)) continue;
-    const address = allowed.isEmpty ? null : clientAddress(stream, hops);
+    const address = allowed.isEmpty ? null : clientAddress(stream);
     if (address !== null && allowed.has(address)) continue;
     const headers = { "content-type": "text/plain" };
     const body = `${method} is not allowed from here\n`;

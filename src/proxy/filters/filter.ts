@@ -1,12 +1,15 @@
 import type { Random } from "../../base/world.ts";
 import type { HeaderBlock } from "../../codec/headers.ts";
 import type { ResponseHead } from "../../codec/message.ts";
+import type { RouteLimits } from "../limits/limit_stores.ts";
 import type { Stream } from "../stream.ts";
+
+export type AnswerHeaders = Readonly<Record<string, string>>;
 
 /** An answer made by a filter: the request goes no further. */
 export interface DirectAnswer {
   readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: AnswerHeaders;
   readonly body: string;
   /** The reason in the access log; `direct_response` without it. */
   readonly detail?: string;
@@ -27,6 +30,8 @@ export interface Filter {
   onRequestBody?(stream: Stream, bytes: Uint8Array): Uint8Array;
   onRequestTrailers?(stream: Stream, trailers: HeaderBlock): void;
   onResponseHeaders?(stream: Stream, head: ResponseHead): void | Promise<void>;
+  /** An answer that is made here, an error for one: its headers as they are to be. */
+  onLocalAnswer?(stream: Stream, headers: AnswerHeaders): AnswerHeaders;
   onResponseBody?(stream: Stream, bytes: Uint8Array): Uint8Array;
   onResponseTrailers?(stream: Stream, trailers: HeaderBlock): void;
   /** Once a stream, whatever became of it. */
@@ -36,6 +41,8 @@ export interface Filter {
 /** What a filter is made with. */
 export interface FilterTools {
   readonly random: Random;
+  /** Where the route's rate limits keep their accounts; missing: each filter has its own. */
+  readonly limits?: RouteLimits;
 }
 
 /** One filter's file: what it is, and how one is made for a route. */
@@ -54,6 +61,7 @@ export interface FilterChain {
   readonly requestBody: readonly Required<Pick<Filter, "onRequestBody">>[];
   readonly requestTrailers: readonly Required<Pick<Filter, "onRequestTrailers">>[];
   readonly responseHeaders: readonly Required<Pick<Filter, "onResponseHeaders">>[];
+  readonly localAnswer: readonly Required<Pick<Filter, "onLocalAnswer">>[];
   readonly responseBody: readonly Required<Pick<Filter, "onResponseBody">>[];
   readonly responseTrailers: readonly Required<Pick<Filter, "onResponseTrailers">>[];
   readonly complete: readonly Required<Pick<Filter, "onComplete">>[];
@@ -66,6 +74,7 @@ export function compileChain(filters: readonly Filter[]): FilterChain {
     requestBody: having(filters, "onRequestBody"),
     requestTrailers: having(filters, "onRequestTrailers"),
     responseHeaders: having(reversed, "onResponseHeaders"),
+    localAnswer: having(reversed, "onLocalAnswer"),
     responseBody: having(reversed, "onResponseBody"),
     responseTrailers: having(reversed, "onResponseTrailers"),
     complete: having(filters, "onComplete"),

@@ -7,11 +7,11 @@ afterEach(async () => {
   expect(await rig.leaks()).toEqual([]);
 });
 
-const NONE = { set: {}, remove: [] };
+const NONE = { set: {}, add: {}, remove: [] };
 
 test("headers are set and removed, of the request and of its answer", async () => {
-  const request = { set: { "x-env": "prod" }, remove: ["X-Secret"] };
-  const response = { set: { Server: "shop" }, remove: ["x-powered-by"] };
+  const request = { ...NONE, set: { "x-env": "prod" }, remove: ["X-Secret"] };
+  const response = { ...NONE, set: { Server: "shop" }, remove: ["x-powered-by"] };
   rig = new Rig({ route: { filters: [{ filter: "headers", config: { request, response } }] } });
   const upstream = rig.upstream(1, ({ peer }) => {
     peer.send(reply(200, "ok", "Server: old\r\nX-Powered-By: me\r\nX-Kept: 1\r\n"));
@@ -25,9 +25,22 @@ test("headers are set and removed, of the request and of its answer", async () =
   expect(got.has("x-powered-by")).toBe(false);
 });
 
+test("a header that is added stands beside what came", async () => {
+  const request = { ...NONE, add: { "x-tag": "edge" } };
+  const response = { ...NONE, add: { Vary: "x-user" } };
+  rig = new Rig({ route: { filters: [{ filter: "headers", config: { request, response } }] } });
+  const upstream = rig.upstream(1, ({ peer }) => peer.send(reply(200, "ok", "Vary: accept\r\n")));
+  const call = rig.client().send("GET / HTTP/1.1\r\nHost: a\r\nX-Tag: mine\r\n\r\n");
+  await rig.advance(10);
+  expect(upstream.requests[0]!.headers.get("x-tag")).toBe("mine, edge");
+  expect(call.answer!.headers.get("vary")).toBe("accept, x-user");
+});
+
 test("what could not be sent is refused with its Snapshot", () => {
   rig = new Rig(null);
-  const config = { request: { set: { "x\r\ny": "1" }, remove: [] }, response: NONE };
-  const filters = [{ filter: "headers", config }];
-  expect(() => rig.apply({ route: { filters } })).toThrow("cannot be sent");
+  for (const field of ["set", "add"]) {
+    const config = { request: { ...NONE, [field]: { "x\r\ny": "1" } }, response: NONE };
+    const filters = [{ filter: "headers", config }];
+    expect(() => rig.apply({ route: { filters } })).toThrow("cannot be sent");
+  }
 });

@@ -4,18 +4,20 @@ import type { FilterComponent } from "./filter.ts";
 
 interface Edits {
   readonly set: Readonly<Record<string, string>>;
+  readonly add: Readonly<Record<string, string>>;
   readonly remove: readonly string[];
 }
 
-/** Sets and removes headers, both ways. */
+/** Sets, adds and removes headers, both ways. */
 export const headers: FilterComponent = {
   name: "headers",
-  summary: "Sets and removes headers of requests and of their answers.",
+  summary: "Sets, adds and removes headers of requests and of their answers.",
   status: "stable",
   security: "Names and values come from the file, never from the caller.",
   create: (config) => {
     const { request, response } = config as unknown as { request: Edits; response: Edits };
-    for (const [name, value] of [...Object.entries(request.set), ...Object.entries(response.set)]) {
+    const written = [request.set, request.add, response.set, response.add];
+    for (const [name, value] of written.flatMap((part) => Object.entries(part))) {
       if (isFieldName(name) && isFieldValue(value)) continue;
       throw new Failure("refused", `headers: ${JSON.stringify(name)} cannot be sent`);
     }
@@ -26,7 +28,8 @@ export const headers: FilterComponent = {
   },
 };
 
-function edit(block: HeaderBlock, { set, remove }: Edits): undefined {
+function edit(block: HeaderBlock, { set, add, remove }: Edits): undefined {
   for (const name of remove) block.remove(name);
   for (const [name, value] of Object.entries(set)) block.set(name, value);
+  for (const [name, value] of Object.entries(add)) block.append(name, value);
 }

@@ -1,6 +1,8 @@
+import { cors } from "./cors.ts";
 import { deny } from "./deny.ts";
 import { fault } from "./fault.ts";
 import type { FilterComponent } from "./filter.ts";
+import { forwarded } from "./forwarded.ts";
 import { headers } from "./headers.ts";
 import { rateLimit } from "./rate_limit.ts";
 import { redirect } from "./redirect.ts";
@@ -14,8 +16,10 @@ import { traceContext } from "./trace_context.ts";
 export const FILTERS: readonly FilterComponent[] = [
   requestId,
   traceContext,
+  forwarded,
   deny,
   rateLimit,
+  cors,
   redirect,
   respond,
   headers,

@@ -11,7 +11,13 @@ test.each([
   [{ status: 302, host: "www.example.com" }, "/a", "//www.example.com/a"],
   [{ status: 307, scheme: "https", host: "x.example", port: 8443 }, "/", "https://x.example:8443/"],
   [{ status: 308, path: "/new" }, "/old?q=1", "/new?q=1"],
+  [{ status: 301, from: "/old", prefix: "/new" }, "/old/a?q=/old", "/new/a?q=/old"],
+  [{ status: 301, from: "/old", prefix: "/new" }, "/old", "/new"],
+  [{ status: 301, from: "/old", prefix: "/" }, "/old", "/"],
+  [{ status: 301, from: "/old", prefix: "/" }, "/old?q", "/?q"],
+  [{ status: 301, scheme: "https", from: "", prefix: "/v2" }, "/a", "https://shop/v2/a"],
   // Not a way to another host.
+  [{ status: 302, from: "/old", prefix: "/" }, "/old//evil.example", "/evil.example"],
   [{ status: 302, host: "a.example" }, "//evil.example/x", "//a.example/evil.example/x"],
 ])("%j of %s leads to %s", async (config, path, location) => {
   rig = new Rig({ route: { filters: [{ filter: "redirect", config }] } });

@@ -7,6 +7,9 @@ interface Config {
   readonly host?: string;
   readonly port?: number;
   readonly path?: string;
+  /** The route's path, without a final slash, and what stands in its place. */
+  readonly from?: string;
+  readonly prefix?: string;
 }
 
 /** Sends callers elsewhere (RFC 9110, 15.4). */
@@ -27,10 +30,13 @@ export const redirect: FilterComponent = {
   },
 };
 
-function locationOf({ head }: Stream, { scheme, host, port, path }: Config): string {
+function locationOf({ head }: Stream, wanted: Config): string {
+  const { scheme, host, port, path, from = "", prefix } = wanted;
+  const below = head.path.slice(from.length);
+  const moved = prefix === undefined ? path : prefix.replace(/\/$/, "") + below;
   const query = head.target.slice(head.path.length);
   // "//x" and "/\x" would be read as a host (WHATWG URL, 4.4).
-  const local = `${path ?? head.path}`.replace(/^[/\\]*/, "/") + query;
+  const local = `${moved ?? head.path}`.replace(/^[/\\]*/, "/") + query;
   if (scheme === undefined && host === undefined) return local;
   const name = host ?? head.host.replace(/:\d*$/, "");
   const authority = port === undefined ? name : `${name}:${port}`;

@@ -1,4 +1,5 @@
 import type { ListenerPolicy } from "../../api/snapshot.ts";
+import type { Networks } from "../../base/ip_address.ts";
 import type { RouteTable } from "../route/route_table.ts";
 import type { ListenerCounters } from "../telemetry/counters.ts";
 
@@ -8,4 +9,6 @@ export interface ListenerConfig {
   readonly policy: ListenerPolicy;
   readonly routes: RouteTable;
   readonly counters: ListenerCounters;
+  /** The policy's, compiled. */
+  readonly trustedHops: Networks;
 }

@@ -1,6 +1,7 @@
 import type { FallbackPolicy, FallbackTrigger, RetryPolicy, RoutePolicy } from "../../api/snapshot.ts";
 import type { Random } from "../../base/world.ts";
 import { Failure } from "../../base/failure.ts";
+import type { RequestHead } from "../../codec/message.ts";
 import { isFieldName, isFieldValue } from "../../codec/headers.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { compileChain, type FilterChain, type FilterTools } from "../filters/filter.ts";
@@ -8,6 +9,7 @@ import { findFilter } from "../filters/mod.ts";
 import type { LastGoodStore } from "./last_good.ts";
 import type { RouteCounters } from "../telemetry/counters.ts";
 import { RequestMatcher } from "./request_matcher.ts";
+import { StickyChoice } from "./sticky.ts";
 
 /** A canned answer, encoded once. */
 export interface CannedAnswer {
@@ -31,8 +33,12 @@ export class Route {
   readonly #clusters: readonly Cluster[];
   readonly #weights: readonly number[];
   readonly #totalWeight: number;
+  readonly #sticky: StickyChoice | null;
 
-  /** @throws Failure `refused` for an unknown cluster or filter, or weights that are all 0. */
+  /**
+   * @throws Failure `refused` for an unknown cluster or filter, or where no backend has a weight,
+   * unless a filter answers every request.
+   */
   constructor(
     policy: RoutePolicy,
     clusters: ReadonlyMap<string, Cluster>,
@@ -54,22 +60,27 @@ export class Route {
     });
     this.#weights = policy.backends.map(({ weight }) => weight);
     this.#totalWeight = this.#weights.reduce((sum, weight) => sum + weight, 0);
-    if (this.#totalWeight <= 0) {
+    if (this.#totalWeight <= 0 && !answersItself(policy)) {
       throw new Failure("refused", `route ${policy.name}: no backend has a weight above 0`);
     }
-    this.chain = compileChain(
-      policy.filters.map(({ filter, config }) => {
-        const component = findFilter(filter);
-        if (component !== undefined) return component.create(config, tools);
-        throw new Failure("refused", `route ${policy.name}: no filter is named ${filter}`);
-      }),
-    );
+    const filters = policy.filters.map(({ filter, config }) => {
+      const component = findFilter(filter);
+      if (component !== undefined) return component.create(config, tools);
+      throw new Failure("refused", `route ${policy.name}: no filter is named ${filter}`);
+    });
+    this.#sticky = policy.sticky === undefined ? null : new StickyChoice(policy, policy.sticky);
+    // Outermost: its cookie is ours, and no edit of the callee's headers takes it away.
+    this.chain = compileChain(this.#sticky === null ? filters : [this.#sticky, ...filters]);
   }
 
-  /** By weight, at random. */
-  chooseCluster(random: Random): Cluster {
+  /** As the caller's cookie says, where one is kept; else by weight, at random. */
+  chooseCluster(random: Random, head: RequestHead): Cluster {
     const clusters = this.#clusters;
     if (clusters.length === 1) return clusters[0]!;
+    if (this.#sticky !== null) {
+      const kept = this.#sticky.indexFrom(head);
+      if (kept >= 0) return clusters[kept]!;
+    }
     let point = random.next() * this.#totalWeight;
     for (let index = 0; index < clusters.length; index++) {
       point -= this.#weights[index]!;
@@ -77,6 +88,13 @@ export class Route {
     }
     return clusters[clusters.length - 1]!;
   }
+}
+
+/** Filters that answer every request. */
+const ANSWERS: ReadonlySet<string> = new Set(["redirect", "respond"]);
+
+function answersItself({ filters }: RoutePolicy): boolean {
+  return filters.some(({ filter }) => ANSWERS.has(filter));
 }
 
 function canned(policy: FallbackPolicy, route: string): CannedAnswer {
