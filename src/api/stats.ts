@@ -16,6 +16,10 @@ export interface ProxyStats {
   readonly clusters: readonly ClusterStats[];
   /** The newest last; at most 256. */
   readonly events: readonly ProxyEvent[];
+  /** Missing where nothing bounds it. */
+  readonly overload?: OverloadStats;
+  /** Where shared limits are kept; missing where none is. */
+  readonly redis?: readonly RedisStats[];
   /** Every call that came by, declared or not; missing from a proxy of an older version. */
   readonly observed?: readonly ObservedCall[];
 }
@@ -32,6 +36,28 @@ export interface ObservedCall {
   readonly count: number;
   /** Wall clock. */
   readonly lastSeenMs: number;
+}
+
+/** How the sidecar itself bears its load. */
+export interface OverloadStats {
+  /** Why new requests are refused now, or null. */
+  readonly shedding: "memory" | "event-loop" | null;
+  readonly shedTotal: number;
+  /** Of the last tenth of a second. */
+  readonly eventLoopLagMs: number;
+  /** Null where nobody says how much memory there is. */
+  readonly maxBytes: number | null;
+}
+
+/** A Redis that limits are shared by. */
+export interface RedisStats {
+  /** As policies name it. */
+  readonly name: string;
+  /** `away`: the last connection broke, and there is no new one yet. */
+  readonly state: "connecting" | "ready" | "away";
+  readonly answeredTotal: number;
+  /** Questions without an answer: not connected, too many waiting, too late, refused by Redis. */
+  readonly failedTotal: Readonly<Record<"away" | "overflow" | "timeout" | "error", number>>;
 }
 
 export interface ListenerStats {
@@ -123,6 +149,10 @@ export interface ProxyEvent {
     | "endpoint-unhealthy"
     | "endpoint-healthy"
     | "drain-started"
+    | "overload-started"
+    | "overload-ended"
+    | "redis-away"
+    | "redis-back"
     | "faults-changed";
   /** A cluster or listener name, or empty. */
   readonly subject: string;

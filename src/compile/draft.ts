@@ -7,6 +7,7 @@ import type {
   HostPort,
   ListenerPolicy,
   Origin,
+  OverloadPolicy,
   PipelineBinding,
   PipelinePolicy,
   Snapshot,
@@ -78,6 +79,7 @@ export class Draft {
   finish(rest: {
     readonly accessLog: AccessLogPolicy;
     readonly drainMs: number;
+    readonly overload?: OverloadPolicy | undefined;
     readonly admin: AdminBinding;
     readonly stateFolder: string;
   }): Snapshot {
@@ -87,6 +89,7 @@ export class Draft {
       pipelines: Object.fromEntries(this.#pipelines),
       accessLog: rest.accessLog,
       drainMs: rest.drainMs,
+      ...(rest.overload === undefined ? {} : { overload: rest.overload }),
     };
     const bindings: WorkloadBindings = {
       listeners: Object.fromEntries(this.#listenerAddresses),

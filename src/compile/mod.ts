@@ -6,6 +6,7 @@ import { Draft } from "./draft.ts";
 import { gatewaySnapshot } from "./gateway.ts";
 import { addInbound } from "./inbound.ts";
 import { addCalls } from "./outbound.ts";
+import { noteOverload, overloadPolicy } from "./overload.ts";
 import { addLogs } from "./pipelines.ts";
 import { Context } from "./source.ts";
 
@@ -49,10 +50,12 @@ function sidecarSnapshot(context: Context, app: AppDocument, local: LocalSite): 
   addLogs(draft, context, app, local);
   const { accessLog, drainTimeout } = app.spec.sidecar;
   draft.note(["policy", "accessLog", "format"], app, ["spec", "sidecar", "accessLog"]);
+  noteOverload(draft, app);
   draft.note(["policy", "drainMs"], app, ["spec", "sidecar", "drainTimeout"]);
   return draft.finish({
     accessLog: { format: accessLog },
     drainMs: drainTimeout,
+    overload: overloadPolicy(app),
     admin: local.admin,
     stateFolder: local.stateFolder,
   });

@@ -1,5 +1,6 @@
 import { Timeouts } from "../base/timeouts.ts";
 import type { Clock, Net, Random, World } from "../base/world.ts";
+import { Overload } from "./overload.ts";
 import { Scratch } from "./socket_writer.ts";
 import { AccessLog } from "./telemetry/access_log.ts";
 import { EventLog } from "./telemetry/events.ts";
@@ -14,6 +15,7 @@ export class ProxyContext {
   readonly scratch = new Scratch();
   readonly events: EventLog;
   readonly accessLog: AccessLog;
+  readonly overload: Overload;
 
   constructor(world: World, log: (line: string) => void) {
     this.world = world;
@@ -22,6 +24,16 @@ export class ProxyContext {
     this.random = world.random;
     this.timeouts = new Timeouts(world.clock);
     this.events = new EventLog(world.clock, log);
+    const { events } = this;
+    this.overload = new Overload({
+      clock: world.clock,
+      files: world.files,
+      residentBytes: () => world.processes.self.usage().residentBytes,
+      changed: (reason, detail) => {
+        if (reason === null) events.add("overload-ended", "", "requests are taken again");
+        else events.add("overload-started", reason, `new requests are refused: ${detail}`);
+      },
+    });
     this.accessLog = new AccessLog(world.clock, log);
   }
 }

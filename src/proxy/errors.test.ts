@@ -1,12 +1,13 @@
 import { expect, test } from "bun:test";
 import { DECISIONS, type FailureCode } from "./errors.ts";
 
-/** Envoy's response flags (its access log documentation), and AC: the adaptive limit's. */
-const FLAGS = ["AC", "NR", "DPE", "UO", "UH", "UF", "UC", "UT", "SI", "UPE", "LR"];
+/** Envoy's response flags (its access log documentation; OM in its source), and AC: the adaptive limit's. */
+const FLAGS = ["AC", "OM", "NR", "DPE", "UO", "UH", "UF", "UC", "UT", "SI", "UPE", "LR"];
 
 /** Stable: they stand in logs, metrics and alerts. */
 const STABLE: Readonly<Record<FailureCode, readonly [status: number, flag: string]>> = {
   "no-route": [404, "NR"],
+  overload: [503, "OM"],
   "bad-path": [400, "DPE"],
   "unsupported-method": [405, "DPE"],
   "breaker-open": [503, "UO"],

@@ -3,6 +3,7 @@ import type { FallbackTrigger, RetryCondition } from "../api/snapshot.ts";
 /** Why a request has no answer from an upstream. Stable: they stand in logs and metrics. */
 export type FailureCode =
   | "no-route"
+  | "overload"
   | "bad-path"
   | "unsupported-method"
   | "breaker-open"
@@ -35,6 +36,7 @@ export interface FailureDecision {
 /** The one place that maps a failure to its answer. Statuses and flags are Envoy's. */
 export const DECISIONS: Readonly<Record<FailureCode, FailureDecision>> = {
   "no-route": local(404, "NR", null, "no route for this host and path"),
+  overload: local(503, "OM", "overflow", "the sidecar has too much to do"),
   "bad-path": local(400, "DPE", null, "the path cannot be normalised"),
   "unsupported-method": local(405, "DPE", null, "CONNECT is not offered here"),
   "breaker-open": local(503, "UO", "open", "the circuit breaker is open"),

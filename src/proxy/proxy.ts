@@ -278,7 +278,8 @@ export class Proxy {
   metrics(): string {
     const listeners = [...this.#listeners.values()].map((listener) => listener.config);
     const { overload } = this.#context;
-    return metricsText(listeners, [...this.#clusters.values()], this.#snapshot, overload);
+    const clusters = [...this.#clusters.values()];
+    return metricsText(listeners, clusters, this.#snapshot, overload, this.#limits.stats());
   }
 
   /** Accepts no more, lets what is in flight end within the policy's `drainMs`, closes the rest. */

@@ -3,6 +3,7 @@ import type {
   EndpointBinding,
   HostPort,
   ListenerPolicy,
+  OverloadPolicy,
   RetryPolicy,
   RoutePolicy,
   Snapshot,
@@ -36,6 +37,7 @@ export interface SnapshotShape {
   readonly cluster?: ClusterShape;
   readonly accessLog?: "json" | "off";
   readonly drainMs?: number;
+  readonly overload?: OverloadPolicy;
 }
 
 /** Where the proxy listens, and its first upstreams. */
@@ -70,6 +72,7 @@ export function snapshotOf(shape: SnapshotShape = {}): Snapshot {
       pipelines: {},
       accessLog: { format: shape.accessLog ?? "off" },
       drainMs: shape.drainMs ?? 5_000,
+      ...(shape.overload === undefined ? {} : { overload: shape.overload }),
     },
     bindings: {
       listeners: mapped(listeners, ({ at }) => at ?? PROXY),

@@ -3,6 +3,7 @@ import { PrometheusText } from "../../codec/prometheus_text.ts";
 import type { BreakerState } from "../cluster/breaker.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { ListenerConfig } from "../listener/config.ts";
+import type { Overload } from "../overload.ts";
 import { LATENCY_BOUNDS_MS } from "./histogram.ts";
 
 const BOUNDS_SECONDS = LATENCY_BOUNDS_MS.map((bound) => bound / 1000);
@@ -16,10 +17,13 @@ export function metricsText(
   listeners: readonly ListenerConfig[],
   clusters: readonly Cluster[],
   snapshot: Snapshot | null,
+  overload: Overload,
+  redis: readonly RedisStats[] = [],
 ): string {
   const text = new PrometheusText();
   text.family("outrigger_build_info", "gauge", "1, with the version of the Snapshot in force.");
   text.sample("outrigger_build_info", { version: snapshot?.version ?? "" }, 1);
+  writeOverload(text, overload);
   writeListeners(text, listeners);
   writeRoutes(text, listeners);
   writeTries(text, clusters);
@@ -27,6 +31,21 @@ export function metricsText(
   writeBreakers(text, clusters);
   writeHealth(text, clusters);
   return text.toString();
+}
+
+function writeOverload(text: PrometheusText, overload: Overload): void {
+  const shedding = overload.stats()?.shedding;
+  if (shedding === undefined) return;
+  const active = "outrigger_overload_active";
+  text.family(active, "gauge", "1 while new requests are refused, for this reason.");
+  const shed = "outrigger_overload_shed_total";
+  for (const reason of ["memory", "event-loop"] as const) {
+    text.sample(active, { reason }, shedding === reason ? 1 : 0);
+  }
+  text.family(shed, "counter", "Requests answered 503 because the sidecar had too much to do.");
+  for (const reason of ["memory", "event-loop"] as const) {
+    text.sample(shed, { reason }, overload.shed[reason]);
+  }
 }
 
 function writeListeners(text: PrometheusText, listeners: readonly ListenerConfig[]): void {
