@@ -68,6 +68,8 @@ export interface Socket {
   readonly remotePort: number;
   readonly localAddress: string;
   readonly localPort: number;
+  /** What the handshake agreed on; null before it ended, and on a socket without TLS. */
+  readonly tls: TlsState | null;
 }
 
 /**
@@ -76,6 +78,7 @@ export interface Socket {
  * terminated) and its error goes to `Self.onUncaught`.
  */
 export interface SocketHandler {
+  /** With TLS after the handshake; one that fails is told by `onClose` alone, with a TlsError. */
   onOpen(socket: Socket): void;
   /** The bytes are the handler's own to keep. */
   onData(bytes: Uint8Array): void;
@@ -100,6 +103,8 @@ export interface Listener {
   readonly port: number;
   /** Accepts no more; open sockets live on. */
   stop(): void;
+  /** For handshakes that start from now on; open sockets live on. Only where it listens with TLS. */
+  setTls(tls: TlsServerOptions): void;
 }
 
 export interface ListenOptions {
@@ -108,7 +113,168 @@ export interface ListenOptions {
   readonly reusePort?: boolean;
   /** Permission bits of a unix socket's file, for example 0o600. */
   readonly mode?: number;
+  /** Not on a unix socket. */
+  readonly tls?: TlsServerOptions;
 }
+
+// ---------------------------------------------------------------- TLS
+
+export type TlsVersion = "1.2" | "1.3";
+
+/** PEM texts. What is missing is not used; a server needs certificate and key. */
+export interface TlsIdentity {
+  /** The leaf first, then its intermediates. */
+  readonly certificate?: string;
+  /** The leaf's private key. */
+  readonly key?: string;
+  /** Who may sign a peer's certificate; the system's roots where it is missing. */
+  readonly ca?: string;
+}
+
+/**
+ * An identity made ready for handshakes. Make one for each certificate and keep it: the tickets of
+ * resumption are bound to it, so a new one ends the trust that old sessions had.
+ */
+export interface TlsContext {
+  readonly identity: TlsIdentity;
+  /** Of the leaf; null where the identity has no certificate. */
+  readonly certificate: CertificateFacts | null;
+}
+
+export interface CertificateFacts {
+  /** As `CN=shop,O=Example`; may be empty. */
+  readonly subject: string;
+  readonly issuer: string;
+  /** In the order of the certificate: `DNS:shop.example`, `URI:spiffe://...`, `IP Address:10.0.0.1`. */
+  readonly subjectAltNames: readonly string[];
+  /** Wall clock. */
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+  /** SHA-256 of its DER, 64 lower-case hexadecimal digits. */
+  readonly fingerprint: string;
+  /** Upper-case hexadecimal digits. */
+  readonly serialNumber: string;
+  readonly pem: string;
+}
+
+/** How a handshake with a caller goes. */
+export interface TlsServerOptions {
+  /**
+   * The context for the name that the caller asks for (SNI, lower case), or null to refuse it. It is
+   * asked once for the empty name, when these options come into force: for callers that name none.
+   */
+  readonly contextFor: (serverName: string) => TlsContext | null;
+  /**
+   * The caller's certificate, to be signed by the chosen context's `ca`. `none` without it;
+   * `request` lets callers in that show none, and refuses a bad one as `require` does. A session
+   * that is resumed keeps its identity: so let all contexts of one listener trust the same `ca`.
+   */
+  readonly clientCertificate?: "none" | "request" | "require";
+  /** 1.2 without it; nothing below is offered. */
+  readonly minVersion?: TlsVersion;
+  /** In order of preference, as `http/1.1`. None are agreed on without it. */
+  readonly alpn?: readonly string[];
+  /** From the accept to the end of the handshake. 10 s. */
+  readonly handshakeTimeoutMs?: number;
+  /** Sent to who speaks HTTP without TLS here; then the connection is closed. Nothing without it. */
+  readonly plaintextAnswer?: Uint8Array;
+}
+
+/** How a handshake with a callee goes. */
+export interface TlsClientOptions {
+  readonly context: TlsContext;
+  /** Sent as SNI, and the name or IP address that the certificate must be for. */
+  readonly serverName: string;
+  /**
+   * `name`: the chain must be good and the name in it; `chain`: the name is left to the owner, who
+   * looks at `tls.peer()` in `onOpen`; `none`: all is taken, and `tls` tells what it is. `name`.
+   */
+  readonly verify?: "name" | "chain" | "none";
+  readonly alpn?: readonly string[];
+  /** 1.2 without it. */
+  readonly minVersion?: TlsVersion;
+  /** From the open connection to the end of the handshake. 10 s. */
+  readonly handshakeTimeoutMs?: number;
+  /** Where sessions of this callee are kept for resumption; full handshakes without it. */
+  readonly sessions?: TlsSessions;
+}
+
+/** One callee's newest session. It is taken once, so that no ticket is used twice (RFC 8446, C.4). */
+export interface TlsSessions {
+  take(): Uint8Array | null;
+  keep(session: Uint8Array): void;
+}
+
+/** What was agreed on, and who the peer is. */
+export interface TlsState {
+  readonly version: TlsVersion;
+  /** OpenSSL's name. */
+  readonly cipher: string;
+  /** Empty where nothing was agreed on. */
+  readonly alpn: string;
+  /** The name that the client asked for; empty where it named none. */
+  readonly serverName: string;
+  readonly resumed: boolean;
+  /** The peer showed a certificate, and its chain (for a callee with `verify: "name"`: name) is good. */
+  readonly authorized: boolean;
+  /** Why not, as OpenSSL's code; empty where it is, or where the peer showed none. */
+  readonly authorizationError: string;
+  /** The peer's leaf; null where it showed none. Costs some microseconds at the first call. */
+  peer(): CertificateFacts | null;
+}
+
+/** Why a handshake failed, seen from here. */
+export type TlsFailure =
+  /** A certificate, key or CA that cannot be used. */
+  | "bad-identity"
+  | "timeout"
+  /** The peer speaks something else. */
+  | "not-tls"
+  | "no-common-version"
+  | "no-common-cipher"
+  | "no-common-alpn"
+  /** No context for the name that was asked for. */
+  | "unknown-name"
+  /** The caller showed no certificate where one is required. */
+  | "no-certificate"
+  /** The peer's certificate is not good enough for us. */
+  | "untrusted-peer"
+  /** The peer does not accept ours, or wants one: it said so by an alert. */
+  | "refused-by-peer"
+  /** The peer left in the middle. */
+  | "closed"
+  | "other";
+
+// ---------------------------------------------------------------- datagrams
+
+export interface UdpOptions {
+  readonly address: UdpAddress;
+  /**
+   * Room in the system for datagrams that came and were not handed over yet; what comes on top is
+   * lost. The system's own (about 200 KiB) without it, and it may give less.
+   */
+  readonly receiveBufferBytes?: number;
+}
+
+export interface UdpAddress {
+  readonly host: string;
+  /** 0 asks for a free one. */
+  readonly port: number;
+}
+
+export interface UdpHandler {
+  /** The bytes are the handler's own to keep. `truncated`: the rest of the datagram is lost. */
+  onMessage(bytes: Uint8Array, fromAddress: string, fromPort: number, truncated: boolean): void;
+}
+
+export interface UdpSocket {
+  readonly port: number;
+  /** False where the system did not take it: it is lost, as any datagram may be. */
+  send(bytes: Uint8Array, to: UdpAddress): boolean;
+  close(): void;
+}
+
+// ---------------------------------------------------------------- the network as a whole
 
 export interface ResolvedAddress {
   readonly address: string;
@@ -118,12 +284,21 @@ export interface ResolvedAddress {
 export interface Net {
   /**
    * `accept` returns the new connection's handler, or null to refuse it (it is terminated).
+   * With TLS `accept` comes before the handshake, and `onOpen` after it.
    * @throws NetError with code `address-in-use` (its message names the holder where the system
-   *   tells), `address-unavailable` or `permission`.
+   *   tells), `address-unavailable` or `permission`; TlsError where `tls` has no context for "".
    */
   listen(options: ListenOptions, accept: (socket: Socket) => SocketHandler | null): Listener;
-  /** Calls nothing of `handler` before it returns. A host that is no IP address fails. */
-  connect(address: SocketAddress, handler: DialHandler): Dial;
+  /**
+   * Calls nothing of `handler` before it returns. A host that is no IP address fails. With TLS
+   * `onOpen` comes after the handshake, and `onConnectError` (a TlsError) where it fails. Under TLS
+   * 1.3 a callee that does not accept our certificate says so later only: by `onClose`.
+   */
+  connect(address: SocketAddress, handler: DialHandler, tls?: TlsClientOptions): Dial;
+  /** @throws TlsError `bad-identity`, in words that name what is wrong with which of the texts. */
+  tlsContext(identity: TlsIdentity): TlsContext;
+  /** @throws NetError as `listen` does. */
+  udp(options: UdpOptions, handler: UdpHandler): Promise<UdpSocket>;
   /**
    * A and AAAA records, asked of DNS and never of the hosts file; `localhost` is the loopback
    * address (RFC 6761, 6.3).
@@ -144,6 +319,7 @@ export type NetErrorCode =
   | "name-not-found"
   | "name-timeout"
   | "too-many-open"
+  | "tls"
   | "other";
 
 export class NetError extends Error {
@@ -153,6 +329,15 @@ export class NetError extends Error {
     message: string,
   ) {
     super(message);
+  }
+}
+
+export class TlsError extends NetError {
+  constructor(
+    readonly reason: TlsFailure,
+    message: string,
+  ) {
+    super("tls", message);
   }
 }
 

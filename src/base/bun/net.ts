@@ -1,22 +1,45 @@
-import { closeSync, lstatSync, openSync, realpathSync, unlinkSync } from "node:fs";
+import { lstatSync, realpathSync, unlinkSync, writeSync } from "node:fs";
 import { isIP } from "node:net";
 import { basename, dirname, join } from "node:path";
-import { NetError } from "../world.ts";
+import { NetError, TlsError } from "../world.ts";
 import type {
   Dial,
   DialHandler,
   Listener,
   ListenOptions,
   Net,
-  NetErrorCode,
   PortHolder,
   ResolvedAddress,
   Socket,
   SocketAddress,
   SocketHandler,
+  TlsClientOptions,
+  TlsContext,
+  TlsIdentity,
+  TlsServerOptions,
+  TlsState,
+  UdpHandler,
+  UdpOptions,
+  UdpSocket,
 } from "../world.ts";
 import type { Dns } from "./dns.ts";
+import { closeDescriptor, duplicateDescriptor } from "./libc.ts";
+import { inUse, inWords, netError, outOfDescriptors, plainAddress } from "./net_error.ts";
 import { holderOfPath } from "./port_holder.ts";
+import {
+  BunTlsContext,
+  BunTlsState,
+  HANDSHAKE_TIMEOUT_MS,
+  isTlsFault,
+  nativeClientOptions,
+  nativeContextFor,
+  nativeServerOptions,
+  tlsError,
+  untrusted,
+  verifyCallee,
+} from "./tls.ts";
+import type { NativeContext, RawTlsFault, RawTlsSocket } from "./tls.ts";
+import { openUdp } from "./udp.ts";
 import type { Uncaught } from "./uncaught.ts";
 
 /**
@@ -53,6 +76,8 @@ class BunSocket implements Socket {
   weEnded = false;
   /** By close or terminate: the owner expects nothing more of the peer. */
   released = false;
+  /** Null without TLS. */
+  secure: Secure | null = null;
   closed = false;
   #remoteAddress: string | null = null;
   #localAddress: string | null = null;
@@ -115,6 +140,59 @@ class BunSocket implements Socket {
   get localPort(): number {
     return this.raw?.localPort ?? 0;
   }
+
+  get tls(): TlsState | null {
+    return this.secure === null ? null : this.secure.state;
+  }
+}
+
+/** What a socket has of TLS: first a handshake that is bounded in time, then its result. */
+class Secure {
+  state: BunTlsState | null = null;
+  isHandshaking = true;
+  /** Why the handshake, or later the connection, failed. */
+  failure: TlsError | null = null;
+  #timer: NodeJS.Timeout;
+
+  constructor(
+    socket: BunSocket,
+    timeoutMs: number = HANDSHAKE_TIMEOUT_MS,
+    /** Of a dial. */
+    readonly client: TlsClientOptions | null = null,
+  ) {
+    this.#timer = setTimeout(() => {
+      const { remoteAddress } = socket;
+      const text = `no end within ${timeoutMs} ms`;
+      this.failure = new TlsError("timeout", `the handshake with ${remoteAddress}: ${text}`);
+      socket.terminate();
+    }, timeoutMs);
+  }
+
+  /** False where it has ended before. */
+  end(): boolean {
+    if (!this.isHandshaking) return false;
+    this.isHandshaking = false;
+    clearTimeout(this.#timer);
+    return true;
+  }
+}
+
+/** Stands before an owner whose caller was refused: what the caller still sends does not pass. */
+class Refused implements SocketHandler {
+  readonly #owner: SocketHandler;
+
+  constructor(owner: SocketHandler) {
+    this.#owner = owner;
+  }
+
+  onOpen(): void {}
+  onData(): void {}
+  onDrain(): void {}
+  onEnd(): void {}
+
+  onClose(error: NetError | null): void {
+    this.#owner.onClose(error);
+  }
 }
 
 class BunDial implements Dial {
@@ -124,6 +202,7 @@ class BunDial implements Dial {
   #state: "dialling" | "settled" | "forgotten" = "dialling";
   /** connect() has returned: the owner holds the dial and may hear of it. */
   returned = false;
+  tls: TlsClientOptions | null = null;
 
   constructor(
     net: BunNet,
@@ -138,9 +217,19 @@ class BunDial implements Dial {
 
   abort(): void {
     if (this.#state !== "dialling") return;
-    this.#state = "forgotten";
     this.socket.handler = NOBODY;
+    if (this.socket.raw !== null) {
+      // In the middle of its handshake.
+      this.#state = "settled";
+      this.socket.terminate();
+      return;
+    }
+    this.#state = "forgotten";
     this.#net.forgottenDials += 1;
+  }
+
+  get isForgotten(): boolean {
+    return this.#state === "forgotten";
   }
 
   opened(): void {
@@ -174,6 +263,7 @@ export class BunNet implements Net {
   #uncaught: Uncaught;
   #holderOfPort: (port: number) => PortHolder | null;
   #dialEvents: Bun.SocketHandler<BunSocket>;
+  #tlsDialEvents: Bun.SocketHandler<BunSocket>;
 
   constructor(dns: Dns, uncaught: Uncaught, holderOfPort: (port: number) => PortHolder | null) {
     this.#dns = dns;
@@ -191,6 +281,7 @@ export class BunNet implements Net {
         dial.fail(netError(cause, `connecting to ${inWords(dial.address)}`));
       },
     };
+    this.#tlsDialEvents = { ...this.#dialEvents, ...tlsDialEvents(this.#uncaught) };
   }
 
   listen(options: ListenOptions, accept: (socket: Socket) => SocketHandler | null): Listener {
@@ -209,8 +300,12 @@ export class BunNet implements Net {
         handler.onOpen(socket);
       },
     };
-    const { address } = options;
-    if ("path" in address) return this.#listenOnPath(address.path, options.mode, events);
+    const { address, tls } = options;
+    if ("path" in address) {
+      if (tls !== undefined) throw new Error("TLS on a unix socket is not offered");
+      return this.#listenOnPath(address.path, options.mode, events);
+    }
+    if (tls !== undefined) return this.#listenWithTls(options, address, tls, accept);
     try {
       return new BunListener(
         Bun.listen<BunSocket>({
@@ -221,6 +316,26 @@ export class BunNet implements Net {
           socket: events,
         } as Bun.TCPSocketListenOptions<BunSocket>),
       );
+    } catch (error) {
+      throw this.#listenError(error, address);
+    }
+  }
+
+  #listenWithTls(
+    { reusePort }: ListenOptions,
+    address: { readonly host: string; readonly port: number },
+    tls: TlsServerOptions,
+    accept: (socket: Socket) => SocketHandler | null,
+  ): Listener {
+    const common = { ...this.#events(), ...tlsListenEvents(this.#uncaught) };
+    // Before the address is taken, so that bad options leave nothing behind.
+    nativeServerOptions(tls);
+    try {
+      return new BunTlsListener(common, accept, tls, {
+        hostname: address.host,
+        port: address.port,
+        reusePort: reusePort === true,
+      });
     } catch (error) {
       throw this.#listenError(error, address);
     }
@@ -244,11 +359,15 @@ export class BunNet implements Net {
     }
   }
 
-  connect(address: SocketAddress, handler: DialHandler): Dial {
+  tlsContext(identity: TlsIdentity): TlsContext {
+    return new BunTlsContext(identity);
+  }
+
+  connect(address: SocketAddress, handler: DialHandler, tls?: TlsClientOptions): Dial {
     const dial = new BunDial(this, address, handler);
     const refusal = this.#refusal(address);
     if (refusal !== null) dial.fail(refusal);
-    else this.#start(dial);
+    else this.#start(dial, tls);
     dial.returned = true;
     return dial;
   }
@@ -265,14 +384,18 @@ export class BunNet implements Net {
     return null;
   }
 
-  #start(dial: BunDial): void {
+  #start(dial: BunDial, tls: TlsClientOptions | undefined): void {
     const { address } = dial;
     const where =
       "path" in address
         ? { unix: address.path }
         : { hostname: address.host, port: address.port };
-    const owned = { allowHalfOpen: true, data: dial.socket, socket: this.#dialEvents };
-    const options = { ...where, ...owned };
+    const common = { ...where, allowHalfOpen: true, data: dial.socket };
+    const options =
+      tls === undefined
+        ? { ...common, socket: this.#dialEvents }
+        : { ...common, socket: this.#tlsDialEvents, tls: nativeClientOptions(tls) };
+    if (tls !== undefined) dial.tls = tls;
     try {
       // The promise only repeats what connectError says.
       Bun.connect<BunSocket>(options as Bun.TCPSocketConnectOptions<BunSocket>).catch(() => {});
@@ -280,6 +403,10 @@ export class BunNet implements Net {
       // A port out of range and the like: Bun throws before it starts.
       dial.fail(netError(error, `connecting to ${inWords(address)}`));
     }
+  }
+
+  udp(options: UdpOptions, handler: UdpHandler): Promise<UdpSocket> {
+    return openUdp(options, handler, this.#uncaught);
   }
 
   resolve(name: string): Promise<readonly ResolvedAddress[]> {
@@ -310,8 +437,12 @@ export class BunNet implements Net {
         const socket = raw.data;
         if (socket.closed) return;
         socket.closed = true;
-        const { handler } = socket;
+        const { handler, secure } = socket;
         socket.handler = NOBODY;
+        if (secure !== null) {
+          closeSecure(socket, secure, handler, error);
+          return;
+        }
         // After a shutdown of ours Bun takes the peer's FIN for the close and leaves `end` out.
         const endIsDue = !error && !socket.peerEnded && !socket.released;
         socket.peerEnded = true;
@@ -342,6 +473,226 @@ function tellEnd(handler: SocketHandler, uncaught: Uncaught): void {
   }
 }
 
+/** Rare enough to be apart: the plain close is on the hot path of short connections. */
+function closeSecure(
+  socket: BunSocket,
+  secure: Secure,
+  handler: SocketHandler,
+  error: unknown,
+): void {
+  const doing = `the TLS handshake with ${socket.remoteAddress}`;
+  const wasHandshaking = secure.end();
+  if (wasHandshaking && !socket.released) secure.failure ??= tlsError(null, doing);
+  const { failure } = secure;
+  if (socket.dial !== null) {
+    // A dial that was given up hears nothing of it.
+    if (failure !== null) socket.dial.fail(failure);
+    return;
+  }
+  if (failure === null && !error && !socket.peerEnded && !socket.released) handler.onEnd();
+  socket.peerEnded = true;
+  handler.onClose(failure ?? (error ? netError(error, "the connection") : null));
+}
+
+type TlsEvents = Partial<Bun.SocketHandler<BunSocket>>;
+
+/** What callers' handshakes have besides the common events. */
+function tlsListenEvents(uncaught: Uncaught): TlsEvents {
+  return {
+    error(raw, error) {
+      tlsEventError(raw, error, uncaught);
+    },
+  };
+}
+
+/** Bun tells alerts here that come after a handshake; or a handler threw. */
+function tlsEventError(raw: RawSocket, error: RawTlsFault & Error, uncaught: Uncaught): void {
+  const socket = raw.data as BunSocket | undefined;
+  if (socket?.secure && isTlsFault(error)) {
+    socket.secure.failure ??= tlsError(error, `the TLS connection with ${socket.remoteAddress}`);
+  } else {
+    uncaught.report(error);
+  }
+  socket?.terminate();
+}
+
+function tlsDialEvents(uncaught: Uncaught): TlsEvents {
+  const events = {
+    open(raw: RawSocket) {
+      const socket = raw.data;
+      const dial = socket.dial!;
+      socket.raw = raw;
+      if (dial.isForgotten) {
+        dial.opened();
+        return;
+      }
+      const tls = dial.tls!;
+      socket.secure = new Secure(socket, tls.handshakeTimeoutMs, tls);
+      const session = tls.sessions?.take() ?? null;
+      if (session !== null) tlsOf(raw).setSession(session);
+    },
+    handshake(raw: RawSocket, isDone: boolean, error: RawTlsFault | null) {
+      const socket = raw.data;
+      const { secure, dial } = socket;
+      if (secure === null || dial === null || !secure.end()) return;
+      const fault = error ?? null;
+      const doing = `the TLS handshake with ${inWords(dial.address)}`;
+      // A wrong name is told as a handshake that is not done.
+      const isOurs = isDone || fault?.code === "ERR_TLS_CERT_ALTNAME_INVALID";
+      const refusal = isOurs ? verifyCallee(secure.client!, fault) : null;
+      if (!isOurs || refusal !== null) {
+        dial.fail(refusal === null ? tlsError(fault, doing) : untrusted(refusal, doing));
+        raw.terminate();
+        return;
+      }
+      secure.state = new BunTlsState(tlsOf(raw), fault, true);
+      dial.opened();
+    },
+    session(raw: RawSocket, session: Uint8Array) {
+      raw.data.secure?.client?.sessions?.keep(session);
+    },
+    error(raw: RawSocket, error: RawTlsFault & Error) {
+      tlsEventError(raw, error, uncaught);
+    },
+  };
+  return events as TlsEvents;
+}
+
+function tlsOf(raw: RawSocket): RawTlsSocket {
+  return raw as unknown as RawTlsSocket;
+}
+
+/**
+ * TLS from the first byte on. A new default certificate needs a new native listener: it is made on a
+ * duplicate of the descriptor, so that no caller finds the port closed. Others are chosen by name
+ * for each handshake anyway.
+ */
+class BunTlsListener implements Listener {
+  readonly port: number;
+  #raw: Bun.TCPSocketListener<BunSocket>;
+  #tls: TlsServerOptions;
+  #native: Record<string, unknown>;
+  readonly #events: Bun.SocketHandler<BunSocket>;
+  #stopped = false;
+
+  constructor(
+    common: Bun.SocketHandler<BunSocket>,
+    accept: (socket: Socket) => SocketHandler | null,
+    tls: TlsServerOptions,
+    where: object,
+  ) {
+    this.#tls = tls;
+    this.#events = {
+      ...common,
+      open: (raw) => {
+        const socket = new BunSocket(NOBODY);
+        socket.raw = raw;
+        raw.data = socket;
+        const handler = accept(socket);
+        if (handler === null) {
+          socket.terminate();
+          return;
+        }
+        socket.handler = handler;
+        socket.secure = new Secure(socket, this.#tls.handshakeTimeoutMs);
+      },
+      handshake: (raw, isDone, error) => this.#handshake(raw, isDone, error),
+      serverName: (_listener: unknown, name: string, raw: RawSocket) => this.#contextFor(name, raw),
+    } as Bun.SocketHandler<BunSocket>;
+    this.#native = nativeServerOptions(tls);
+    this.#raw = this.#listen(where);
+    this.port = this.#raw.port;
+  }
+
+  #listen(where: object): Bun.TCPSocketListener<BunSocket> {
+    const options = { ...where, allowHalfOpen: true, tls: this.#native, socket: this.#events };
+    return Bun.listen<BunSocket>(options as unknown as Bun.TCPSocketListenOptions<BunSocket>);
+  }
+
+  #contextFor(name: string, raw: RawSocket): NativeContext | undefined {
+    try {
+      return nativeContextFor(this.#tls, name.toLowerCase());
+    } catch (error) {
+      const { secure } = raw.data;
+      if (!(error instanceof TlsError) || secure === null) throw error;
+      secure.failure = error;
+      raw.data.terminate();
+      return undefined;
+    }
+  }
+
+  #handshake(raw: RawSocket, isDone: boolean, error: RawTlsFault | null): void {
+    const socket = raw.data;
+    const { secure } = socket;
+    if (secure === null || !secure.end()) return;
+    const fault = error ?? null;
+    const doing = `the TLS handshake with ${socket.remoteAddress}`;
+    if (!isDone) {
+      secure.failure ??= tlsError(fault, doing);
+      this.#refuse(socket, secure.failure);
+      return;
+    }
+    const wantsPeer = (this.#tls.clientCertificate ?? "none") !== "none";
+    const state = new BunTlsState(tlsOf(raw), fault, wantsPeer);
+    if (wantsPeer && !state.authorized && (state.authorizationError !== "" || this.#requires)) {
+      secure.failure = untrusted(fault ?? {}, doing);
+      this.#refuse(socket, secure.failure);
+      return;
+    }
+    secure.state = state;
+    socket.handler.onOpen(socket);
+  }
+
+  get #requires(): boolean {
+    return this.#tls.clientCertificate === "require";
+  }
+
+  #refuse(socket: BunSocket, failure: TlsError): void {
+    socket.handler = new Refused(socket.handler);
+    const { plaintextAnswer } = this.#tls;
+    if (plaintextAnswer !== undefined && failure.message.includes("HTTP_REQUEST")) {
+      try {
+        // Past TLS, which the caller does not speak; what a fresh socket does not take is lost.
+        writeSync(tlsOf(socket.raw!).fd, plaintextAnswer);
+      } catch {
+        // It has left.
+      }
+    }
+    // Not a reset: it could overtake the alert that says why.
+    socket.close();
+  }
+
+  setTls(tls: TlsServerOptions): void {
+    const native = nativeServerOptions(tls);
+    const isSame = sameMembers(native, this.#native);
+    this.#tls = tls;
+    if (isSame || this.#stopped) return;
+    this.#native = native;
+    const descriptor = duplicateDescriptor((this.#raw as unknown as { readonly fd: number }).fd);
+    if (descriptor < 0) throw netError(outOfDescriptors(), "replacing the default certificate");
+    const old = this.#raw;
+    try {
+      this.#raw = this.#listen({ fd: descriptor });
+    } catch (error) {
+      closeDescriptor(descriptor);
+      throw error;
+    }
+    old.stop();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#raw.stop();
+  }
+}
+
+/** The same contexts and flags; ALPN by its bytes. */
+function sameMembers(a: Record<string, unknown>, b: Record<string, unknown>): boolean {
+  return ["secureContext", "requestCert", "rejectUnauthorized", "ALPNProtocols"].every(
+    (key) => a[key] === b[key] || String(a[key]) === String(b[key]) && key === "ALPNProtocols",
+  );
+}
+
 class BunListener implements Listener {
   #raw: Bun.SocketListener<BunSocket>;
   readonly port: number;
@@ -353,6 +704,10 @@ class BunListener implements Listener {
 
   stop(): void {
     this.#raw.stop();
+  }
+
+  setTls(): void {
+    throw new Error("this listener has no TLS");
   }
 }
 
@@ -377,56 +732,4 @@ function realSocketPath(path: string): string {
   } catch {
     return path;
   }
-}
-
-function inUse(address: SocketAddress, holder: PortHolder | null): NetError {
-  const by = holder === null ? "" : ` by ${holder.command} (pid ${holder.pid})`;
-  return new NetError("address-in-use", `${inWords(address)} is in use${by}`);
-}
-
-function inWords(address: SocketAddress): string {
-  if ("path" in address) return address.path;
-  return address.host.includes(":")
-    ? `[${address.host}]:${address.port}`
-    : `${address.host}:${address.port}`;
-}
-
-/** An IPv4 peer of a dual-stack listener shows as ::ffff:10.0.0.1 (RFC 4291, 2.5.5.2). */
-function plainAddress(address: string | undefined): string {
-  if (address === undefined) return "";
-  return address.startsWith("::ffff:") ? address.slice(7) : address;
-}
-
-const NET_ERRORS: Readonly<Record<string, readonly [NetErrorCode, string]>> = {
-  ECONNREFUSED: ["refused", "nothing listens there"],
-  ENOENT: ["refused", "no such socket"],
-  ECONNRESET: ["reset", "reset by the peer"],
-  EPIPE: ["reset", "closed by the peer"],
-  ETIMEDOUT: ["timeout", "no answer"],
-  EHOSTUNREACH: ["unreachable", "no route to the host"],
-  ENETUNREACH: ["unreachable", "no route to the network"],
-  EADDRINUSE: ["address-in-use", "the address is in use"],
-  EADDRNOTAVAIL: ["address-unavailable", "this machine has no such address"],
-  EACCES: ["permission", "the system does not permit it"],
-  EPERM: ["permission", "the system does not permit it"],
-  EMFILE: ["too-many-open", "this process has too many files open"],
-  ENFILE: ["too-many-open", "this machine has too many files open"],
-};
-
-/** Bun reports a lack of descriptors as ECONNREFUSED, which would send people the wrong way. */
-function outOfDescriptors(): unknown {
-  try {
-    closeSync(openSync("/dev/null", "r"));
-    return null;
-  } catch (error) {
-    return error;
-  }
-}
-
-function netError(error: unknown, doing: string): NetError {
-  const code = (error as { code?: unknown } | null)?.code;
-  const known = typeof code === "string" ? NET_ERRORS[code] : undefined;
-  if (known !== undefined) return new NetError(known[0], `${doing}: ${known[1]} (${String(code)})`);
-  const text = error instanceof Error ? error.message : String(error);
-  return new NetError("other", `${doing}: ${text}`);
 }

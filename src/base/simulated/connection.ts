@@ -1,5 +1,5 @@
 import { NetError } from "../world.ts";
-import type { Socket, SocketHandler } from "../world.ts";
+import type { Socket, SocketHandler, TlsState } from "../world.ts";
 import type { SimulatedClock } from "./clock.ts";
 import type { LinkFaults } from "./faults.ts";
 import type { SimulatedRandom } from "./random.ts";
@@ -27,6 +27,9 @@ export class SimulatedSocket implements Socket {
   handler: SocketHandler | null = null;
   peer!: SimulatedSocket;
   closed = false;
+  tls: TlsState | null = null;
+  /** Takes nothing of the owner's until the handshake has ended. */
+  isHandshaking = false;
   #wire: Wire;
   /** Sent by us, neither read by the peer's owner nor lost. */
   #unreadBytes = 0;
@@ -65,6 +68,10 @@ export class SimulatedSocket implements Socket {
 
   write(bytes: Uint8Array, start: number, length: number): number {
     if (this.closed || this.#weEnded) return -1;
+    if (this.isHandshaking) {
+      this.#wasShort = true;
+      return 0;
+    }
     const faults = this.#wire.faults();
     let taken = Math.min(length, Math.max(0, faults.windowBytes - this.#unreadBytes));
     if (taken > 1 && this.#wire.random.chance(faults.partialWrite)) {
@@ -80,6 +87,13 @@ export class SimulatedSocket implements Socket {
       this.#send(new Uint8Array(bytes.subarray(start, start + taken)));
     }
     return taken;
+  }
+
+  /** For messages of a handshake: they need no room in the window. */
+  sendWhole(bytes: Uint8Array): void {
+    if (this.closed || this.#weEnded) return;
+    this.#unreadBytes += bytes.length;
+    this.#send(bytes);
   }
 
   shutdown(): void {
@@ -186,6 +200,15 @@ export class SimulatedSocket implements Socket {
     }
     this.#arrived.push(segment);
     this.#deliver();
+  }
+
+  /** Bytes that a handshake read and did not need: the owner gets them first. */
+  putBack(bytes: Uint8Array): void {
+    if (this.#wasShort) this.#planDrain();
+    if (bytes.length === 0) return;
+    this.peer.#unreadBytes += bytes.length;
+    this.#arrived.unshift(bytes);
+    this.#planDelivery();
   }
 
   #planDelivery(): void {

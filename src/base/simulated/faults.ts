@@ -17,6 +17,8 @@ export interface LinkFaults {
   readonly connectRefused: number;
   /** Per connect: never answered. */
   readonly connectLost: number;
+  /** Per datagram: it never arrives. */
+  readonly datagramLost: number;
 }
 
 /** A network without faults, 0.1 ms away. */
@@ -30,6 +32,7 @@ export const CALM: LinkFaults = {
   delayMs: [0, 0],
   connectRefused: 0,
   connectLost: 0,
+  datagramLost: 0,
 };
 
 /** Everything goes wrong now and then. */
@@ -43,4 +46,5 @@ export const ROUGH: LinkFaults = {
   delayMs: [5, 200],
   connectRefused: 0.02,
   connectLost: 0.01,
+  datagramLost: 0.05,
 };

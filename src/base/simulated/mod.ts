@@ -90,6 +90,7 @@ function leaksOf(world: SimulatedWorld): string[] {
   const counts: readonly (readonly [number, string])[] = [
     [world.net.openSockets, "open sockets"],
     [world.net.listeners, "listeners"],
+    [world.net.udpSockets, "UDP sockets"],
     [world.net.pendingDials, "pending dials"],
     [world.clock.pendingTimers, "pending timers"],
     [world.files.openFiles, "open files"],

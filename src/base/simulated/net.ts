@@ -10,6 +10,13 @@ import type {
   Socket,
   SocketAddress,
   SocketHandler,
+  TlsClientOptions,
+  TlsContext,
+  TlsIdentity,
+  TlsServerOptions,
+  UdpHandler,
+  UdpOptions,
+  UdpSocket,
 } from "../world.ts";
 import type { SimulatedClock } from "./clock.ts";
 import { SimulatedSocket } from "./connection.ts";
@@ -18,6 +25,8 @@ import { CALM } from "./faults.ts";
 import type { LinkFaults } from "./faults.ts";
 import type { SimulatedFiles } from "./files.ts";
 import type { SimulatedRandom } from "./random.ts";
+import { checkServerOptions, ClientHandshake, ServerHandshake, SimulatedTlsContext } from "./tls.ts";
+import { Datagrams } from "./udp.ts";
 
 /** As Linux does with six repetitions of a SYN. */
 const CONNECT_GIVES_UP_MS = 127_000;
@@ -38,6 +47,7 @@ interface Binding {
   readonly reusePort: boolean;
   readonly host: string;
   readonly port: number;
+  tls: TlsServerOptions | undefined;
 }
 
 export interface FabricParts {
@@ -55,6 +65,7 @@ export class Fabric {
   readonly names = new Map<string, DnsAnswer>();
   readonly hosts = new Set<string>();
   readonly parts: FabricParts;
+  readonly datagrams: Datagrams;
   #bindings = new Map<string, Binding[]>();
   #links = new Map<string, Partial<LinkFaults>>();
   #cuts = new Set<string>();
@@ -63,6 +74,7 @@ export class Fabric {
 
   constructor(parts: FabricParts) {
     this.parts = parts;
+    this.datagrams = new Datagrams(this);
   }
 
   get listeners(): number {
@@ -112,6 +124,7 @@ export class Fabric {
     const { address } = options;
     const reusePort = options.reusePort === true;
     if ("path" in address) {
+      if (options.tls !== undefined) throw new Error("TLS on a unix socket is not offered");
       const binding = this.#bind(`unix:${address.path}`, "", 0, reusePort, accept, address);
       this.parts.files.placeSocket(address.path, options.mode ?? 0o777);
       return this.#listener(binding, () => this.parts.files.remove(address.path));
@@ -123,7 +136,10 @@ export class Fabric {
     const port = address.port === 0 ? this.#freePort(host, address.host) : address.port;
     const key = bindingKey(host, address.host, port);
     const bound = { host: address.host, port };
-    return this.#listener(this.#bind(key, address.host, port, reusePort, accept, bound), () => {});
+    if (options.tls !== undefined) checkServerOptions(options.tls);
+    const binding = this.#bind(key, address.host, port, reusePort, accept, bound);
+    binding.tls = options.tls;
+    return this.#listener(binding, () => {});
   }
 
   holderOfPort(host: string, port: number): boolean {
@@ -149,7 +165,7 @@ export class Fabric {
       const text = `${inWords(address)} is in use by another listener of this simulation`;
       throw new NetError("address-in-use", text);
     }
-    const binding: Binding = { key, accept, reusePort, host, port };
+    const binding: Binding = { key, accept, reusePort, host, port, tls: undefined };
     this.#bindings.set(key, [...there, binding]);
     return binding;
   }
@@ -164,6 +180,11 @@ export class Fabric {
         if (others.length > 0) this.#bindings.set(binding.key, others);
         else this.#bindings.delete(binding.key);
         stopped();
+      },
+      setTls: (tls) => {
+        if (binding.tls === undefined) throw new Error("this listener has no TLS");
+        checkServerOptions(tls);
+        binding.tls = tls;
       },
     };
   }
@@ -218,6 +239,10 @@ export class SimulatedNet implements Net {
     return this.#fabric.listeners;
   }
 
+  get udpSockets(): number {
+    return this.#fabric.datagrams.sockets;
+  }
+
   /** Connects without an answer yet that nobody gave up. */
   get pendingDials(): number {
     return this.#fabric.pendingDials;
@@ -253,8 +278,16 @@ export class SimulatedNet implements Net {
     return this.#fabric.listen(this.#host, options, accept);
   }
 
-  connect(address: SocketAddress, handler: DialHandler): Dial {
-    return new SimulatedDial(this.#fabric, this.#host, address, handler);
+  connect(address: SocketAddress, handler: DialHandler, tls?: TlsClientOptions): Dial {
+    return new SimulatedDial(this.#fabric, this.#host, address, handler, tls ?? null);
+  }
+
+  tlsContext(identity: TlsIdentity): TlsContext {
+    return new SimulatedTlsContext(identity);
+  }
+
+  udp(options: UdpOptions, handler: UdpHandler): Promise<UdpSocket> {
+    return this.#fabric.datagrams.open(this.#host, options, handler);
   }
 
   async resolve(name: string): Promise<readonly ResolvedAddress[]> {
@@ -289,8 +322,18 @@ class SimulatedDial implements Dial {
   #isPending = true;
   #from: string;
   #to: string;
+  #tls: TlsClientOptions | null;
+  /** Open, in the middle of its handshake. */
+  #handshaking: SimulatedSocket | null = null;
 
-  constructor(fabric: Fabric, host: string, address: SocketAddress, handler: DialHandler) {
+  constructor(
+    fabric: Fabric,
+    host: string,
+    address: SocketAddress,
+    handler: DialHandler,
+    tls: TlsClientOptions | null,
+  ) {
+    this.#tls = tls;
     this.#fabric = fabric;
     this.#host = host;
     this.#address = address;
@@ -302,7 +345,7 @@ class SimulatedDial implements Dial {
   }
 
   abort(): void {
-    this.#settle();
+    if (this.#settle()) this.#handshaking?.terminate();
   }
 
   #settle(): boolean {
@@ -352,16 +395,31 @@ class SimulatedDial implements Dial {
     const { clock } = this.#fabric.parts;
     const [ours, theirs] = this.#pair();
     clock.plan(this.#latency(), () => {
-      if (this.#settle()) ours.open(this.#handler);
-      else ours.terminate();
+      if (!this.#isPending) ours.terminate();
+      else if (this.#tls !== null) this.#shakeHands(ours, this.#tls);
+      else if (this.#settle()) ours.open(this.#handler);
     });
     // The listener hears of it before or after the client, as chance has it.
     clock.plan(this.#latency(), () => {
       if (theirs.closed) return;
       const handler = this.#accept(binding, theirs);
       if (handler === null) theirs.terminate();
-      else if (!theirs.closed) theirs.open(handler);
+      else if (!theirs.closed) {
+        const { tls } = binding;
+        theirs.open(tls === undefined ? handler : new ServerHandshake(theirs, clock, tls, handler));
+      }
     });
+  }
+
+  #shakeHands(ours: SimulatedSocket, tls: TlsClientOptions): void {
+    this.#handshaking = ours;
+    const handshake = new ClientHandshake(ours, this.#fabric.parts.clock, tls, {
+      opened: () => (this.#settle() ? this.#handler : null),
+      failed: (error) => {
+        if (this.#settle()) this.#handler.onConnectError(error);
+      },
+    });
+    ours.open(handshake);
   }
 
   #accept(binding: Binding, socket: SimulatedSocket): SocketHandler | null {

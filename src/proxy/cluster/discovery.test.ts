@@ -32,6 +32,8 @@ beforeEach(() => {
   const counted = {
     listen: net.listen.bind(net),
     connect: net.connect.bind(net),
+    tlsContext: net.tlsContext.bind(net),
+    udp: net.udp.bind(net),
     resolve(name: string) {
       lookups.push(Math.round(clock.now()));
       return net.resolve(name);

@@ -1,0 +1,38 @@
+import { dlopen, ptr } from "bun:ffi";
+
+const SOL_SOCKET = process.platform === "darwin" ? 0xffff : 1;
+const SO_RCVBUF = process.platform === "darwin" ? 0x1002 : 8;
+/** Linux: above net.core.rmem_max, where the process may administer the network. */
+const SO_RCVBUFFORCE = 33;
+
+let library: ReturnType<typeof open> | null = null;
+
+/** Opened when somebody needs it: it costs about 3 MB. */
+function libc(): ReturnType<typeof open>["symbols"] {
+  return (library ??= open()).symbols;
+}
+
+function open() {
+  return dlopen(process.platform === "darwin" ? "libSystem.B.dylib" : "libc.so.6", {
+    dup: { args: ["i32"], returns: "i32" },
+    close: { args: ["i32"], returns: "i32" },
+    setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
+  });
+}
+
+/** A second descriptor of the same file or socket; -1 where none is to be had. */
+export function duplicateDescriptor(descriptor: number): number {
+  return libc().dup(descriptor);
+}
+
+export function closeDescriptor(descriptor: number): void {
+  libc().close(descriptor);
+}
+
+/** As much as the system gives; it says nothing where that is less. */
+export function setReceiveBuffer(descriptor: number, sizeBytes: number): void {
+  const value = new Int32Array([sizeBytes]);
+  const set = (option: number): number =>
+    libc().setsockopt(descriptor, SOL_SOCKET, option, ptr(value), 4);
+  if (process.platform !== "linux" || set(SO_RCVBUFFORCE) !== 0) set(SO_RCVBUF);
+}
