@@ -380,7 +380,12 @@ export const appShape = {
   routes: list(route, { max: 1000 })
     .about("What happens to requests that reach `port`, by path. All go to the app by default.")
     .default([])
-    .example([{ path: "/api/*", to: "api", timeout: "2s" }]),
+    .example([{ path: "/api/*", to: "api", timeout: "2s" }])
+    .example([
+      { path: "/*" },
+      { path: "/*", match: { headers: { "x-canary": "always" } }, to: "next" },
+      { path: "/*", match: { cookies: { canary: "yes" } }, to: "next" },
+    ]),
   limits: limits
     .about("Of what reaches the app itself; what is above is answered 503 at once.")
     .default({})

@@ -135,7 +135,8 @@ export const routeActionShape = {
         "first answer. A backend that is gone, or has the weight 0, is chosen no more. By " +
         "default each request is chosen for by itself.",
     )
-    .optional(),
+    .optional()
+    .example({ cookie: "release", ttl: "1h" }),
   deny: deny
     .about("Requests that are answered 403 instead; the backends do not see them. None by default.")
     .default([])

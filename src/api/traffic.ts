@@ -14,6 +14,7 @@ import {
 import type { Node } from "../schema/node.ts";
 import { nodeAt } from "../schema/node.ts";
 import type { CheckReport } from "../schema/field.ts";
+import { FRAMING_HEADERS } from "./framing_headers.ts";
 import type { FallbackTrigger, RetryCondition } from "./snapshot.ts";
 
 /**
@@ -219,18 +220,6 @@ export const limits = object({
     .example({})
     .optional(),
 });
-
-/** Names that frame a message: the proxy writes them itself (RFC 9110, 7.6.1; RFC 9112, 6). */
-const FRAMING_HEADERS = new Set([
-  "connection",
-  "content-length",
-  "keep-alive",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-]);
 
 export const headers = map(
   // RFC 9110, 5.5: visible characters, spaces and tabs.

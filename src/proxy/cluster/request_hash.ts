@@ -1,6 +1,7 @@
 import type { HashKey } from "../../api/snapshot.ts";
 import type { Random } from "../../base/world.ts";
 import { clientSource } from "../listener/client_address.ts";
+import { cookieOf } from "../route/cookies.ts";
 import type { Stream } from "../stream.ts";
 import { hashText } from "./balancers/hash.ts";
 
@@ -21,13 +22,4 @@ function keyOf(stream: Stream, { from, name }: HashKey): string | null {
       return cookies === null ? null : cookieOf(cookies, name);
     }
   }
-}
-
-/** The first cookie of that name (RFC 6265, 5.4); lines that were joined have commas too. */
-export function cookieOf(cookies: string, name: string): string | null {
-  for (const pair of cookies.split(/[;,]/)) {
-    const equals = pair.indexOf("=");
-    if (equals >= 0 && pair.slice(0, equals).trim() === name) return pair.slice(equals + 1).trim();
-  }
-  return null;
 }

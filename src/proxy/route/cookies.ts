@@ -1,13 +1,12 @@
-/** The value of the first cookie of that name in a Cookie header (RFC 6265, 5.4), or null. */
+/**
+ * The value of the first cookie of that name in a Cookie header (RFC 6265, 5.4), or null. Several
+ * lines of the header are joined by ", ", which no cookie's value holds.
+ */
 export function cookieOf(header: string, name: string): string | null {
-  let at = 0;
-  while (at < header.length) {
-    // "; " between cookies; several lines of the header are joined by ", ".
-    let end = header.indexOf(";", at);
-    if (end < 0) end = header.length;
-    const pair = header.slice(at, end).trim();
-    if (pair.startsWith(name) && pair[name.length] === "=") return pair.slice(name.length + 1);
-    at = end + 1;
+  if (!header.includes(name)) return null;
+  for (const pair of header.split(/;|, /)) {
+    const equals = pair.indexOf("=");
+    if (equals >= 0 && pair.slice(0, equals).trim() === name) return pair.slice(equals + 1).trim();
   }
   return null;
 }

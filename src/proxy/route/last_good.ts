@@ -1,3 +1,4 @@
+import { FRAMING_HEADERS } from "../../api/framing_headers.ts";
 import type { LastGoodPolicy } from "../../api/snapshot.ts";
 import { listItems } from "../../codec/ascii.ts";
 import type { RequestHead, ResponseHead } from "../../codec/message.ts";
@@ -270,18 +271,7 @@ function endToEnd({ headers }: ResponseHead): Record<string, string> {
 }
 
 /** Of one connection, told anew, or of the request that was answered then. */
-const DROPPED = new Set([
-  "age",
-  "connection",
-  "content-length",
-  "keep-alive",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-  "x-request-id",
-]);
+const DROPPED = new Set([...FRAMING_HEADERS, "age", "x-request-id"]);
 
 function sizeOf(key: string, headers: Readonly<Record<string, string>>): number {
   let bytes = ENTRY_BYTES + 2 * key.length;

@@ -7,6 +7,7 @@ import type { RequestHead } from "../../codec/message.ts";
 import { routeOf } from "../../sim/snapshots.ts";
 import { Cluster } from "../cluster/cluster.ts";
 import { RouteCounters } from "../telemetry/counters.ts";
+import { PathRules } from "./path_rules.ts";
 import { Route } from "./route.ts";
 import { hostName, RouteTable } from "./route_table.ts";
 
@@ -309,4 +310,48 @@ test("whatever the routes, the table finds what the plain rules find", () => {
     }),
     { seed: 1, numRuns: 1_500 },
   );
+});
+
+/** Lookups in maps and choices among routes of one path that finding these takes. */
+function stepsOf(table: RouteTable, heads: readonly RequestHead[]): number {
+  let steps = 0;
+  const { get } = Map.prototype;
+  const { choose } = PathRules.prototype;
+  Map.prototype.get = function (key) {
+    steps++;
+    return get.call(this, key);
+  };
+  PathRules.prototype.choose = function (head) {
+    steps++;
+    return choose.call(this, head);
+  };
+  try {
+    for (const head of heads) table.find(head);
+  } finally {
+    Map.prototype.get = get;
+    PathRules.prototype.choose = choose;
+  }
+  return steps;
+}
+
+test("what a lookup costs does not hang on the number of exact paths, prefixes and hosts", () => {
+  const few: Shape[] = [
+    { prefix: "/" },
+    { prefix: "/service/1" },
+    { exact: "/items/1" },
+    { hosts: ["h1.example.com"], prefix: "/" },
+    { hosts: ["*.example.com"], prefix: "/" },
+  ];
+  const many = Array.from({ length: 1_000 }, (_, n): Shape[] => [
+    { prefix: `/service/${n + 2}` },
+    { exact: `/items/${n + 2}` },
+    { hosts: [`h${n + 2}.example.com`], prefix: "/" },
+  ]).flat();
+  const paths = ["/service/1/a/b", "/items/1", "/elsewhere"];
+  const heads = ["other", "h1.example.com", "x.example.com"].flatMap((host) =>
+    paths.map((path) => headOf(host, path)),
+  );
+  const small = stepsOf(new RouteTable(few.map(route)), heads);
+  expect(small).toBeGreaterThan(heads.length);
+  expect(stepsOf(new RouteTable([...few, ...many].map(route)), heads)).toBe(small);
 });
