@@ -5,7 +5,6 @@ import {
   retriesFailure,
   retriesStatus,
   retryAfterMs,
-  withinBudget,
 } from "./cluster/retry.ts";
 import { DECISIONS, type FailureCode } from "./errors.ts";
 import {
@@ -115,21 +114,11 @@ function spendRetry(stream: Stream, askedMs = 0): boolean {
   const cluster = stream.cluster!;
   const retry = stream.route!.retry!;
   if (askedMs !== 0 && !mayWait(stream, askedMs)) return false;
-  const { maxRetries } = cluster.policy.limits;
-  if (maxRetries !== undefined && cluster.counters.retriesActive >= maxRetries) {
-    cluster.counters.retriesOverLimit++;
-    return false;
-  }
-  if (!withinBudget(retry, cluster.counters)) {
-    cluster.counters.retriesOverBudget++;
-    return false;
-  }
+  if (!cluster.takeRetry(retry)) return false;
   // On top of what was asked for: else all who were turned away come back at once.
   const waitMs = askedMs + backoffMs(retry, stream.retries, stream.context.random);
   stream.retries++;
   stream.tryIsRetry = true;
-  cluster.counters.retries++;
-  cluster.counters.retriesActive++;
   const { generation } = stream;
   stream.retryTimer = stream.context.clock.after(waitMs, () => {
     if (stream.generation !== generation || stream.finished) return;

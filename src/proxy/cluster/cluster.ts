@@ -1,7 +1,14 @@
-import type { ClusterBinding, ClusterPolicy, EndpointBinding } from "../../api/snapshot.ts";
+import type {
+  ClusterBinding,
+  ClusterPolicy,
+  EndpointBinding,
+  RetryPolicy,
+} from "../../api/snapshot.ts";
 import type { AdaptiveStats, ClusterStats } from "../../api/stats.ts";
+import type { Timer } from "../../base/world.ts";
 import type { ProxyContext } from "../context.ts";
 import type { FailureCode } from "../errors.ts";
+import type { ClusterMemory, ClusterShare } from "../group/cluster_share.ts";
 import type { Stream } from "../stream.ts";
 import { ClusterCounters, increment } from "../telemetry/counters.ts";
 import { tryFailed } from "../tries.ts";
@@ -11,6 +18,10 @@ import { type Breaker, type BreakerListener, LocalBreaker } from "./breaker.ts";
 import { Discovery } from "./discovery.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { EndpointSet } from "./endpoint_set.ts";
+import { retryBudget } from "./retry.ts";
+
+/** While somebody waits here: how often it is looked whether another worker has given up room. */
+const ROOM_POLL_MS = 1;
 
 /**
  * The endpoints of one callee with their connections, limits and breaker. A new Snapshot updates it in
@@ -31,11 +42,25 @@ export class Cluster {
   #closed = false;
   /** Of the next breaker: passes of one that was replaced say nothing to it. */
   #firstPass = 1;
+  /** What all workers of the group count together; null where this proxy is alone. */
+  readonly #share: ClusterShare | null;
+  /** Room in the group that was taken for the next one who waits. */
+  #hasReserved = false;
+  /** Gave room to another worker: until the next look those who wait here let others go first. */
+  #gaveRoom = false;
+  #roomTimer: Timer | null = null;
 
-  constructor(name: string, policy: ClusterPolicy, binding: ClusterBinding, context: ProxyContext) {
+  constructor(
+    name: string,
+    policy: ClusterPolicy,
+    binding: ClusterBinding,
+    context: ProxyContext,
+    share: ClusterShare | null = null,
+  ) {
     this.name = name;
     this.policy = policy;
     this.#context = context;
+    this.#share = share;
     this.#endpoints = new EndpointSet(policy, context, {
       ejected: (endpoint, reason, forMs, detail) => {
         increment(this.counters.ejections, reason);
@@ -64,9 +89,15 @@ export class Cluster {
     return this.#endpoints.all;
   }
 
-  update(policy: ClusterPolicy, binding: ClusterBinding): void {
+  /** @param memory what the group shares of it now */
+  update(
+    policy: ClusterPolicy,
+    binding: ClusterBinding,
+    memory: ClusterMemory | null = null,
+  ): void {
     const before = this.policy;
     this.policy = policy;
+    if (this.#share !== null && memory !== null) this.#share.memory = memory;
     if (!sameJson(policy.breaker, before.breaker)) this.#makeBreaker();
     if (!sameJson(policy.limits.adaptive, before.limits.adaptive)) this.#makeAdaptive();
     this.#drop(this.#endpoints.setPolicy(policy));
@@ -104,9 +135,12 @@ export class Cluster {
       this.#context.events.add(kind, this.name, text + why);
     };
     this.#firstPass = this.breaker?.nextPass ?? this.#firstPass;
-    const now = this.#context.clock.now();
-    this.breaker =
-      breaker === null ? null : new LocalBreaker(breaker, now, changed, this.#firstPass);
+    if (breaker === null) this.breaker = null;
+    else if (this.#share !== null) this.breaker = this.#share.makeBreaker(breaker, changed);
+    else {
+      const now = this.#context.clock.now();
+      this.breaker = new LocalBreaker(breaker, now, changed, this.#firstPass);
+    }
   }
 
   #makeAdaptive(): void {
@@ -132,11 +166,14 @@ export class Cluster {
   /** Takes a request in (`leave` follows), or says why not. */
   admit(nowMs: number): FailureCode | null {
     const { counters } = this;
-    if (counters.requestsActive >= this.policy.limits.maxRequests) {
+    const { maxRequests: most } = this.policy.limits;
+    const share = this.#share;
+    if (share === null ? counters.requestsActive >= most : !share.requests.enter(most)) {
       increment(counters.overflow, "requests");
       return "overflow-requests";
     }
     if (this.adaptive !== null && !this.adaptive.admits(counters.requestsActive, nowMs)) {
+      if (share !== null) share.requests.leave();
       increment(counters.overflow, "concurrency");
       return "overflow-concurrency";
     }
@@ -148,6 +185,26 @@ export class Cluster {
     this.judge(stream, 0, null);
     this.#endTry(stream);
     this.counters.requestsActive--;
+    if (this.#share !== null) this.#share.requests.leave();
+  }
+
+  /** Whether one more retry may be in flight; if so it counts until its try is judged. */
+  takeRetry(policy: RetryPolicy): boolean {
+    const { counters } = this;
+    const share = this.#share;
+    const { maxRetries = Number.POSITIVE_INFINITY } = this.policy.limits;
+    const requests = share === null ? counters.requestsActive : share.requests.total;
+    const active = share === null ? counters.retriesActive : share.retries.total;
+    const budget = retryBudget(policy, requests);
+    const most = Math.min(maxRetries, budget);
+    if (share === null ? active >= most : !share.retries.enter(most)) {
+      if (active >= maxRetries) counters.retriesOverLimit++;
+      else counters.retriesOverBudget++;
+      return false;
+    }
+    counters.retries++;
+    counters.retriesActive++;
+    return true;
   }
 
   /** Finds the stream's try an endpoint and a connection, now or later; or fails it. */
@@ -161,13 +218,23 @@ export class Cluster {
     const endpoint = this.#endpoints.pick(stream)!;
     const connection = endpoint.idle.pop();
     if (connection !== undefined) return this.#assign(stream, connection);
-    if (this.counters.connectionsActive >= this.policy.limits.maxConnections) {
+    if (!this.#takeRoom()) {
       // Another endpoint's idle connection makes room for one to this endpoint.
       const spare = this.endpoints.find((other) => other.idle.length !== 0);
       if (spare === undefined) return this.#wait(stream);
       spare.idle.pop()!.close();
+      if (this.#share !== null && !this.#takeRoom()) return this.#wait(stream);
     }
     this.#dial(stream, endpoint);
+  }
+
+  /** Whether there may be one more connection. In a group it is counted at once. */
+  #takeRoom(): boolean {
+    const { maxConnections } = this.policy.limits;
+    if (this.#share === null) return this.counters.connectionsActive < maxConnections;
+    if (!this.#hasReserved) return this.#share.reserve(maxConnections);
+    this.#hasReserved = false;
+    return true;
   }
 
   /**
@@ -175,17 +242,52 @@ export class Cluster {
    * new one takes its place, so that nobody who waits gets there first.
    */
   reconnect(stream: Stream, stale: Http1Upstream): void {
+    // In the group's count the new one takes its place too.
     if (this.#connections.delete(stale)) this.counters.connectionsActive--;
+    else if (this.#share !== null) this.#share.connections.add(1);
     this.#dial(stream, stale.endpoint);
   }
 
   #wait(stream: Stream): void {
-    if (this.counters.requestsPending >= this.policy.limits.maxPendingRequests) {
+    const { maxPendingRequests: most } = this.policy.limits;
+    const share = this.#share;
+    if (share === null ? this.counters.requestsPending >= most : !share.pending.enter(most)) {
       increment(this.counters.overflow, "pending");
       return tryFailed(stream, "overflow-pending");
     }
     this.#waiting.push(stream);
     this.counters.requestsPending++;
+    if (share === null || this.#roomTimer !== null) return;
+    share.askForRoom(this.name);
+    this.#lookForRoomSoon();
+  }
+
+  /** Other workers make room without telling: a look a millisecond, while somebody waits. */
+  #lookForRoomSoon(): void {
+    this.#roomTimer = this.#context.clock.after(ROOM_POLL_MS, () => {
+      this.#roomTimer = null;
+      this.#gaveRoom = false;
+      this.#serveWaiting();
+      this.#context.scratch.flush();
+      if (this.#waiting.length !== 0 && this.#roomTimer === null) this.#lookForRoomSoon();
+    });
+  }
+
+  /** Another worker waits for a connection: what is idle here makes room for it. */
+  giveRoom(): void {
+    if (this.#share === null) return;
+    let count = this.#share.waitingElsewhere;
+    for (const { idle } of this.endpoints) {
+      while (count > 0 && idle.length !== 0 && this.#owesRoom()) {
+        idle.pop()!.close();
+        count--;
+      }
+    }
+  }
+
+  #owesRoom(): boolean {
+    const share = this.#share!;
+    return share.owesRoom(this.policy.limits.maxConnections, this.#waiting.length !== 0);
   }
 
   #open(stream: Stream, endpoint: Endpoint): void {
@@ -219,6 +321,7 @@ export class Cluster {
     if (stream.tryIsRetry) {
       stream.tryIsRetry = false;
       counters.retriesActive--;
+      if (this.#share !== null) this.#share.retries.leave();
     }
     if (!stream.tryOpen) return;
     stream.tryOpen = false;
@@ -262,6 +365,7 @@ export class Cluster {
     if (index < 0) return;
     this.#waiting.splice(index, 1);
     this.counters.requestsPending--;
+    if (this.#share !== null) this.#share.pending.leave();
   }
 
   // -------------------------------------------------------------- connections
@@ -270,6 +374,10 @@ export class Cluster {
   release(connection: Http1Upstream): void {
     const { endpoint } = connection;
     if (endpoint.removed || endpoint.isOut || this.#closed) return connection.close();
+    if (this.#share !== null && this.#owesRoom()) {
+      this.#gaveRoom = this.#waiting.length !== 0;
+      return connection.close();
+    }
     // Who waits first was just here: the room goes to a connection elsewhere.
     const isSecondTry = this.#waiting[0]?.endpoint === endpoint;
     if (isSecondTry && this.#endpoints.hasOther(endpoint)) return connection.close();
@@ -283,6 +391,7 @@ export class Cluster {
   closed(connection: Http1Upstream): void {
     if (!this.#connections.delete(connection)) return;
     this.counters.connectionsActive--;
+    if (this.#share !== null) this.#share.connections.leave();
     const { idle } = connection.endpoint;
     const index = idle.indexOf(connection);
     if (index >= 0) idle.splice(index, 1);
@@ -293,17 +402,24 @@ export class Cluster {
     const stream = this.#waiting.shift();
     if (stream === undefined) return null;
     this.counters.requestsPending--;
+    if (this.#share !== null) this.#share.pending.leave();
     return stream;
   }
 
   #serveWaiting(): void {
+    if (this.#gaveRoom) return;
     for (let count = this.#waiting.length; count > 0; count--) {
-      const isFull = this.counters.connectionsActive >= this.policy.limits.maxConnections;
-      if (isFull && this.endpoints.length !== 0) return;
       if (this.endpoints.length === 0 && this.#discovery.isPending && !this.#closed) return;
+      if (this.endpoints.length !== 0) {
+        if (!this.#takeRoom()) return;
+        this.#hasReserved = this.#share !== null;
+      }
       const stream = this.#nextWaiting();
-      if (stream === null) return;
-      this.connect(stream);
+      if (stream !== null) this.connect(stream);
+      if (!this.#hasReserved) continue;
+      // It went another way.
+      this.#hasReserved = false;
+      this.#share!.connections.leave();
     }
   }
 

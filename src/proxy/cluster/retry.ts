@@ -1,6 +1,5 @@
 import type { RetryCondition, RetryPolicy } from "../../api/snapshot.ts";
 import type { Random } from "../../base/world.ts";
-import type { ClusterCounters } from "../telemetry/counters.ts";
 
 /** RFC 9110, 9.2.2. */
 const IDEMPOTENT = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
@@ -40,8 +39,7 @@ export function retryAfterMs(value: string | null, wallMs: number): number {
   return Number.isNaN(date) ? 0 : Math.max(0, date - wallMs);
 }
 
-/** Whether one more retry may be in flight. */
-export function withinBudget(policy: RetryPolicy, counters: ClusterCounters): boolean {
-  const share = policy.budgetRatio * counters.requestsActive;
-  return counters.retriesActive < Math.max(policy.budgetMinimum, share);
+/** One more retry may be in flight while fewer than this are. */
+export function retryBudget(policy: RetryPolicy, requestsActive: number): number {
+  return Math.max(policy.budgetMinimum, policy.budgetRatio * requestsActive);
 }

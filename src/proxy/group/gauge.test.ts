@@ -1,11 +1,13 @@
 import { expect, test } from "bun:test";
-import { buryGauge, gaugeCells, gaugeDrift, GroupGauge } from "./gauge.ts";
+import { buryGauges, gaugeCells, gaugeDrifts, gaugeMemory, GroupGauge, takeDrifts } from "./gauge.ts";
 
 function gauges(workers: number) {
-  // Not at the start, so that a wrong place shows.
-  const cells = new Int32Array(new SharedArrayBuffer(4 * (gaugeCells(workers) + 3)));
-  const all = Array.from({ length: workers }, (_, worker) => new GroupGauge(cells, 2, worker));
-  return { cells, all };
+  const memory = gaugeMemory(3, workers);
+  const cells = new Int32Array(memory);
+  // The middle one of three, so that a wrong place shows.
+  const at = gaugeCells(workers);
+  const all = Array.from({ length: workers }, (_, worker) => new GroupGauge(cells, at, worker));
+  return { memory, cells, at, all };
 }
 
 test("a bound holds for all together, to the last one", () => {
@@ -23,14 +25,15 @@ test("a bound that is no whole number admits whoever is below it", () => {
 });
 
 test("what a dead worker held is given back", () => {
-  const { cells, all } = gauges(2);
+  const { memory, cells, at, all } = gauges(2);
   for (let count = 0; count < 3; count++) all[0]!.enter(10);
   all[1]!.enter(10);
-  buryGauge(cells, 2, 0);
+  buryGauges(memory, 2, 0);
   expect([all[0]!.own, all[1]!.total]).toEqual([0, 1]);
-  expect(gaugeDrift(cells, 2, 2)).toBe(0);
+  expect(gaugeDrifts(memory, 2)).toEqual([0, 0, 0]);
   // It had counted one in the sum, and not yet in its column.
-  Atomics.add(cells, 2, 1);
-  expect(gaugeDrift(cells, 2, 2)).toBe(1);
-  expect([cells[0], cells[1], cells[5]]).toEqual([0, 0, 0]);
+  Atomics.add(cells, at, 1);
+  expect(gaugeDrifts(memory, 2)).toEqual([0, 1, 0]);
+  takeDrifts(memory, 2, [0, 1, 0]);
+  expect([...cells]).toEqual([0, 0, 0, 1, 0, 1, 0, 0, 0]);
 });

@@ -49,24 +49,47 @@ export class GroupGauge {
   }
 }
 
+/** Zeroed memory for gauges that lie one after the other. */
+export function gaugeMemory(gauges: number, workers: number): SharedArrayBuffer {
+  return new SharedArrayBuffer(gauges * gaugeCells(workers) * Int32Array.BYTES_PER_ELEMENT);
+}
+
 /** Cells that a gauge takes. */
 export function gaugeCells(workers: number): number {
   return 1 + workers;
 }
 
-/** Gives back what a dead worker held. */
-export function buryGauge(cells: Int32Array, at: number, worker: number): void {
-  const column = at + 1 + worker;
-  Atomics.sub(cells, at, Atomics.exchange(cells, column, 0));
+/** Gives back what a dead worker held in any gauge of this memory. */
+export function buryGauges(memory: SharedArrayBuffer, workers: number, dead: number): void {
+  const cells = new Int32Array(memory);
+  for (let at = 0; at < cells.length; at += gaugeCells(workers)) {
+    Atomics.sub(cells, at, Atomics.exchange(cells, at + 1 + dead, 0));
+  }
 }
 
 /**
- * How much the sum is above its columns: what a worker held that died between its two writes, and
- * for a moment what a live one is just writing.
+ * How much each gauge's sum is above its columns: what a worker held that died between its two
+ * writes, and for a moment what a live one is just writing.
  */
-export function gaugeDrift(cells: Int32Array, at: number, workers: number): number {
-  let columns = 0;
-  const sum = Atomics.load(cells, at);
-  for (let worker = 0; worker < workers; worker++) columns += Atomics.load(cells, at + 1 + worker);
-  return sum - columns;
+export function gaugeDrifts(memory: SharedArrayBuffer, workers: number): number[] {
+  const cells = new Int32Array(memory);
+  const drifts: number[] = [];
+  for (let at = 0; at < cells.length; at += gaugeCells(workers)) {
+    let drift = Atomics.load(cells, at);
+    for (let worker = 0; worker < workers; worker++) drift -= Atomics.load(cells, at + 1 + worker);
+    drifts.push(drift);
+  }
+  return drifts;
+}
+
+/** Takes a drift off that is known to be no live worker's. */
+export function takeDrifts(
+  memory: SharedArrayBuffer,
+  workers: number,
+  drifts: readonly number[],
+): void {
+  const cells = new Int32Array(memory);
+  for (const [gauge, drift] of drifts.entries()) {
+    if (drift > 0) Atomics.sub(cells, gauge * gaugeCells(workers), drift);
+  }
 }

@@ -7,6 +7,7 @@ import {
   WINDOW_SLOTS,
 } from "../cluster/breaker.ts";
 import { breakLock, lock, unlock } from "./lock.ts";
+import type { GroupMember } from "./member.ts";
 
 const STATES: readonly BreakerState[] = ["closed", "open", "half-open"];
 const CLOSED = 0;
@@ -47,12 +48,7 @@ export function buryBreaker({ cells }: BreakerMemory, worker: number): void {
   Atomics.store(view, PROBES_ACTIVE + worker, 0);
 }
 
-/** In a group: which worker this is, of how many, and what to add to its clock for the group's. */
-export interface BreakerSeat {
-  readonly worker: number;
-  readonly workers: number;
-  readonly clockOffsetMs: number;
-}
+export type BreakerSeat = Pick<GroupMember, "worker" | "workers" | "clockOffsetMs">;
 
 /**
  * One breaker of all workers: it opens by the tries of all of them, once, and lets as many probes
