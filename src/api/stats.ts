@@ -76,7 +76,16 @@ export interface RouteStats {
   /** Final answers by class of status, as the caller saw them; index 0 is no answer at all. */
   readonly answersByClass: readonly [number, number, number, number, number, number];
   readonly fallbacksTotal: number;
+  /** By the limit's name, once it did something; missing where none did. */
+  readonly rateLimits?: Readonly<Record<string, RateLimitStats>>;
   readonly duration: HistogramStats;
+}
+
+export interface RateLimitStats {
+  /** Requests that it refused, by who decided; `away`: with 503 while the shared Redis was. */
+  readonly limited: Readonly<Record<"local" | "shared" | "away", number>>;
+  /** Requests that the shared Redis gave no answer for in time, whatever became of them. */
+  readonly unanswered: number;
 }
 
 export interface HistogramStats {

@@ -1,5 +1,13 @@
 /** Token buckets, one a key, over a clock that the caller reads. */
 
+/** Where the buckets of one limit are kept: in this process, or for a group of workers. */
+export interface BucketStore {
+  /** Takes a token of `key`'s bucket where there is one. */
+  take(key: string, nowMs: number): BucketVerdict;
+  /** Keys that are remembered now. */
+  readonly size: number;
+}
+
 export interface BucketRate {
   /** Tokens that a full bucket holds: what may come at once. */
   readonly burst: number;
@@ -29,7 +37,7 @@ interface Bucket {
  * At most `maxKeys` buckets: the one that was used longest ago goes first. Forgetting one gives its
  * key a full bucket, so choose the bound above the number of keys that are busy at once.
  */
-export class TokenBuckets {
+export class TokenBuckets implements BucketStore {
   /** In the order of their last use. */
   readonly #buckets = new Map<string, Bucket>();
 

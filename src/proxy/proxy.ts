@@ -1,6 +1,6 @@
 import type { FaultOrder, FaultStatus } from "../api/fault.ts";
-import type { HostPort, ListenerPolicy, Snapshot } from "../api/snapshot.ts";
-import type { ListenerStats, ObservedCall, ProxyStats } from "../api/stats.ts";
+import type { HostPort, Snapshot } from "../api/snapshot.ts";
+import type { ListenerStats, ObservedCall, ProxyStats, RouteStats } from "../api/stats.ts";
 import { Failure } from "../base/failure.ts";
 import { Networks } from "../base/ip_address.ts";
 import { NetError, type World } from "../base/world.ts";
@@ -10,10 +10,11 @@ import { ProxyContext } from "./context.ts";
 import { RuntimeFaults } from "./faults.ts";
 import type { ListenerConfig } from "./listener/config.ts";
 import { HttpListener } from "./listener/http_listener.ts";
+import { LimitStores } from "./limits/limit_stores.ts";
 import { LastGoodStores } from "./route/last_good_stores.ts";
 import { Route } from "./route/route.ts";
 import { RouteTable } from "./route/route_table.ts";
-import { ListenerCounters } from "./telemetry/counters.ts";
+import { ListenerCounters, type RouteCounters } from "./telemetry/counters.ts";
 import { metricsText } from "./telemetry/metrics.ts";
 
 export interface ProxyOptions {
@@ -34,11 +35,13 @@ export class Proxy {
   readonly #leaving = new Set<HttpListener>();
   readonly #faults: RuntimeFaults;
   readonly #lastGood = new LastGoodStores();
+  readonly #limits: LimitStores;
   #draining = false;
 
   constructor(world: World, options: ProxyOptions = {}) {
     this.#world = world;
     this.#context = new ProxyContext(world, options.log ?? (() => {}));
+    this.#limits = new LimitStores(this.#context);
     this.#startedMs = world.clock.now();
     this.#faults = new RuntimeFaults(world.clock, () => this.#replan("a fault ended by itself"));
   }
@@ -81,6 +84,7 @@ export class Proxy {
     } catch (error) {
       for (const listener of opened) listener.terminate();
       for (const cluster of added.values()) cluster.terminate();
+      this.#limits.keepOnly(this.#snapshot);
       const failure = refusal(error);
       this.#context.events.add("snapshot-refused", snapshot.version, failure.message);
       throw failure;
@@ -138,7 +142,7 @@ export class Proxy {
         throw new Failure("refused", `listener ${name} has no binding`);
       }
       const counters = this.#counters.get(name) ?? new ListenerCounters();
-      const routes = this.#routes(name, policy, clusters, counters);
+      const routes = this.#routes(snapshot, name, clusters, counters);
       const trustedHops = new Networks(policy.trustedHops ?? []);
       configs.set(name, { name, policy, counters, routes, trustedHops });
     }
@@ -146,14 +150,15 @@ export class Proxy {
   }
 
   #routes(
+    snapshot: Snapshot,
     listener: string,
-    policy: ListenerPolicy,
     clusters: ReadonlyMap<string, Cluster>,
     counters: ListenerCounters,
   ): RouteTable {
-    const tools = { random: this.#world.random };
+    const { random } = this.#world;
     return new RouteTable(
-      policy.routes.map((route) => {
+      snapshot.policy.listeners[listener]!.routes.map((route) => {
+        const tools = { random, limits: this.#limits.of(snapshot, listener, route) };
         const policy = this.#faults.withFault(listener, route);
         const lastGood = this.#lastGood.storeOf(listener, route);
         return new Route(policy, clusters, counters.route(route.name), tools, lastGood);
@@ -187,6 +192,7 @@ export class Proxy {
     }
     this.#clusters = clusters;
     this.#lastGood.keepOnly(snapshot.policy.listeners);
+    this.#limits.keepOnly(snapshot);
     this.#listeners = listeners;
     this.#snapshot = snapshot;
     this.#faults.retain((listener, route) => this.#hasRoute(listener, route));
@@ -259,6 +265,7 @@ export class Proxy {
       clusters: [...this.#clusters.values()].map((cluster) => cluster.stats()),
       events: this.#context.events.list(),
       ...(overload === undefined ? {} : { overload }),
+      redis: this.#limits.stats(),
       observed: this.#observed(),
     };
   }
@@ -298,6 +305,7 @@ export class Proxy {
   close(): void {
     for (const listener of [...this.#listeners.values(), ...this.#leaving]) listener.terminate();
     for (const cluster of this.#clusters.values()) cluster.terminate();
+    this.#limits.close();
     this.#faults.clear(null, null);
     this.#context.overload.stop();
     this.#context.accessLog.flush();
@@ -321,12 +329,21 @@ function listenerStats({ config }: HttpListener): ListenerStats {
     connectionsActive: counters.connectionsActive,
     connectionsTotal: counters.connectionsTotal,
     malformedTotal: counters.malformed,
-    routes: [...counters.routes].map(([route, { active, answers, fallbacks, duration }]) => ({
+    routes: [...counters.routes].map(([route, one]) => ({
       name: route,
-      active,
-      answersByClass: answers.byClass(),
-      fallbacksTotal: [...fallbacks.values()].reduce((sum, count) => sum + count, 0),
-      duration: duration.stats(),
+      active: one.active,
+      answersByClass: one.answers.byClass(),
+      fallbacksTotal: [...one.fallbacks.values()].reduce((sum, count) => sum + count, 0),
+      ...rateLimitStats(one),
+      duration: one.duration.stats(),
     })),
   };
+}
+
+function rateLimitStats({ rateLimits }: RouteCounters): Pick<RouteStats, "rateLimits"> {
+  if (rateLimits.size === 0) return {};
+  const entries = [...rateLimits].map(([name, { limited, unanswered }]) => {
+    return [name, { limited: { ...limited }, unanswered }] as const;
+  });
+  return { rateLimits: Object.fromEntries(entries) };
 }

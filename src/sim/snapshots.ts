@@ -1,3 +1,4 @@
+import type { RedisBinding } from "../api/redis.ts";
 import type {
   ClusterPolicy,
   EndpointBinding,
@@ -37,6 +38,7 @@ export interface SnapshotShape {
   readonly cluster?: ClusterShape;
   readonly accessLog?: "json" | "off";
   readonly drainMs?: number;
+  readonly redis?: Readonly<Record<string, RedisBinding>>;
   readonly overload?: OverloadPolicy;
 }
 
@@ -84,6 +86,7 @@ export function snapshotOf(shape: SnapshotShape = {}): Snapshot {
       admin: { readOnly: { host: "10.0.0.1", port: 0 }, socket: "/tmp/admin.sock" },
       pipelines: {},
       stateFolder: "/state",
+      ...(shape.redis === undefined ? {} : { redis: shape.redis }),
     },
   };
 }

@@ -1,6 +1,5 @@
 import type { FallbackTrigger } from "../../api/snapshot.ts";
 import type { EjectionReason } from "../cluster/outliers.ts";
-import type { TokenBuckets } from "../../policy/token_bucket.ts";
 import { Histogram } from "./histogram.ts";
 import { ObservedCalls } from "./observed.ts";
 
@@ -57,10 +56,28 @@ export class RouteCounters {
   readonly duration = new Histogram();
   /** Faults injected on purpose, by kind; `overflow` is a delay that found no room. */
   readonly faults = new Map<"delay" | "abort" | "overflow", number>();
-  /** Requests that a rate limit refused, by its name. */
-  readonly rateLimited = new Map<string, number>();
-  /** What rate limits have counted, by name: here it outlives a new Snapshot. */
-  readonly rateLimits = new Map<string, { readonly identity: string; buckets: TokenBuckets }>();
+  /** By the limit's name; see `limitCounters`. */
+  readonly rateLimits = new Map<string, LimitCounters>();
+}
+
+/** Who decided about a request: this process, a shared Redis, or what holds while that is away. */
+export type LimitDecider = "local" | "shared" | "away";
+
+/** What a rate limit counts. */
+export interface LimitCounters {
+  /** Requests that it refused. */
+  readonly limited: Record<LimitDecider, number>;
+  /** Requests that the shared Redis gave no answer for in time, whatever became of them. */
+  unanswered: number;
+}
+
+export function limitCounters({ rateLimits }: RouteCounters, name: string): LimitCounters {
+  let counters = rateLimits.get(name);
+  if (counters === undefined) {
+    counters = { limited: { local: 0, shared: 0, away: 0 }, unanswered: 0 };
+    rateLimits.set(name, counters);
+  }
+  return counters;
 }
 
 /** What a listener counts. */

@@ -1,4 +1,5 @@
 import type { Snapshot } from "../../api/snapshot.ts";
+import type { RedisStats } from "../../api/stats.ts";
 import { PrometheusText } from "../../codec/prometheus_text.ts";
 import type { BreakerState } from "../cluster/breaker.ts";
 import type { Cluster } from "../cluster/cluster.ts";
@@ -30,6 +31,7 @@ export function metricsText(
   writeLimits(text, clusters);
   writeBreakers(text, clusters);
   writeHealth(text, clusters);
+  writeRedis(text, redis);
   return text.toString();
 }
 
@@ -119,10 +121,27 @@ function writeRoutes(text: PrometheusText, listeners: readonly ListenerConfig[])
   for (const { labels, counters } of routes) {
     text.sample("outrigger_last_good_total", labels, counters.lastGood);
   }
-  text.family("outrigger_rate_limited_total", "counter", "Requests refused with 429, by limit.");
+  text.family(
+    "outrigger_rate_limited_total",
+    "counter",
+    "Requests that a rate limit refused, by who decided; away: with 503 while Redis was.",
+  );
   for (const { labels, counters } of routes) {
-    for (const [limit, count] of counters.rateLimited) {
-      text.sample("outrigger_rate_limited_total", { ...labels, limit }, count);
+    for (const [limit, { limited }] of counters.rateLimits) {
+      for (const decided of ["local", "shared", "away"] as const) {
+        const more = { ...labels, limit, decided };
+        text.sample("outrigger_rate_limited_total", more, limited[decided]);
+      }
+    }
+  }
+  text.family(
+    "outrigger_rate_limit_unanswered_total",
+    "counter",
+    "Requests that the shared Redis gave no answer for in time, whatever became of them.",
+  );
+  for (const { labels, counters } of routes) {
+    for (const [limit, { unanswered }] of counters.rateLimits) {
+      text.sample("outrigger_rate_limit_unanswered_total", { ...labels, limit }, unanswered);
     }
   }
   text.family("outrigger_faults_total", "counter", "Faults injected on purpose, by kind.");
@@ -233,6 +252,20 @@ function writeHealth(text: PrometheusText, clusters: readonly Cluster[]): void {
   for (const { name, counters } of clusters) {
     for (const [reason, count] of counters.ejections) {
       text.sample(ejections, { cluster: name, reason }, count);
+    }
+  }
+}
+
+function writeRedis(text: PrometheusText, all: readonly RedisStats[]): void {
+  const ready = "outrigger_redis_ready";
+  text.family(ready, "gauge", "1 while the connection to a shared Redis works, else 0.");
+  for (const { name, state } of all) text.sample(ready, { redis: name }, state === "ready" ? 1 : 0);
+  const calls = "outrigger_redis_calls_total";
+  text.family(calls, "counter", "Questions to a shared Redis, by what became of them.");
+  for (const { name, answeredTotal, failedTotal } of all) {
+    text.sample(calls, { redis: name, result: "answered" }, answeredTotal);
+    for (const [result, count] of Object.entries(failedTotal)) {
+      text.sample(calls, { redis: name, result }, count);
     }
   }
 }
