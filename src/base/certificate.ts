@@ -12,8 +12,8 @@ export function readIdentity(identity: TlsIdentity): CertificateFacts | null {
   const { certificate, key, ca } = identity;
   if (ca !== undefined) readCertificates("the CA", ca);
   if ((certificate === undefined) !== (key === undefined)) {
-    const [there, missing] = certificate === undefined ? ["key", "certificate"] : ["certificate", "key"];
-    throw bad(`a ${there} without its ${missing}`);
+    const there = certificate === undefined ? "key" : "certificate";
+    throw bad(`a ${there} without its ${there === "key" ? "certificate" : "key"}`);
   }
   if (certificate === undefined || key === undefined) return null;
   const leaf = readCertificates("the certificate", certificate)[0]!;
@@ -26,7 +26,9 @@ export function readIdentity(identity: TlsIdentity): CertificateFacts | null {
 /** @throws TlsError where `pem` holds no certificate, or one that is broken. */
 export function readCertificates(what: string, pem: string): X509Certificate[] {
   const blocks = [...pem.matchAll(BLOCK)].filter(([, kind]) => kind === "CERTIFICATE");
-  if (blocks.length === 0) throw bad(`${what} has no PEM block "BEGIN CERTIFICATE"${heldInstead(pem)}`);
+  if (blocks.length === 0) {
+    throw bad(`${what} has no PEM block "BEGIN CERTIFICATE"${heldInstead(pem)}`);
+  }
   return blocks.map(([block], index) => {
     try {
       return new X509Certificate(block);
@@ -41,7 +43,7 @@ function readKey(pem: string): ReturnType<typeof createPrivateKey> {
     throw bad(`the key has no PEM block "BEGIN PRIVATE KEY"${heldInstead(pem)}`);
   }
   if (/BEGIN ENCRYPTED|Proc-Type: 4,ENCRYPTED/.test(pem)) {
-    throw bad("the key is encrypted; a key without a pass phrase is expected (openssl pkey -in FILE)");
+    throw bad("the key is encrypted; it is to have no pass phrase (openssl pkey -in FILE)");
   }
   try {
     return createPrivateKey(pem);
@@ -81,7 +83,8 @@ function oneLine(name: string | undefined): string {
 /** `DNS:a, URI:b`; a name with a comma or a quote in it is a JSON text (Node, CVE-2021-44532). */
 function splitNames(text: string | undefined): string[] {
   const names: string[] = [];
-  for (const [, kind, quoted, plain] of (text ?? "").matchAll(/([^:,]+):(?:"((?:[^"\\]|\\.)*)"|([^,]*))(?:, |$)/g)) {
+  const parts = (text ?? "").matchAll(/([^:,]+):(?:"((?:[^"\\]|\\.)*)"|([^,]*))(?:, |$)/g);
+  for (const [, kind, quoted, plain] of parts) {
     const name = quoted === undefined ? plain! : (JSON.parse(`"${quoted}"`) as string);
     names.push(`${kind}:${name}`);
   }

@@ -9,6 +9,7 @@ export interface World {
   readonly net: Net;
   readonly files: Files;
   readonly processes: Processes;
+  readonly threads: Threads;
   readonly signals: Signals;
   readonly stdio: Stdio;
 }
@@ -145,7 +146,7 @@ export interface CertificateFacts {
   /** As `CN=shop,O=Example`; may be empty. */
   readonly subject: string;
   readonly issuer: string;
-  /** In the order of the certificate: `DNS:shop.example`, `URI:spiffe://...`, `IP Address:10.0.0.1`. */
+  /** In its order: `DNS:shop.example`, `URI:spiffe://...`, `IP Address:10.0.0.1`. */
   readonly subjectAltNames: readonly string[];
   /** Wall clock. */
   readonly notBeforeMs: number;
@@ -215,9 +216,9 @@ export interface TlsState {
   /** The name that the client asked for; empty where it named none. */
   readonly serverName: string;
   readonly resumed: boolean;
-  /** The peer showed a certificate, and its chain (for a callee with `verify: "name"`: name) is good. */
+  /** The peer showed a certificate and its chain is good; a callee's name too. */
   readonly authorized: boolean;
-  /** Why not, as OpenSSL's code; empty where it is, or where the peer showed none. */
+  /** Why not, as OpenSSL's code; empty where it is, and where the peer showed none. */
   readonly authorizationError: string;
   /** The peer's leaf; null where it showed none. Costs some microseconds at the first call. */
   peer(): CertificateFacts | null;
@@ -500,6 +501,36 @@ export class ProcessError extends Error {
   ) {
     super(message);
   }
+}
+
+// ---------------------------------------------------------------- threads
+
+/** Threads of this process: each runs the program's entry for threads in a World of its own. */
+export interface Threads {
+  start(handler: ThreadHandler): Thread;
+}
+
+/**
+ * Messages are plain data and are copied; a SharedArrayBuffer in them is shared. They arrive in
+ * order, also those that were sent before the other side listened.
+ */
+export interface Thread {
+  post(message: unknown): void;
+  /** Ends it at once, wherever it is; `onExit` follows. */
+  terminate(): void;
+}
+
+export interface ThreadHandler {
+  onMessage(message: unknown): void;
+  /** Once, and last. */
+  onExit(reason: string): void;
+}
+
+/** The other end, in the thread itself. */
+export interface ThreadPort {
+  post(message: unknown): void;
+  /** Call it once, at the start. */
+  onMessage(run: (message: unknown) => void): void;
 }
 
 export type SignalName =

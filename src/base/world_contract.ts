@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { filesContract, openFilesContract } from "./contract/files.ts";
 import { dialContract, endingContract, netContract, resolveContract } from "./contract/net.ts";
+import { tlsContract, tlsFailureContract, tlsPeerContract } from "./contract/tls.ts";
+import { udpContract } from "./contract/udp.ts";
 import type { World } from "./world.ts";
 
 /** A World under test, and how its time goes by. */
@@ -26,6 +28,10 @@ export function worldContract(name: string, create: () => ContractWorld): void {
     endingContract(() => it);
     dialContract(() => it);
     resolveContract(() => it);
+    tlsContract(() => it);
+    tlsPeerContract(() => it);
+    tlsFailureContract(() => it);
+    udpContract(() => it);
     filesContract(() => it);
     openFilesContract(() => it);
     clockContract(() => it);

@@ -23,7 +23,22 @@ export async function openUdp(
   if (isIP(host) === 0) {
     throw new NetError("address-unavailable", `${doing}: "${host}" is not an IP address`);
   }
-  const raw = await Bun.udpSocket({
+  const raw = await openRaw(host, port, handler, uncaught).catch((error: unknown) => {
+    throw netError(error, doing);
+  });
+  const { fd } = raw as unknown as { readonly fd: number };
+  if (options.receiveBufferBytes !== undefined) setReceiveBuffer(fd, options.receiveBufferBytes);
+  return new BunUdp(raw);
+}
+
+/** Bun throws some errors at once, and tells others by the promise. */
+async function openRaw(
+  host: string,
+  port: number,
+  handler: UdpHandler,
+  uncaught: Uncaught,
+): Promise<RawUdp> {
+  return await Bun.udpSocket({
     hostname: host,
     port,
     binaryType: "uint8array",
@@ -39,13 +54,10 @@ export async function openUdp(
       // That nobody listens where something was sent to (ICMP): a lost datagram like any other.
       error() {},
     },
-  } as Bun.udp.SocketOptions<"uint8array">).catch((error: unknown) => {
-    throw netError(error, doing);
-  });
-  const { fd } = raw as unknown as { readonly fd: number };
-  if (options.receiveBufferBytes !== undefined) setReceiveBuffer(fd, options.receiveBufferBytes);
-  return new BunUdp(raw);
+  } as Bun.udp.SocketOptions<"uint8array">);
 }
+
+const ATTEMPTS = 3;
 
 class BunUdp implements UdpSocket {
   readonly #raw: RawUdp;
@@ -59,12 +71,17 @@ class BunUdp implements UdpSocket {
 
   send(bytes: Uint8Array, to: UdpAddress): boolean {
     if (this.#closed) return false;
-    try {
-      return this.#raw.send(bytes as Uint8Array<ArrayBuffer>, to.port, to.host);
-    } catch {
-      // Too long, no such address, no route.
-      return false;
+    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+      try {
+        return this.#raw.send(bytes as Uint8Array<ArrayBuffer>, to.port, to.host);
+      } catch (error) {
+        // Said of an earlier datagram, instead of taking this one.
+        if ((error as { readonly code?: string }).code === "ECONNREFUSED") continue;
+        // Too long, no such address, no route.
+        return false;
+      }
     }
+    return false;
   }
 
   close(): void {

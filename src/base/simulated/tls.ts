@@ -289,6 +289,8 @@ export class ServerHandshake extends Handshake {
   #alpn = "";
   #resumedPeer: string | null = null;
   #isResumed = false;
+  /** What was sent is plain HTTP, and was answered. */
+  #isAnswered = false;
 
   constructor(
     socket: SimulatedSocket,
@@ -307,9 +309,18 @@ export class ServerHandshake extends Handshake {
     const { plaintextAnswer } = this.#tls;
     // A method: capital letters. A first byte alone is enough to tell.
     if (plaintextAnswer !== undefined && bytes[0]! >= 0x41 && bytes[0]! <= 0x5a) {
-      this.socket.sendWhole(plaintextAnswer);
+      // Read on until the caller leaves: closing with unread bytes would reset the connection.
+      if (!this.#isAnswered) this.socket.sendWhole(plaintextAnswer);
+      this.#isAnswered = true;
+      this.socket.shutdown();
+      return;
     }
     super.onPlaintext(bytes);
+  }
+
+  override onEnd(): void {
+    if (this.#isAnswered) super.onPlaintext(new Uint8Array(1));
+    else super.onEnd();
   }
 
   onMessage(message: unknown): void {
