@@ -8,11 +8,14 @@ import { BunProcesses } from "./processes.ts";
 import { BunRandom } from "./random.ts";
 import { BunSignals } from "./signals.ts";
 import { BunStdio } from "./stdio.ts";
+import { BunThreads } from "./threads.ts";
 import { Uncaught } from "./uncaught.ts";
 
 export interface BunWorldOptions {
   /** As `127.0.0.1:5353`; else OUTRIGGER_DNS_SERVERS (commas between), else the system's. */
   readonly dnsServers?: readonly string[];
+  /** The module that `threads.start` runs, as a URL. */
+  readonly threadEntry?: string;
 }
 
 /** The real world, on Bun. One a process: made by src/main.ts, and by tests. */
@@ -26,6 +29,7 @@ export function createBunWorld(options: BunWorldOptions = {}): World {
     net: new BunNet(dns, uncaught, holderOfPort),
     files: new BunFiles(),
     processes: new BunProcesses(uncaught),
+    threads: new BunThreads(options.threadEntry ?? null),
     signals: new BunSignals(),
     stdio: new BunStdio(),
   };

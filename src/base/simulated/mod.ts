@@ -8,6 +8,7 @@ import type { FakeProgram } from "./processes.ts";
 import { SimulatedRandom } from "./random.ts";
 import { SimulatedSignals } from "./signals.ts";
 import { SimulatedStdio } from "./stdio.ts";
+import { SimulatedThreads } from "./threads.ts";
 
 const LOCAL_HOST = "127.0.0.1";
 const LOCAL_FOLDER = "/home/app";
@@ -29,6 +30,7 @@ export interface SimulatedWorld extends World {
   readonly net: SimulatedNet;
   readonly files: SimulatedFiles;
   readonly processes: SimulatedProcesses;
+  readonly threads: SimulatedThreads;
   readonly signals: SimulatedSignals;
   readonly stdio: SimulatedStdio;
   /** Same as `processes.programs`: what `spawn` can start. */
@@ -73,6 +75,7 @@ export function createSimulatedWorld(options: SimulatedWorldOptions): SimulatedW
     uncaught,
     random: new SimulatedRandom(seed),
     net: new SimulatedNet(fabric, LOCAL_HOST),
+    threads: new SimulatedThreads(clock),
     signals: new SimulatedSignals(),
     stdio: new SimulatedStdio(),
     programs: processes.programs,
