@@ -1,5 +1,5 @@
 /** Starting the programs of a bench, and what /proc says of them (Linux, proc(5)). */
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,14 +14,21 @@ export class Program {
   constructor(
     readonly name: string,
     command: readonly string[],
-    options: { readonly cwd: string; readonly env?: Readonly<Record<string, string>> },
+    options: {
+      readonly cwd: string;
+      readonly env?: Readonly<Record<string, string>>;
+      /** Where its stdout goes; kept for error messages if not given. */
+      readonly stdoutFile?: string;
+    },
   ) {
     this.#child = Bun.spawn([...command], {
       cwd: options.cwd,
       env: { ...process.env, ...options.env },
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["ignore", options.stdoutFile === undefined ? "pipe" : Bun.file(options.stdoutFile), "pipe"],
     });
-    void this.#keep(this.#child.stdout as ReadableStream<Uint8Array>);
+    if (options.stdoutFile === undefined) {
+      void this.#keep(this.#child.stdout as ReadableStream<Uint8Array>);
+    }
     void this.#keep(this.#child.stderr as ReadableStream<Uint8Array>);
   }
 
@@ -113,6 +120,21 @@ export function memoryBytes(pid: number): { readonly rss: number; readonly pss: 
     sums.pss += Number(/^Pss:\s+(\d+) kB/m.exec(text)?.[1] ?? 0) * 1024;
   }
   return sums;
+}
+
+/** From here on `peakBytes` begins anew. */
+export function resetPeak(pid: number): void {
+  for (const one of processTree(pid)) writeFileSync(`/proc/${one}/clear_refs`, "5");
+}
+
+/** The most that was resident at a time since `resetPeak`. */
+export function peakBytes(pid: number): number {
+  let sum = 0;
+  for (const one of processTree(pid)) {
+    const text = readFileSync(`/proc/${one}/status`, "utf8");
+    sum += Number(/^VmHWM:\s+(\d+) kB/m.exec(text)?.[1] ?? 0) * 1024;
+  }
+  return sum;
 }
 
 /**

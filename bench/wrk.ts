@@ -7,16 +7,21 @@ export interface WrkResult {
 }
 
 /**
- * Keep-alive connections that each send the next request when the last is answered.
+ * Connections, kept alive unless told otherwise, that each send the next request when the last is answered.
  * @throws where an answer was not 2xx or a socket failed: then the figures compare nothing.
  */
 export async function wrk(
   name: string,
   url: string,
-  options: { readonly connections: number; readonly seconds: number },
+  options: {
+    readonly connections: number;
+    readonly seconds: number;
+    /** A connection a request: what a caller without keep-alive costs. */
+    readonly close?: boolean;
+  },
 ): Promise<WrkResult> {
   const { path } = await part("wrk");
-  const { connections, seconds } = options;
+  const { connections, seconds, close = false } = options;
   const flags = [
     "-t1",
     `-c${connections}`,
@@ -25,6 +30,7 @@ export async function wrk(
     "5s",
     "-H",
     `Host: ${HOST}`,
+    ...(close ? ["-H", "Connection: close"] : []),
   ];
   const child = Bun.spawn([path, ...flags, url], { stdout: "pipe", stderr: "pipe" });
   const output =

@@ -24,10 +24,18 @@ export interface Stand {
   readonly running: readonly Running[];
 }
 
+/** What the proxies of a stand do. */
+export interface Work {
+  readonly profile: Profile;
+  readonly accessLog?: boolean;
+  /** One if not given. */
+  readonly routes?: number;
+}
+
 /** Starts an upstream and all proxies in front of it, hands them over, and ends them all. */
 export async function withStand<T>(
   proxies: readonly BenchedProxy[],
-  profile: Profile,
+  { profile, accessLog = false, routes = 1 }: Work,
   use: (stand: Stand) => Promise<T>,
 ): Promise<T> {
   const folder = temporaryFolder();
@@ -45,7 +53,8 @@ export async function withStand<T>(
     for (const proxy of proxies) {
       const port = await freePort();
       const adminPort = await freePort();
-      const setup = { profile, port, adminPort, upstreamPort, folder: own(proxy.name) };
+      const where = { port, adminPort, upstreamPort, folder: own(proxy.name) };
+      const setup = { profile, accessLog, routes, ...where };
       const program = proxy.start(setup);
       programs.push(program);
       await program.ready(`http://127.0.0.1:${port}/1KB`, { host: HOST });

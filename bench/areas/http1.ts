@@ -1,36 +1,126 @@
 import { cpuMicros } from "../processes.ts";
+import { download } from "../download.ts";
 import { row, type Row } from "../results.ts";
 import { wrk } from "../wrk.ts";
-import { type Area, described, rounds, type Running, withStand } from "./area.ts";
+import type { BenchedProxy } from "../proxies/proxy.ts";
+import { type Area, described, rounds, type Run, type Running, type Work, withStand } from "./area.ts";
 
-const CONNECTIONS = 64;
-const CASES = [
-  { profile: "bare", size: "1KB" },
-  { profile: "policies", size: "1KB" },
-  { profile: "policies", size: "64KB" },
-] as const;
+interface Case {
+  readonly id: string;
+  readonly work: Work;
+  readonly size: "1KB" | "64KB";
+  readonly connections: number;
+  readonly close?: boolean;
+}
 
-/** CPU a proxied request over HTTP/1.1. */
-export const http1: Area = async (proxies, { quick, say }) => {
+const POLICIES: Work = { profile: "policies" };
+
+const CASES: readonly Case[] = [
+  { id: "bare/1KB/c64", work: { profile: "bare" }, size: "1KB", connections: 64 },
+  { id: "policies/1KB/c64", work: POLICIES, size: "1KB", connections: 64 },
+  { id: "policies/1KB/c1000", work: POLICIES, size: "1KB", connections: 1000 },
+  { id: "policies/64KB/c64", work: POLICIES, size: "64KB", connections: 64 },
+  { id: "policies/1KB/new", work: POLICIES, size: "1KB", connections: 64, close: true },
+  {
+    id: "accesslog/1KB/c64",
+    work: { profile: "policies", accessLog: true },
+    size: "1KB",
+    connections: 64,
+  },
+];
+
+/** CPU a proxied request, or bytes of a large body a CPU second, over HTTP/1.1. */
+export const http1: Area = async (proxies, run) => {
   const rows: Row[] = [];
-  for (const { profile, size } of CASES) {
-    const id = `http1/${profile}/${size}/c${CONNECTIONS}`;
-    say(id);
-    const found = await withStand(proxies, profile, async ({ running }) => {
-      const load = ({ name, port }: Running, seconds: number) =>
-        wrk(name, `http://127.0.0.1:${port}/${size}`, { connections: CONNECTIONS, seconds });
-      // Compilers warm up, pools fill.
-      for (const one of running) await load(one, quick ? 1 : 3);
-      return rounds(running, quick ? 3 : 5, async (one) => {
-        const before = cpuMicros(one.program.pid);
-        const { requests } = await load(one, quick ? 1 : 5);
-        return { cpu: (cpuMicros(one.program.pid) - before) / requests };
-      });
-    });
-    const work =
-      `GET of ${size} over ${CONNECTIONS} keep-alive connections, as fast as they go (wrk). ` +
-      `${described(proxies, profile)}.`;
-    rows.push(row({ id, work, unit: "cpu us/request", better: "lower" }, found.get("cpu")!));
-  }
+  for (const one of CASES) rows.push(await cpuRow(proxies, one, run));
+  rows.push(...(await routesRows(proxies, run)));
+  rows.push(await bulkRow(proxies, run));
   return rows;
 };
+
+async function cpuRow(
+  proxies: readonly BenchedProxy[],
+  { id, work, size, connections, close = false }: Case,
+  { quick, say }: Run,
+): Promise<Row> {
+  say(`http1/${id}`);
+  const found = await withStand(proxies, work, async ({ running }) => {
+    const load = (one: Running, seconds: number) => load1(one, size, { connections, seconds, close });
+    // Compilers warm up, pools fill.
+    for (const one of running) await load(one, quick ? 1 : 3);
+    return rounds(running, quick ? 3 : 5, async (one) => ({
+      cpu: await cpuOf(one, () => load(one, quick ? 1 : 5)),
+    }));
+  });
+  const over = close ? `${connections} at a time, a connection each` : `over ${connections} keep-alive connections`;
+  const logs = work.accessLog === true ? " With a JSON line a request into a file." : "";
+  const text =
+    `GET of ${size}, ${over}, as fast as they go (wrk).${logs} ` +
+    `${described(proxies, work.profile)}.`;
+  const about = { id: `http1/${id}`, work: text, unit: "cpu us/request", better: "lower" } as const;
+  return row(about, found.get("cpu")!);
+}
+
+/** Tables of 3 and of 1,000 routes, measured in turn, so that they can be compared. */
+async function routesRows(proxies: readonly BenchedProxy[], { quick, say }: Run): Promise<Row[]> {
+  say("http1/routes");
+  const counts = [3, 1000] as const;
+  const figures = counts.map(() => new Map<string, number[]>());
+  await withStand(proxies, { profile: "policies", routes: counts[0] }, async (few) =>
+    withStand(proxies, { profile: "policies", routes: counts[1] }, async (many) => {
+      const stands = [few.running, many.running];
+      const seconds = quick ? 1 : 4;
+      const load = (one: Running) => load1(one, "1KB", { connections: 64, seconds });
+      for (const one of stands.flat()) await load(one);
+      for (let round = 0; round < (quick ? 3 : 7); round++) {
+        for (let n = 0; n < proxies.length; n++) {
+          // Both in turn, and each first in every other round.
+          for (const which of round % 2 === 0 ? [0, 1] : [1, 0]) {
+            const one = stands[which]![n]!;
+            const all = figures[which]!.get(one.name) ?? [];
+            figures[which]!.set(one.name, [...all, await cpuOf(one, () => load(one))]);
+          }
+        }
+      }
+    }),
+  );
+  return counts.map((count, which) => {
+    const work =
+      `GET of 1KB over 64 keep-alive connections; ${count} prefix routes, of which the last and ` +
+      "shortest matches. outrigger: a table by path. haproxy: a map file (map_beg). nginx: " +
+      "locations. envoy: a list of routes. All else as in policies.";
+    const about = { id: `http1/routes/${count}`, work, unit: "cpu us/request", better: "lower" } as const;
+    return row(about, figures[which]!);
+  });
+}
+
+const GIB = 2 ** 30;
+
+async function bulkRow(proxies: readonly BenchedProxy[], { quick, say }: Run): Promise<Row> {
+  say("http1/bare/1GB");
+  const found = await withStand(proxies, { profile: "bare" }, ({ running }) =>
+    rounds(running, quick ? 2 : 5, async (one) => {
+      const before = cpuMicros(one.program.pid);
+      await download(one.port, "/1GB", GIB);
+      return { rate: GIB / (cpuMicros(one.program.pid) - before) };
+    }),
+  );
+  const work = `GET of 1 GiB over one connection. ${described(proxies, "bare")}.`;
+  const about = { id: "http1/bare/1GB", work, unit: "MB/cpu s", better: "higher" } as const;
+  return row(about, found.get("rate")!);
+}
+
+async function load1(
+  { name, port }: Running,
+  size: string,
+  options: { readonly connections: number; readonly seconds: number; readonly close?: boolean },
+): Promise<number> {
+  return (await wrk(name, `http://127.0.0.1:${port}/${size}`, options)).requests;
+}
+
+/** CPU a request in microseconds while `load` sends as many as it returns. */
+async function cpuOf({ program }: Running, load: () => Promise<number>): Promise<number> {
+  const before = cpuMicros(program.pid);
+  const requests = await load();
+  return (cpuMicros(program.pid) - before) / requests;
+}

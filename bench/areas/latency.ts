@@ -11,7 +11,7 @@ const QUANTILES = { p50: 0.5, p99: 0.99, "p99.9": 0.999 } as const;
 /** How long requests take at a rate that leaves every proxy idle most of the time. */
 export const latency: Area = async (proxies, { quick, say }) => {
   say(`latency/1krps`);
-  const found = await withStand(proxies, "policies", async ({ running, upstreamPort }) => {
+  const found = await withStand(proxies, { profile: "policies" }, async ({ running, upstreamPort }) => {
     for (const { name, port } of running) {
       const warmUp = { connections: CONNECTIONS, seconds: quick ? 1 : 3 };
       await wrk(name, `http://127.0.0.1:${port}/1KB`, warmUp);

@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { part } from "../../tools/install.ts";
 import { Program } from "../processes.ts";
-import { type BenchedProxy, HOST, type Setup } from "./proxy.ts";
+import { type BenchedProxy, HOST, logFile, otherPrefixes, type Setup } from "./proxy.ts";
 
 export async function envoy(): Promise<BenchedProxy> {
   const { path, version } = await part("envoy");
@@ -37,7 +37,8 @@ function configuration(setup: Setup): object {
   };
 }
 
-function listener({ profile, port }: Setup): object {
+function listener(setup: Setup): object {
+  const { profile, port } = setup;
   const policies = profile === "policies";
   const retry = {
     retry_on: "5xx,reset,connect-failure",
@@ -50,7 +51,11 @@ function listener({ profile, port }: Setup): object {
   const host = {
     name: "api",
     domains: policies ? [HOST, `${HOST}:*`] : ["*"],
-    routes: [{ match: { prefix: "/" }, route, ...(policies ? { stat_prefix: "items" } : {}) }],
+    routes: [...otherPrefixes(setup), "/"].map((prefix) => ({
+      match: { prefix },
+      route,
+      ...(policies && prefix === "/" ? { stat_prefix: "items" } : {}),
+    })),
   };
   const manager = {
     "@type": `${TYPE}.filters.network.http_connection_manager.v3.HttpConnectionManager`,
@@ -58,6 +63,7 @@ function listener({ profile, port }: Setup): object {
     codec_type: "HTTP1",
     generate_request_id: policies,
     route_config: { virtual_hosts: [host] },
+    ...(setup.accessLog ? { access_log: [accessLog(logFile(setup))] } : {}),
     http_filters: [
       { name: "router", typed_config: { "@type": `${TYPE}.filters.http.router.v3.Router` } },
     ],
@@ -69,6 +75,39 @@ function listener({ profile, port }: Setup): object {
   };
 }
 
+/** About what ours says of a request. */
+function accessLog(path: string): object {
+  return {
+    name: "file",
+    typed_config: {
+      "@type": `${TYPE}.access_loggers.file.v3.FileAccessLog`,
+      path,
+      log_format: {
+        json_format: {
+          time: "%START_TIME%",
+          method: "%REQ(:METHOD)%",
+          path: "%REQ(:PATH)%",
+          host: "%REQ(:AUTHORITY)%",
+          status: "%RESPONSE_CODE%",
+          flags: "%RESPONSE_FLAGS%",
+          detail: "%RESPONSE_CODE_DETAILS%",
+          duration: "%DURATION%",
+          received: "%BYTES_RECEIVED%",
+          bytes: "%BYTES_SENT%",
+          upstream: "%UPSTREAM_HOST%",
+          cluster: "%UPSTREAM_CLUSTER%",
+          route: "%ROUTE_NAME%",
+          client: "%DOWNSTREAM_REMOTE_ADDRESS%",
+          request: "%REQ(X-REQUEST-ID)%",
+        },
+      },
+    },
+  };
+}
+
+/** Its defaults end at 1,024 connections and requests. */
+const WIDE = { max_connections: 2048, max_pending_requests: 1024, max_requests: 2048 };
+
 function cluster({ profile, upstreamPort }: Setup): object {
   const endpoint = { endpoint: { address: address(upstreamPort) } };
   const plain = {
@@ -77,15 +116,15 @@ function cluster({ profile, upstreamPort }: Setup): object {
     connect_timeout: "1s",
     load_assignment: { cluster_name: "api", endpoints: [{ lb_endpoints: [endpoint] }] },
   };
-  if (profile === "bare") return plain;
+  if (profile === "bare") {
+    return { ...plain, circuit_breakers: { thresholds: [WIDE] } };
+  }
   return {
     ...plain,
     circuit_breakers: {
       thresholds: [
         {
-          max_connections: 100,
-          max_pending_requests: 100,
-          max_requests: 200,
+          ...WIDE,
           retry_budget: { budget_percent: { value: 20 }, min_retry_concurrency: 3 },
         },
       ],

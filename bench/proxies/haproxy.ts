@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { part } from "../../tools/install.ts";
 import { Program } from "../processes.ts";
-import { type BenchedProxy, HOST, type Setup } from "./proxy.ts";
+import { type BenchedProxy, HOST, logFile, otherPrefixes, type Setup } from "./proxy.ts";
 
 export async function haproxy(): Promise<BenchedProxy> {
   const { path, version } = await part("haproxy");
@@ -18,13 +18,33 @@ export async function haproxy(): Promise<BenchedProxy> {
     },
     start(setup) {
       const file = join(setup.folder, "haproxy.cfg");
-      writeFileSync(file, configuration(setup));
-      return new Program("haproxy", [path, "-db", "-f", file], { cwd: setup.folder });
+      const map = join(setup.folder, "routes.map");
+      writeFileSync(map, [...otherPrefixes(setup), "/"].map((path) => `${path} api\n`).join(""));
+      writeFileSync(file, configuration(setup, map));
+      return new Program("haproxy", [path, "-db", "-f", file], {
+        cwd: setup.folder,
+        ...(setup.accessLog ? { stdoutFile: logFile(setup) } : {}),
+      });
     },
   };
 }
 
-function configuration({ profile, port, adminPort, upstreamPort }: Setup): string {
+const CAPTURES = `  http-request capture req.hdr(host) len 64
+  http-request capture req.hdr(x-request-id) len 64
+`;
+
+/** About what ours says of a request. */
+const LOG_FORMAT =
+  `'{"time":"%tr","method":"%HM","path":"%HP",` +
+  `"host":"%[capture.req.hdr(0)]","status":%ST,"bytes":%B,"received":%U,"duration":%Ta,` +
+  `"upstream":"%si:%sp","client":"%ci","route":"%b","flags":"%tsc",` +
+  `"request":"%[capture.req.hdr(1)]"}'`;
+
+function configuration(setup: Setup, map: string): string {
+  const { profile, port, adminPort, upstreamPort } = setup;
+  const log = setup.accessLog
+    ? `  log stdout len 8192 format raw local0\n  log-format ${LOG_FORMAT}\n`
+    : "";
   const common = `
 global
   nbthread 1
@@ -36,7 +56,7 @@ defaults
   timeout server 2s
   timeout http-keep-alive 300s
   http-reuse always
-`;
+${log}`;
   if (profile === "bare") {
     return `${common}
 frontend in
@@ -51,15 +71,14 @@ frontend in
   bind 127.0.0.1:${port}
   http-request set-header x-request-id %[uuid()] unless { req.hdr(x-request-id) -m found }
   acl host_ok hdr(host),field(1,:),lower -m str ${HOST}
-  acl path_ok path_beg /
-  use_backend api if host_ok path_ok
-  http-request return status 404 unless host_ok path_ok
+  http-request return status 404 unless host_ok
+${setup.accessLog ? CAPTURES : ""}  use_backend %[path,map_beg(${map})]
 backend api
   timeout queue 1s
   retries 2
   option redispatch
   retry-on conn-failure empty-response response-timeout 500 502 503 504
-  default-server maxconn 100 maxqueue 100 check inter 5s
+  default-server maxconn 2048 maxqueue 1024 check inter 5s
   default-server observe layer7 error-limit 50 on-error mark-down
   server s1 127.0.0.1:${upstreamPort}
 frontend admin

@@ -1,8 +1,8 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { part } from "../../tools/install.ts";
 import { Program } from "../processes.ts";
-import { type BenchedProxy, HOST, type Setup } from "./proxy.ts";
+import { type BenchedProxy, HOST, logFile, otherPrefixes, type Setup } from "./proxy.ts";
 
 export async function nginx(): Promise<BenchedProxy> {
   const { path, version } = await part("nginx");
@@ -15,7 +15,7 @@ export async function nginx(): Promise<BenchedProxy> {
         "server_name and location, stub_status (it has no metrics per route), timeouts, " +
         "proxy_next_upstream, max_fails with fail_timeout, max_conns, $request_id",
     },
-    start: (setup) => startNginx("nginx", path, setup.folder, site(setup)),
+    start: (setup) => startNginx("nginx", path, setup.folder, site(setup), log(setup)),
   };
 }
 
@@ -24,6 +24,9 @@ export async function startUpstream(folder: string, port: number): Promise<Progr
   mkdirSync(join(folder, "www"), { recursive: true });
   writeFileSync(join(folder, "www", "1KB"), "x".repeat(1024));
   writeFileSync(join(folder, "www", "64KB"), "x".repeat(64 * 1024));
+  // Sparse: it takes no room on the disk.
+  writeFileSync(join(folder, "www", "1GB"), "");
+  truncateSync(join(folder, "www", "1GB"), 2 ** 30);
   const { path } = await part("nginx");
   return startNginx(
     "upstream",
@@ -33,13 +36,19 @@ export async function startUpstream(folder: string, port: number): Promise<Progr
   open_file_cache max=10;
   sendfile on;
   server {
-    listen 127.0.0.1:${port} backlog=1024;
+    listen 127.0.0.1:${port} backlog=4096;
     root ${folder}/www;
   }`,
   );
 }
 
-function startNginx(name: string, path: string, folder: string, http: string): Program {
+function startNginx(
+  name: string,
+  path: string,
+  folder: string,
+  http: string,
+  accessLog = "access_log off;",
+): Program {
   const file = join(folder, "nginx.conf");
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
     .map((what) => `  ${what}_temp_path ${folder}/${what};`)
@@ -55,7 +64,7 @@ pid ${folder}/nginx.pid;
 events { worker_connections 8192; }
 http {
 ${temporary}
-  access_log off;
+  ${accessLog}
   keepalive_timeout 300s;
   keepalive_requests 1000000000;
 ${http}
@@ -65,13 +74,24 @@ ${http}
   return new Program(name, [path, "-e", "stderr", "-p", folder, "-c", file], { cwd: folder });
 }
 
-function site({ profile, port, adminPort, upstreamPort }: Setup): string {
+/** About what ours says of a request; written when 64 KB are full or a second is over, as Envoy does. */
+function log(setup: Setup): string {
+  if (!setup.accessLog) return "access_log off;";
+  return `log_format json escape=json '{"time":"$time_iso8601","method":"$request_method",'
+    '"path":"$request_uri","host":"$host","status":$status,"bytes":$body_bytes_sent,'
+    '"received":$request_length,"duration":$request_time,"upstream":"$upstream_addr",'
+    '"client":"$remote_addr","request":"$request_id"}';
+  access_log ${logFile(setup)} json buffer=64k flush=1s;`;
+}
+
+function site(setup: Setup): string {
+  const { profile, port, adminPort, upstreamPort } = setup;
   const toUpstream = `
       proxy_pass http://api;
       proxy_http_version 1.1;
       proxy_set_header Connection "";
       proxy_set_header Host $host;`;
-  const pool = "keepalive 128; keepalive_requests 1000000000;";
+  const pool = "keepalive 1024; keepalive_requests 1000000000;";
   if (profile === "bare") {
     return `
   upstream api { server 127.0.0.1:${upstreamPort}; ${pool} }
@@ -83,7 +103,7 @@ function site({ profile, port, adminPort, upstreamPort }: Setup): string {
   }
   return `
   upstream api {
-    server 127.0.0.1:${upstreamPort} max_fails=50 fail_timeout=5s max_conns=100;
+    server 127.0.0.1:${upstreamPort} max_fails=50 fail_timeout=5s max_conns=2048;
     ${pool}
   }
   map $http_x_request_id $rid { default $http_x_request_id; "" $request_id; }
@@ -91,6 +111,9 @@ function site({ profile, port, adminPort, upstreamPort }: Setup): string {
   server {
     listen 127.0.0.1:${port};
     server_name ${HOST};
+${otherPrefixes(setup)
+  .map((prefix) => `    location ${prefix} { proxy_pass http://api; }`)
+  .join("\n")}
     location / {${toUpstream}
       proxy_set_header X-Request-Id $rid;
       proxy_connect_timeout 1s;

@@ -7,7 +7,7 @@ import type {
   Snapshot,
 } from "../../src/api/snapshot.ts";
 import { Program } from "../processes.ts";
-import { type BenchedProxy, HOST, type Setup } from "./proxy.ts";
+import { type BenchedProxy, HOST, logFile, otherPrefixes, type Setup } from "./proxy.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 
@@ -47,6 +47,7 @@ function benched(program: readonly string[]): BenchedProxy {
       writeFileSync(file, JSON.stringify(benchSnapshot(setup), null, 2));
       return new Program("outrigger", [...program, "proxy", "--snapshot", file], {
         cwd: setup.folder,
+        ...(setup.accessLog ? { stdoutFile: logFile(setup) } : {}),
       });
     },
   };
@@ -63,10 +64,10 @@ export function benchSnapshot(setup: Setup): Snapshot {
     version: "0000000000000001",
     policyHash: "0000000000000001",
     policy: {
-      listeners: { in: listener(policies) },
+      listeners: { in: listener(setup) },
       clusters: { api: cluster(policies) },
       pipelines: {},
-      accessLog: { format: "off" },
+      accessLog: { format: setup.accessLog ? "json" : "off" },
       drainMs: 1000,
     },
     bindings: {
@@ -89,11 +90,17 @@ export function benchSnapshot(setup: Setup): Snapshot {
   };
 }
 
-function listener(policies: boolean): ListenerPolicy {
+function listener(setup: Setup): ListenerPolicy {
+  const last = setup.profile === "policies" ? route() : bareRoute();
+  const others = otherPrefixes(setup).map((value, n) => ({
+    ...last,
+    name: `other-${n}`,
+    path: { kind: "prefix" as const, value: value.slice(0, -1) },
+  }));
   return {
     direction: "outbound",
     protocol: "http",
-    routes: [policies ? route() : bareRoute()],
+    routes: [...others, last],
     maxConnections: 8192,
     maxHeaderBytes: 65_536,
     maxHeaders: 100,
@@ -149,9 +156,7 @@ function cluster(policies: boolean): ClusterPolicy {
     balance: { policy: "round-robin" },
     connectTimeoutMs: 1000,
     idleTimeoutMs: 60_000,
-    limits: policies
-      ? { maxConnections: 100, maxPendingRequests: 100, maxRequests: 200 }
-      : { maxConnections: 1024, maxPendingRequests: 1024, maxRequests: 1024 },
+    limits: { maxConnections: 2048, maxPendingRequests: 1024, maxRequests: 2048 },
     breaker: policies
       ? { errorRate: 0.25, minRequests: 20, windowMs: 10_000, openMs: 5000, halfOpenRequests: 3 }
       : null,

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { Program } from "../processes.ts";
 
 /**
@@ -9,6 +10,10 @@ export type Profile = "bare" | "policies";
 
 export interface Setup {
   readonly profile: Profile;
+  /** One JSON line a request, into `logFile` of the folder: method, path, status, time and so on. */
+  readonly accessLog: boolean;
+  /** How many prefix routes there are; the one that is asked for, `/`, is the last to be named. */
+  readonly routes: number;
   /** Where it listens, on 127.0.0.1. */
   readonly port: number;
   /** Where it has its own pages (metrics, ready), on 127.0.0.1. */
@@ -27,6 +32,15 @@ export interface BenchedProxy {
   readonly does: Readonly<Record<Profile, string>>;
   /** Starts it; the caller waits until it is ready. */
   start(setup: Setup): Program;
+}
+
+export function logFile(setup: Setup): string {
+  return join(setup.folder, "access.log");
+}
+
+/** Prefixes of the routes but the last, which nobody asks for. */
+export function otherPrefixes({ routes }: Setup): string[] {
+  return Array.from({ length: routes - 1 }, (_, n) => `/service-${String(n).padStart(4, "0")}/`);
 }
 
 /** The host that the routes of the profile `policies` match. */
