@@ -1,6 +1,7 @@
 /**
- * An event of a pipeline: a range of the bytes that its source read. It is decoded when a step or a
- * sink asks for its fields, and never before: an event that nobody reads costs two numbers.
+ * An event of a pipeline: a range of the bytes that its source read, or fields that a source or a
+ * step made. Bytes are decoded when a step or a sink asks for the fields, and never before: an
+ * event that nobody reads costs two numbers.
  */
 
 export type Fields = Record<string, unknown>;
@@ -13,6 +14,7 @@ export interface EventOrigin {
   readonly stream: string;
   /** For people: the file's path, the peer's address. Empty where there is nothing to say. */
   readonly path: string;
+  /** Empty where the events were made of fields. */
   readonly chunk: Buffer;
   /** Position of the chunk's first byte in the stream, in bytes. */
   readonly offset: number;
@@ -20,22 +22,51 @@ export interface EventOrigin {
   readonly receivedMs: number;
 }
 
+/** What a `classify` step says of an event; one object for all events of a class. */
+export interface EventClass {
+  readonly name: string;
+  /** 0 is the most important class. */
+  readonly rank: number;
+  /**
+   * From which fill of a sink's buffer (0.5 to 1) events of this class are shed there, so that the
+   * room that is left is for those above; 1 for never, which is what a step without `shed` sets.
+   */
+  readonly shedFrom: number;
+  /** The same where the buffer's `whenFull` is `dropLowest`, whether the step says `shed` or not. */
+  readonly dropFrom: number;
+}
+
+/** The fill from which a class gives way: the lowest at half full, the highest only at the end. */
+export function shedFill(rank: number, classes: number): number {
+  return classes <= 1 ? 1 : 1 - 0.5 * (rank / (classes - 1));
+}
+
+/** What became of an event: one of these two words, or the reason for which it was dropped. */
+export const DELIVERED = "delivered";
+export const DEAD_LETTERED = "dead-lettered";
+
 export class Event {
   /** What a step has decoded, or null: then the bytes are the event. Steps change it in place. */
   fields: Fields | null = null;
-  /** Sinks that have not settled it; -1 when it has found its end. Owned by the runner. */
+  /** Null where no step has classified it: then it is shed last. */
+  class: EventClass | null = null;
+  /**
+   * Owners that have not settled it: sinks, a step that holds it, events that were made of it; -1
+   * when it has found its end. Owned by the runner.
+   */
   pending = 0;
-  /** The worst that a sink made of it so far. Owned by the runner. */
-  outcome: "delivered" | "dropped" | "dead-lettered" = "delivered";
+  /** The worst that was made of it so far. Owned by the runner. */
+  outcome: string = DELIVERED;
 
   constructor(
     readonly origin: EventOrigin,
-    /** First byte in `origin.chunk`. */
+    /** First byte in `origin.chunk`; of an event made of fields, its place in the stream. */
     readonly start: number,
     /** Behind the last byte, without the newline. */
     readonly end: number,
   ) {}
 
+  /** What it counts against bounds. */
   get sizeBytes(): number {
     return this.end - this.start;
   }
@@ -53,5 +84,33 @@ export class Event {
   /** The same for the same bytes of the same stream: a resend does not make a second document. */
   get id(): string {
     return `${this.origin.stream}-${(this.origin.offset + this.start).toString(36)}`;
+  }
+}
+
+/**
+ * An event that a step made of others: it stands where its first parent stood, and a parent is
+ * acknowledged when all that was made of it has found its end. Steps make it by their context.
+ */
+export class DerivedEvent extends Event {
+  constructor(
+    readonly parents: readonly Event[],
+    /** Among those that were made of the first parent. */
+    readonly nth: number,
+    fields: Fields,
+    readonly ownBytes: number,
+  ) {
+    const first = parents[0]!;
+    super(first.origin, first.start, first.end);
+    this.fields = fields;
+    this.class = first.class;
+  }
+
+  override get sizeBytes(): number {
+    return this.ownBytes;
+  }
+
+  override get id(): string {
+    const { id } = this.parents[0]!;
+    return this.nth === 0 ? id : `${id}.${this.nth}`;
   }
 }

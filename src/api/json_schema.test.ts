@@ -185,8 +185,8 @@ describe("the JSON Schema and the loader agree", () => {
       { ...good, steps: [{}] },
       { ...good, steps: [{ parse: { json: {} }, other: 1 }] },
       { ...good, sources: { a: { stdin: {}, file: {} } } },
-      { ...good, sinks: { b: { stdout: {}, buffer: { disk: "1Gi" } } } },
-      { ...good, tests: [] },
+      { ...good, sinks: { b: { stdout: {}, buffer: { disk: "soon" } } } },
+      { ...good, tests: [{ dropped: 1 }] },
     ]) {
       agree(pipeline(wrong));
       expect(accepts(pipeline(wrong))).toBe(false);

@@ -11,6 +11,7 @@ import type {
 import {
   Field,
   INVALID,
+  boolean,
   choice,
   fieldSchema,
   integer,
@@ -28,13 +29,15 @@ import { entryOf, pathText, valueOf } from "../schema/node.ts";
 import { adviceFor } from "../schema/spelling.ts";
 import { wrongType } from "../schema/scalars.ts";
 import { LABEL_EXPECTED, LABEL_PATTERN } from "./names.ts";
-import type { ComponentPolicy } from "./snapshot.ts";
+import type { ComponentPolicy, FromPolicy } from "./snapshot.ts";
 
 /** Component definitions, by name; a `.later` one is known and refused. */
 export interface PipelineComponents {
   readonly sources: Readonly<Record<string, AnyField>>;
   readonly transforms: Readonly<Record<string, AnyField>>;
   readonly sinks: Readonly<Record<string, AnyField>>;
+  /** What `when` says, in its written form; any text where nobody can read it. */
+  readonly condition?: Field<string>;
 }
 
 /** For files without pipelines. */
@@ -109,56 +112,119 @@ function wrongCount(
   return INVALID;
 }
 
-/** Any value: for fields whose shape comes with their feature. */
+/** Any value, as it is written. */
 function anything(): Field<unknown> {
   const rule: Rule<unknown> = {
     kinds: ["text", "number", "boolean", "null", "list", "map"],
     expected: "any value",
     parts: () => [],
     jsonSchema: () => ({}),
-    read: (node: Node) => node,
+    read: (node: Node) => valueOf(node),
   };
   return new Field(rule);
 }
 
 const NAMES = { key: LABEL_PATTERN, keyExpected: LABEL_EXPECTED, max: 100 };
 
-const from = oneOf(
-  list(text({ pattern: LABEL_PATTERN, expected: "the name of a source" }), {
-    min: 1,
-    unique: true,
-  }),
-  object({ when: text().later("conditions are missing, only names of sources can stand here") })
-    .check((_value, report) => report("", "expected a list of names of sources"))
-    .as(() => [] as readonly string[]),
-).example(["app"]);
+const sourceNames = list(text({ pattern: LABEL_PATTERN, expected: "the name of a source" }), {
+  min: 1,
+  unique: true,
+});
+
+function fromField(condition: Field<string>) {
+  return oneOf(
+    sourceNames,
+    object({
+      sources: sourceNames.about("Names of sources; all by default.").optional(),
+      when: condition
+        .about("A condition on the event; an event for which it is not true passes by.")
+        .optional(),
+    }).check((value, report) => {
+      if (value.sources !== undefined || value.when !== undefined) return;
+      report("", "from says nothing: expected names of sources, or when, or both");
+    }),
+  ).example(["app"]);
+}
 
 const buffer = object({
   maxEvents: integer({ min: 1, max: 10_000_000 })
-    .about("20000: some seconds of a busy app.")
+    .about("20000: some seconds of a busy app. With `disk`: how many of them are in memory too.")
     .default(20_000),
   maxBytes: size({ min: "1Ki", max: "4Gi" })
     .about("16MiB: it counts against the pipeline's memory.")
     .default("16Mi"),
-  disk: anything().later("events wait at their source, not in a buffer on disk"),
-  whenFull: anything().later("a full buffer always holds its sources back"),
+  disk: size({ min: "1Mi", max: "1Ti" })
+    .about(
+      "Events are written to files of at most so many bytes below the state folder and are then" +
+        " acknowledged to their source: they outlive the program, a kill -9, and an outage of" +
+        " what the sink sends to.",
+    )
+    .example("1GiB")
+    .optional(),
+  whenFull: choice(["block", "drop", "dropLowest"])
+    .about(
+      "`block` (the default): the sources wait, and with them every other sink of theirs; nothing" +
+        " is lost. `drop`: what comes then is dropped for this sink (reason" +
+        " `buffer-full:NAME`), and no other sink notices. `dropLowest`: the same, and as the" +
+        " buffer fills the lowest classes of a `classify` step are dropped first (reason" +
+        " `shed:CLASS`), from half full on.",
+    )
+    .optional(),
+  fsync: choice(["each", "interval", "never"])
+    .about(
+      "When what was written to disk is durable and acknowledged: `each` write (survives a crash" +
+        " of the machine, slow), every second or 8 MiB (`interval`, the default: the source" +
+        " acknowledges that much later), or `never` (survives the program, not the machine).",
+    )
+    .optional(),
 });
+
+const shed = object({
+  lowestFirst: boolean()
+    .about("While a sink pushes back, the lowest classes give way, from half full buffers on."),
+});
+
+function testField() {
+  return object({
+    name: text().about("What it shows.").optional(),
+    in: anything()
+      .about("A line as the source reads it, or the fields of an event.")
+      .example({ level: "info", message: "hello" }),
+    source: text({ pattern: LABEL_PATTERN, expected: "the name of a source" })
+      .about("Of which source it is; the first by default.")
+      .optional(),
+    out: list(map(anything(), { max: 1000 }), { max: 1000 })
+      .about("The events that come out behind the steps; a field that is not named is free.")
+      .optional(),
+    dropped: text().about("The reason for which it is dropped or refused.").optional(),
+  }).check((value, report) => {
+    if (value.out !== undefined || value.dropped !== undefined) return;
+    report("", "a test says what comes out: expected out or dropped");
+  });
+}
 
 /** The Pipeline file for a list of components. */
 export function pipelineSpec(components: PipelineComponents) {
+  const from = fromField(components.condition ?? text({ expected: "a condition" }));
   const step = component("step", components.transforms, {
-    from: from.about("Works on events of these sources only; of all by default.").optional(),
+    from: from.about("Works on these events only; on all by default. The others pass by.").optional(),
     onError: choice(["keep", "drop", "deadLetter"])
       .about(
         "What becomes of an event that the step cannot read: `keep` (it goes on with a field " +
           "`parse_error`, the default: nothing is lost), `drop`, `deadLetter` (into a file).",
       )
       .optional(),
-    shed: anything().later("nothing is shed: a full sink holds its sources back"),
+    shed: shed.about("With `classify`: what gives way while a sink pushes back.").optional(),
   });
   const sink = component("sink", components.sinks, {
-    from: from.about("Gets events of these sources only; of all by default.").optional(),
-    buffer: buffer.about("What may wait for the sink in memory; then its sources wait.").optional(),
+    from: from.about("Gets these events only; all by default.").optional(),
+    buffer: buffer.about("What may wait for the sink, in memory or on disk.").optional(),
+    onError: choice(["drop", "deadLetter"])
+      .about(
+        "What becomes of an event that the sink refuses for good: `deadLetter` (the default: into" +
+          " a file, with the reason), `drop`.",
+      )
+      .optional(),
   });
   return object({
     sources: map(
@@ -176,7 +242,9 @@ export function pipelineSpec(components: PipelineComponents) {
     sinks: map(sink.about("One component with its config."), NAMES)
       .about("Where events go, by a name of its own. An event is done when all have taken it.")
       .example({ out: { stdout: {} } }),
-    tests: anything().later("tests of a pipeline are not run"),
+    tests: list(testField(), { max: 1000 })
+      .about("Examples that `outrigger pipeline test` runs through the steps.")
+      .optional(),
   })
     .checkOf(["sources"], (spec, report) => needsOne("source", spec.sources, report))
     .checkOf(["sinks"], (spec, report) => needsOne("sink", spec.sinks, report))
@@ -193,11 +261,14 @@ export function pipelineSpec(components: PipelineComponents) {
 }
 
 function checkFrom(
-  path: Path,
-  names: readonly string[] | undefined,
+  at: Path,
+  from: FromPolicy | undefined,
   sources: object,
   report: CheckReport,
 ): void {
+  const isList = from !== undefined && "length" in from;
+  const path = isList ? at : [...at, "sources"];
+  const names = isList ? from : from?.sources;
   for (const [index, name] of (names ?? []).entries()) {
     if (Object.hasOwn(sources, name)) continue;
     const message = `${pathText(path)}: "${name}" is not a name of sources`;

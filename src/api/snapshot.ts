@@ -86,6 +86,8 @@ export interface RoutePolicy {
   readonly backends: readonly WeightedBackend[];
   /** Missing: each request is chosen a backend for by itself. */
   readonly sticky?: StickyPolicy;
+  /** Missing: nothing is mirrored. */
+  readonly mirror?: MirrorPolicy;
   /** The whole request with all its tries; 0 is none. */
   readonly timeoutMs: number;
   /** No byte in either direction; 0 is none. */
@@ -134,6 +136,21 @@ export interface StickyPolicy {
   readonly cookie: string;
   /** 0: until the browser is closed. */
   readonly ttlMs: number;
+}
+
+/** A copy of a part of the requests goes to another cluster; its answers are thrown away. */
+export interface MirrorPolicy {
+  readonly cluster: string;
+  /** The part of the requests, 0 to 1. */
+  readonly ratio: number;
+  /** Of the copy, from its start. */
+  readonly timeoutMs: number;
+  /** A request with a larger body is not mirrored. */
+  readonly maxBodyBytes: number;
+  /** Copies in flight to the cluster, those whose body is still coming among them. */
+  readonly maxInFlight: number;
+  /** `-shadow` is added to the host's name. */
+  readonly shadowHost: boolean;
 }
 
 export interface FilterPolicy {
@@ -358,17 +375,19 @@ export interface ComponentPolicy {
 
 export interface StepPolicy extends ComponentPolicy {
   /** Which events it works on; all where it is missing. The others pass it by. */
-  readonly from?: FromPolicy;
+  readonly from?: FromPolicy | undefined;
   /** An event that the step cannot work on; `keep` (with a field `parse_error`) if missing. */
-  readonly onError?: "keep" | "drop" | "deadLetter";
+  readonly onError?: "keep" | "drop" | "deadLetter" | undefined;
+  /** With `classify`: which classes give way while a sink pushes back. */
+  readonly shed?: { readonly lowestFirst: boolean } | undefined;
 }
 
 export interface SinkPolicy extends ComponentPolicy {
   /** Which events it gets; all where it is missing. */
-  readonly from?: FromPolicy;
-  readonly buffer?: BufferPolicy;
+  readonly from?: FromPolicy | undefined;
+  readonly buffer?: BufferPolicy | undefined;
   /** An event that the sink refuses for good; `deadLetter` if missing. */
-  readonly onError?: "drop" | "deadLetter";
+  readonly onError?: "drop" | "deadLetter" | undefined;
 }
 
 /** Names of sources, or a condition on the event, or both. */

@@ -1,4 +1,4 @@
-import type { Event } from "../api/event.ts";
+import type { DerivedEvent, Event, Fields } from "../api/event.ts";
 import type { World } from "../base/world.ts";
 import type { Field, Json } from "../schema/field.ts";
 import type { EventBatch } from "./event_batch.ts";
@@ -43,6 +43,8 @@ export interface SourceContext {
   readonly world: World;
   /** The source's name in its pipeline. */
   readonly name: string;
+  /** Relative file names in the config are below it: where the Pipeline file lies. */
+  readonly folder: string;
   /** A folder of the pipeline's own, mode 0700, which is there. */
   readonly stateFolder: string;
   /** Names this state folder among all; part of event ids. */
@@ -55,7 +57,11 @@ export interface SourceContext {
 export interface SourceOutput {
   /** While false, emit nothing more; `Source.resume` follows. */
   readonly ready: boolean;
-  /** Takes the batch over: its `done` is called once, when every event has found its end. */
+  /**
+   * Takes the batch over: its `done` is called once, when every event has found its end (an answer
+   * of HTTP, a checkpoint). Maybe before `emit` returns. Lines: `batch.add`; what comes as fields
+   * (JSON over HTTP): `batch.addFields`.
+   */
   emit(batch: EventBatch): void;
   /** Counts events that the source itself gives up: received, and dropped for that reason. */
   drop(count: number, reason: string): void;
@@ -86,8 +92,20 @@ export interface TransformExample {
   readonly events: readonly Readonly<Record<string, Json>>[];
 }
 
+/**
+ * What a step asks of the pipeline. Each event that `apply` gets has one of these fates: it is
+ * returned (goes on to the next step), dropped, failed, held, absorbed, or made into others. One
+ * that has none is a bug of the step: it goes to the dead letters with that reason.
+ */
 export interface TransformContext {
   readonly world: World;
+  /** `steps.2.parse`: in reports, counters and dead letters. */
+  readonly name: string;
+  /** Relative file names in the config are below it: where the Pipeline file lies. */
+  readonly folder: string;
+  /** The step's `shed` says `lowestFirst`. */
+  readonly sheds: boolean;
+  readonly report: Report;
   readonly count: Count;
   /**
    * The step could not do its work on this event: `onError` of the step decides. True where the
@@ -96,11 +114,45 @@ export interface TransformContext {
   failed(event: Event, reason: string): boolean;
   /** Ends an event here, counted under the reason. */
   drop(event: Event, reason: string): void;
+  /**
+   * The step keeps the event for now (until more of a stack trace has come, a window ends). It
+   * counts as buffered, is not acknowledged, and is later emitted, dropped, absorbed or made into
+   * others. Bound what you hold, by number and by time: all that a source has in flight is bounded
+   * (16 MiB), and when that is reached it waits until something is let go.
+   */
+  hold(event: Event): void;
+  /**
+   * What the event said is in the step's own state now (a sum, a counter): it counts as `replaced`
+   * and is acknowledged at once, so a kill loses it. For a window that must lose nothing, hold its
+   * events and derive from them instead.
+   */
+  absorb(event: Event): void;
+  /**
+   * Makes one event of others, held ones or such that are in `apply` right now. The parents count
+   * as `replaced`, the new event as `made`, by the first parent's source. A parent is acknowledged
+   * only when what was made of it has found its end. The new event is not under way yet: return it
+   * from `apply` or hand it to `emit`. It stands where its first parent stood (stream, path, time).
+   */
+  derive(parents: readonly Event[], fields: Fields): DerivedEvent;
+  /** Makes several events of one, in this order, all at once; none is a drop without a reason. */
+  split(parent: Event, fields: readonly Fields[]): DerivedEvent[];
+  /** From a timer: sends held or derived events on to the steps behind this one. */
+  emit(events: readonly Event[]): void;
 }
 
 export interface Transform {
-  /** Works on the events in place; returns those that go on (the same array where all do). */
+  /**
+   * Works on the events in place; returns those that go on (the same array where all do). They are
+   * of one source, in their order, maybe of several streams (`event.origin.stream`).
+   */
   apply(events: Event[]): Event[];
+  /**
+   * The pipeline stops or is replaced, or its source waits for what is held here: returns all that
+   * is held (or what is made of it), in order.
+   */
+  flush?(): Event[];
+  /** The last call: let go of timers, files and watchers. Nothing may be emitted from here on. */
+  close?(): void;
 }
 
 // ---------------------------------------------------------------- sinks
@@ -137,9 +189,12 @@ export interface HttpAnswer {
 }
 
 export interface SinkContext {
+  /** Sockets, files and time: `world.net` for what is no HTTP. */
   readonly world: World;
   /** The sink's name in its pipeline. */
   readonly name: string;
+  /** Relative file names in the config are below it: where the Pipeline file lies. */
+  readonly folder: string;
   readonly queue: SinkQueue;
   readonly report: Report;
   readonly count: Count;
@@ -147,6 +202,12 @@ export interface SinkContext {
   readonly post: HttpPost | null;
 }
 
+/**
+ * A sink takes events from its queue when it is woken, and settles each of them: delivered, or
+ * refused for good with a reason (it then goes to the dead letters). What may be tried again stays
+ * taken and unsettled. `sender.ts` does batching, retries with full jitter and timeouts for sinks
+ * that send requests.
+ */
 export interface Sink {
   /** Events wait in the queue. Called after each batch that came in. */
   wake(): void;

@@ -104,13 +104,27 @@ async function send(
     requests.push({ url, body: Buffer.from(body).toString() });
     return new Promise<HttpAnswer>(() => {});
   };
-  const owner = { delivered: () => {}, refused: () => {}, roomAgain: () => {} };
+  const nothing = (): void => {};
+  const owner = {
+    delivered: nothing,
+    deliveredBatch: nothing,
+    refused: nothing,
+    roomAgain: nothing,
+  };
   const queue = new SinkQueue(world.clock, { maxEvents: 100, maxBytes: 10_000 }, owner);
   const { parse } = await import("../schema/field.ts");
   const { nodeOf } = await import("../schema/node.ts");
   const read = parse(definition.config, nodeOf(config));
   expect(read.problems).toEqual([]);
-  const context = { world, name: "out", queue, report: () => {}, count: () => {}, post };
+  const context = {
+    world,
+    name: "out",
+    folder: "/files",
+    queue,
+    report: nothing,
+    count: nothing,
+    post,
+  };
   const sink = definition.create(read.value, context);
   const chunk = Buffer.from(`${lines.join("\n")}\n`);
   const batch = new EventBatch("in", "example", "", chunk, 0, world.clock.wallMs(), () => {});

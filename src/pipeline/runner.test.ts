@@ -35,11 +35,13 @@ describe("fan out", () => {
     append(world, LOG, numbered(10));
     await world.clock.advance(3000);
     expect(messages(world).length).toBe(10);
+    const none = { made: 0, recovered: 0, dropped: {}, deadLettered: 0, replaced: 0 };
+    const ofSink = { received: 10, recovered: 0, deadLettered: 0, dropped: 0 };
     expect(runner.ledger()).toEqual({
-      sources: { app: { received: 10, delivered: 0, dropped: {}, buffered: 10, deadLettered: 0 } },
+      sources: { app: { ...none, received: 10, delivered: 0, buffered: 10 } },
       sinks: {
-        out: { received: 10, delivered: 10, deadLettered: 0, dropped: 0, buffered: 0 },
-        search: { received: 10, delivered: 0, deadLettered: 0, dropped: 0, buffered: 10 },
+        out: { ...ofSink, delivered: 10, buffered: 0 },
+        search: { ...ofSink, delivered: 0, buffered: 10 },
       },
     });
     server.whole = () => null;

@@ -1,25 +1,24 @@
 import { join } from "node:path";
-import type { PipelineBinding, PipelinePolicy, SinkPolicy } from "../api/snapshot.ts";
+import type { BufferPolicy, PipelineBinding, PipelinePolicy } from "../api/snapshot.ts";
+import { DEAD_LETTERED, DELIVERED, DerivedEvent } from "../api/event.ts";
 import type { Event } from "../api/event.ts";
-import { Failure } from "../base/failure.ts";
 import type { Timer, World } from "../base/world.ts";
 import { FileError } from "../base/world.ts";
-import type { Field } from "../schema/field.ts";
-import { parse } from "../schema/field.ts";
-import { nodeOf } from "../schema/node.ts";
-import type { HttpPost, Sink, SinkDefinition, Source, SourceDefinition } from "./component.ts";
-import type { Transform, TransformDefinition } from "./component.ts";
+import type { HttpPost, Sink, Source, SourceDefinition } from "./component.ts";
 import { DeadLetters } from "./dead_letters.ts";
 import type { EventBatch } from "./event_batch.ts";
 import type { Ledger } from "./ledger.ts";
 import { SinkCounts, SourceCounts } from "./ledger.ts";
 import { pipelineMetrics } from "./metrics.ts";
-import { sinks as sinkList } from "./sinks/mod.ts";
+import type { Planned, PlannedSink, Route } from "./plan.ts";
+import { planPipeline } from "./plan.ts";
 import { SinkQueue } from "./sink_queue.ts";
-import { sources as sourceList } from "./sources/mod.ts";
-import { transforms as transformList } from "./transforms/mod.ts";
+import { RunningStep } from "./step.ts";
+import type { StepHost } from "./step.ts";
 
 export interface PipelineOptions {
+  /** Where the Pipeline file lies: its relative file names are below it. The program's without. */
+  readonly folder?: string;
   /** For sinks that speak HTTP. */
   readonly post?: HttpPost;
   /** A line for people, without the pipeline's name: what waits, fails or works again. */
@@ -32,9 +31,11 @@ export interface PipelineOptions {
   readonly maxDeadLetterBytes?: number;
 }
 
-const DEFAULT_BUFFER = { maxEvents: 20_000, maxBytes: 16 * 1024 * 1024 };
+const DEFAULT_BUFFER: BufferPolicy = { maxEvents: 20_000, maxBytes: 16 * 1024 * 1024 };
 const DEFAULT_IN_FLIGHT_BYTES = 16 * 1024 * 1024;
 const DEFAULT_DEAD_LETTER_BYTES = 100 * 1024 * 1024;
+/** No class is shed while a buffer is less full than that. */
+const LOWEST_SHED = 0.5;
 const MAX_PENDING_LETTERS = 10_000;
 const DEFAULT_DRAIN_MS = 5000;
 
@@ -43,6 +44,8 @@ interface RunningSource {
   readonly counts: SourceCounts;
   readonly steps: readonly RunningStep[];
   readonly sinks: readonly RunningSink[];
+  /** No step reads its events, and every sink gets all: its batches need no objects. */
+  readonly isPlain: boolean;
   source: Source;
   /** Bytes of batches that have an open event. */
   openBytes: number;
@@ -50,16 +53,12 @@ interface RunningSource {
   isWaiting: boolean;
 }
 
-interface RunningStep {
-  readonly name: string;
-  readonly from: readonly string[] | undefined;
-  readonly transform: Transform;
-}
-
 interface RunningSink {
   readonly name: string;
   readonly counts: SinkCounts;
   readonly queue: SinkQueue;
+  readonly route: Route;
+  readonly whenFull: "block" | "drop" | "dropLowest";
   /** Refused, and not in the file of dead letters yet. */
   letters: number;
   sink: Sink;
@@ -109,8 +108,8 @@ export class PipelineRunner {
         maxPending: MAX_PENDING_LETTERS,
       },
       {
-        kept: (event, where) => this.#letterEnded(event, where, "dead-lettered"),
-        overflowed: (event, where) => this.#letterEnded(event, where, "dropped"),
+        kept: (event, where) => this.#letterEnded(event, where, true),
+        overflowed: (event, where) => this.#letterEnded(event, where, false),
         roomAgain: () => this.#resumeAll(),
       },
       (text) => this.#report(text),
@@ -138,9 +137,10 @@ export class PipelineRunner {
   ledger(): Ledger {
     const sources = this.#sources.map(({ name, counts }) => [name, counts.line()] as const);
     const sinks = this.#sinks.map(({ name, counts, queue, letters }) => {
-      const { received, delivered, deadLettered, dropped } = counts;
+      const { received, recovered, delivered, deadLettered, dropped } = counts;
       const buffered = queue.unsettled + letters;
-      return [name, { received, delivered, deadLettered, dropped, buffered }] as const;
+      const line = { received, recovered, delivered, deadLettered, dropped, buffered };
+      return [name, line] as const;
     });
     return { sources: Object.fromEntries(sources), sinks: Object.fromEntries(sinks) };
   }
@@ -156,42 +156,11 @@ export class PipelineRunner {
   // -------------------------------------------------------------- building
 
   #build(policy: PipelinePolicy, binding: PipelineBinding): void {
-    const problems: string[] = [];
-    const sinks = Object.entries(policy.sinks).map(([name, sink]) => {
-      const where = `sinks.${name}`;
-      const config = { ...sink.config, ...binding.sinks[name] };
-      const definition = find(sinkList, "sink", where, sink.component, problems);
-      return { name, sink, made: prepare(definition, where, config, problems) };
-    });
-    const steps = policy.steps.map((step, i) => {
-      const where = `steps.${i}`;
-      const definition = find(transformList, "step", where, step.component, problems);
-      return { step, where, made: prepare(definition, where, step.config, problems) };
-    });
-    const sources = Object.entries(policy.sources).map(([name, source]) => {
-      const where = `sources.${name}`;
-      const config = { ...source.config, ...binding.sources[name] };
-      const definition = find(sourceList, "source", where, source.component, problems);
-      return { name, made: prepare(definition, where, config, problems) };
-    });
-    const names = Object.keys(policy.sources);
-    for (const { name, sink } of sinks) checkFrom(`sinks.${name}`, sink.from, names, problems);
-    for (const { where, step } of steps) checkFrom(where, step.from, names, problems);
-    if (sources.length === 0) problems.push("sources: none is given, expected one at least");
-    if (sinks.length === 0) problems.push("sinks: none is given, expected one at least");
-    if (problems.length > 0) {
-      const text = `pipeline ${this.name}: ${problems.join("; ")}`;
-      throw new Failure("refused", text, "correct the pipeline; nothing of it was started");
-    }
+    const plan = planPipeline(this.name, policy, binding);
     const instance = this.#prepareFolder();
-    for (const { name, sink, made } of sinks) this.#addSink(name, sink, made!);
-    for (const { step, where, made } of steps) {
-      const label = `${where}.${step.component}`;
-      const onError = step.onError ?? "keep";
-      const transform = this.#makeStep(label, onError, made!);
-      this.#steps.push({ name: label, from: step.from, transform });
-    }
-    for (const { name, made } of sources) this.#addSource(name, policy, made!, instance);
+    for (const sink of plan.sinks) this.#addSink(sink);
+    for (const step of plan.steps) this.#steps.push(new RunningStep(this.#stepHost(), step));
+    for (const source of plan.sources) this.#addSource(source, instance);
   }
 
   #prepareFolder(): string {
@@ -214,62 +183,67 @@ export class PipelineRunner {
     return instance;
   }
 
-  #addSink(name: string, policy: SinkPolicy, made: Prepared<SinkDefinition<unknown>>): void {
+  #addSink({ name, policy, route, definition, config }: PlannedSink): void {
     const counts = new SinkCounts();
-    const queue = new SinkQueue(this.#world.clock, policy.buffer ?? DEFAULT_BUFFER, {
+    const buffer = policy.buffer ?? DEFAULT_BUFFER;
+    const queue = new SinkQueue(this.#world.clock, buffer, {
       delivered: (events) => {
         counts.delivered += events.length;
         this.#settled(events);
       },
+      deliveredBatch: (batch) => {
+        counts.delivered += batch.count;
+        this.#settledBatch(batch);
+      },
       refused: (event, reason) => {
+        if (policy.onError === "drop") return this.#sinkDropped(running, [event], reason);
         running.letters += 1;
         this.#deadLetters.add(event, name, reason);
       },
       roomAgain: () => this.#resumeAll(),
     });
-    const sink = made.definition.create(made.config, {
+    const sink = definition.create(config, {
       world: this.#world,
       name,
+      folder: this.#filesFolder,
       queue,
       report: (text) => this.#report(`sink ${name}: ${text}`),
       count: (counter, n = 1) => this.#count(name, counter, n),
       post: this.#options.post ?? null,
     });
-    const running: RunningSink = { name, counts, queue, letters: 0, sink };
+    const whenFull = buffer.whenFull ?? "block";
+    const running: RunningSink = { name, counts, queue, route, whenFull, letters: 0, sink };
     this.#sinks.push(running);
     this.#bySink.set(name, running);
   }
 
-  #makeStep(
-    name: string,
-    onError: "keep" | "drop" | "deadLetter",
-    made: Prepared<TransformDefinition<unknown>>,
-  ): Transform {
-    return made.definition.create(made.config, {
+  #stepHost(): StepHost {
+    return {
       world: this.#world,
-      count: (counter, n = 1) => this.#count(name, counter, n),
+      folder: this.#filesFolder,
+      report: (text) => this.#report(text),
+      count: (component, counter, n) => this.#count(component, counter, n),
       drop: (event, reason) => this.#dropEvent(event, reason),
-      failed: (event, reason) => {
-        this.#count(name, `failed_${reason}`, 1);
-        if (onError === "keep") {
-          event.decode()["parse_error"] = reason;
-          return true;
-        }
-        if (onError === "drop") this.#dropEvent(event, reason);
-        else this.#stepRefused(event, name, reason);
-        return false;
-      },
-    });
+      refuse: (event, step, reason) => this.#stepRefused(event, step, reason),
+      buffered: (event, change) => void (this.#source(event).counts.buffered += change),
+      replaced: (event) => void (this.#source(event).counts.replaced += 1),
+      made: (event) => void (this.#source(event).counts.made += 1),
+      end: (event) => this.#end(event),
+      advance: (step, events) => this.#advanceFrom(step, events),
+    };
+  }
+
+  get #filesFolder(): string {
+    return this.#options.folder ?? this.#world.processes.self.folder;
   }
 
   #addSource(
-    name: string,
-    policy: PipelinePolicy,
-    made: Prepared<SourceDefinition<unknown>>,
+    { name, definition, config }: Planned<SourceDefinition<unknown>>,
     instance: string,
   ): void {
     const counts = new SourceCounts();
-    const isFor = (from: readonly string[] | undefined): boolean => from?.includes(name) ?? true;
+    const isFor = ({ route }: { readonly route: Route }): boolean =>
+      route.sources?.includes(name) ?? true;
     const runner = this;
     const output = {
       get ready(): boolean {
@@ -281,18 +255,22 @@ export class PipelineRunner {
         counts.drop(reason, count);
       },
     };
+    const steps = this.#steps.filter(isFor);
+    const sinks = this.#sinks.filter(isFor);
     const running: RunningSource = {
       name,
       counts,
-      steps: this.#steps.filter(({ from }) => isFor(from)),
-      sinks: this.#sinks.filter((sink) => isFor(policy.sinks[sink.name]!.from)),
+      steps,
+      sinks,
+      isPlain: steps.length === 0 && sinks.length > 0 && sinks.every(takesAll),
       source: null as unknown as Source,
       openBytes: 0,
       isWaiting: false,
     };
-    running.source = made.definition.create(made.config, {
+    running.source = definition.create(config, {
       world: this.#world,
       name,
+      folder: this.#filesFolder,
       stateFolder: this.#folder,
       instance,
       output,
@@ -306,46 +284,94 @@ export class PipelineRunner {
   // -------------------------------------------------------------- the way of an event
 
   #emit(running: RunningSource, batch: EventBatch): void {
-    const { counts, sinks } = running;
-    const count = batch.events.length;
-    counts.received += count;
+    const { count } = batch;
+    running.counts.received += count;
     batch.open = count;
-    running.openBytes += batch.chunk.length;
-    let events = batch.events as Event[];
-    for (const step of running.steps) {
-      events = this.#apply(step, events);
-      if (events.length === 0) return;
+    running.openBytes += batch.sizeBytes;
+    if (!running.isPlain) return this.#advance(running, 0, batch.events);
+    if (count === 0) return this.#batchEnded(running, batch);
+    running.counts.buffered += count;
+    batch.pendingEach = running.sinks.length;
+    if (batch.hasEvents) for (const event of batch.events) event.pending = running.sinks.length;
+    for (const { counts, queue } of running.sinks) {
+      counts.received += count;
+      queue.pushBatch(batch);
     }
-    if (sinks.length === 0) {
-      for (const event of events) this.#dropEvent(event, "no-sink");
-      return;
+    for (const { sink } of running.sinks) sink.wake();
+  }
+
+  /** Through the steps from the given one on, and to the sinks. */
+  #advance(running: RunningSource, from: number, events: readonly Event[]): void {
+    const { steps } = running;
+    let left = events;
+    for (let i = from; i < steps.length && left.length > 0; i += 1) {
+      left = steps[i]!.apply(left as Event[]);
     }
-    counts.buffered += events.length;
-    for (const event of events) event.pending = sinks.length;
-    for (const { counts, queue } of sinks) {
-      counts.received += events.length;
-      queue.push(events);
+    if (left.length > 0) this.#toSinks(running, left);
+  }
+
+  /** Events of any source, which a step let go later. */
+  #advanceFrom(step: RunningStep, events: readonly Event[]): void {
+    let run: Event[] = [];
+    for (const [i, event] of events.entries()) {
+      run.push(event);
+      const next = events[i + 1];
+      if (next !== undefined && next.origin.source === event.origin.source) continue;
+      const running = this.#source(event);
+      this.#advance(running, running.steps.indexOf(step) + 1, run);
+      run = [];
+    }
+  }
+
+  #toSinks(running: RunningSource, events: readonly Event[]): void {
+    const { counts, sinks } = running;
+    const each = sinks.map((sink) => this.#wanted(sink, events));
+    for (const wanted of each) for (const event of wanted) event.pending += 1;
+    let ended = 0;
+    for (const event of events) {
+      if (event.pending > 0) continue;
+      ended += 1;
+      this.#dropEvent(event, "no-sink");
+    }
+    counts.buffered += events.length - ended;
+    for (const [i, sink] of sinks.entries()) {
+      sink.counts.received += each[i]!.length;
+      sink.queue.push(this.#letIn(sink, each[i]!));
     }
     for (const { sink } of sinks) sink.wake();
   }
 
-  /** A step that throws is a bug of the step: its events are kept, with the reason. */
-  #apply(step: RunningStep, events: Event[]): Event[] {
-    const all = events.slice();
-    try {
-      return step.transform.apply(events);
-    } catch (error) {
-      const reason = `step-error: ${error instanceof Error ? error.message : String(error)}`;
-      this.#count(step.name, "errors", 1);
-      for (const event of all) {
-        if (event.pending === 0) this.#stepRefused(event, step.name, reason);
-      }
-      return [];
+  #wanted({ route }: RunningSink, events: readonly Event[]): readonly Event[] {
+    const { when } = route;
+    return when === null ? events : events.filter((event) => when(event));
+  }
+
+  /** Those that a sink's buffer has room for; the others are dropped, for this sink. */
+  #letIn(sink: RunningSink, events: readonly Event[]): readonly Event[] {
+    const { queue, whenFull } = sink;
+    const { fill } = queue;
+    if (fill < LOWEST_SHED) return events;
+    const isFull = whenFull !== "block" && queue.isFull;
+    const lowest = whenFull === "dropLowest";
+    const kept: Event[] = [];
+    for (const event of events) {
+      const own = event.class;
+      if (isFull) this.#sinkDropped(sink, [event], `buffer-full:${sink.name}`);
+      else if (own !== null && fill >= (lowest ? own.dropFrom : own.shedFrom)) {
+        this.#sinkDropped(sink, [event], `shed:${own.name}`);
+      } else kept.push(event);
     }
+    return kept;
+  }
+
+  #sinkDropped(sink: RunningSink, events: readonly Event[], reason: string): void {
+    sink.counts.dropped += events.length;
+    for (const event of events) if (event.outcome === DELIVERED) event.outcome = reason;
+    this.#settled(events);
   }
 
   #dropEvent(event: Event, reason: string): void {
-    event.outcome = "dropped";
+    event.outcome = reason;
     this.#source(event).counts.drop(reason);
     this.#end(event);
   }
@@ -357,15 +383,16 @@ export class PipelineRunner {
     this.#deadLetters.add(event, step, reason);
   }
 
-  #letterEnded(event: Event, where: string, outcome: "dead-lettered" | "dropped"): void {
+  #letterEnded(event: Event, where: string, isKept: boolean): void {
     const sink = this.#bySink.get(where);
     if (sink !== undefined) {
       sink.letters -= 1;
-      if (outcome === "dropped") sink.counts.dropped += 1;
-      else sink.counts.deadLettered += 1;
+      if (isKept) sink.counts.deadLettered += 1;
+      else sink.counts.dropped += 1;
     }
     // In the dead letters of one sink, and lost to another: it can still be replayed.
-    if (event.outcome !== "dead-lettered") event.outcome = outcome;
+    if (isKept) event.outcome = DEAD_LETTERED;
+    else if (event.outcome !== DEAD_LETTERED) event.outcome = "dead-letters-full";
     this.#settled([event]);
   }
 
@@ -376,22 +403,44 @@ export class PipelineRunner {
       if (event.pending > 0) continue;
       const { counts } = this.#source(event);
       counts.buffered -= 1;
-      if (event.outcome === "delivered") counts.delivered += 1;
-      else if (event.outcome === "dead-lettered") counts.deadLettered += 1;
-      else counts.drop("dead-letters-full");
+      if (event.outcome === DELIVERED) counts.delivered += 1;
+      else if (event.outcome === DEAD_LETTERED) counts.deadLettered += 1;
+      else counts.drop(event.outcome);
       this.#end(event);
     }
     if (this.#drained !== null && this.#isEmpty()) this.#drained();
   }
 
+  /** One of its owners took all events of a batch. */
+  #settledBatch(batch: EventBatch): void {
+    if (batch.hasEvents) return this.#settled(batch.events);
+    batch.pendingEach -= 1;
+    if (batch.pendingEach > 0) return;
+    const running = this.#bySource.get(batch.source)!;
+    running.counts.buffered -= batch.open;
+    running.counts.delivered += batch.open;
+    this.#batchEnded(running, batch);
+    if (this.#drained !== null && this.#isEmpty()) this.#drained();
+  }
+
   #end(event: Event): void {
     event.pending = -1;
+    if (event instanceof DerivedEvent) {
+      for (const parent of event.parents) {
+        parent.pending -= 1;
+        if (parent.pending === 0) this.#end(parent);
+      }
+      return;
+    }
     // Every origin in a pipeline is a batch that `#emit` got.
     const batch = event.origin as EventBatch;
     batch.open -= 1;
-    if (batch.open > 0) return;
-    const running = this.#source(event);
-    running.openBytes -= batch.chunk.length;
+    if (batch.open === 0) this.#batchEnded(this.#source(event), batch);
+  }
+
+  #batchEnded(running: RunningSource, batch: EventBatch): void {
+    batch.open = 0;
+    running.openBytes -= batch.sizeBytes;
     batch.done();
     if (running.isWaiting) this.#resume(running);
   }
@@ -416,7 +465,7 @@ export class PipelineRunner {
   #hasRoom(running: RunningSource, share: number): boolean {
     const bound = this.#options.maxInFlightBytes ?? DEFAULT_IN_FLIGHT_BYTES;
     if (running.openBytes >= bound * share || this.#deadLetters.isFull) return false;
-    return running.sinks.every(({ queue }) => !queue.isFull);
+    return running.sinks.every(({ queue, whenFull }) => whenFull !== "block" || !queue.isFull);
   }
 
   /** At half of the bound, so that the source goes on in large pieces. */
@@ -439,10 +488,13 @@ export class PipelineRunner {
     this.#state = "stopping";
     if (wasRunning) {
       for (const { source } of this.#sources) source.stop();
+      // In order: what one step lets go may be held by a later one.
+      for (const step of this.#steps) step.flush();
       for (const { sink } of this.#sinks) sink.drain();
       this.#deadLetters.flush();
       if (!this.#isEmpty()) await this.#wait(this.#options.drainMs ?? DEFAULT_DRAIN_MS);
     }
+    for (const step of this.#steps) step.close();
     for (const { sink } of this.#sinks) sink.close();
     if (wasRunning) for (const { source } of this.#sources) source.close();
     this.#deadLetters.close();
@@ -482,57 +534,7 @@ export class PipelineRunner {
   }
 }
 
-// ---------------------------------------------------------------- definitions and configs
-
-interface Defined {
-  readonly name: string;
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a list of different configs
-  readonly config: Field<any>;
-}
-
-interface Prepared<D> {
-  readonly definition: D;
-  readonly config: unknown;
-}
-
-function find<D extends Defined>(
-  list: readonly D[],
-  kind: string,
-  where: string,
-  name: string,
-  problems: string[],
-): D | null {
-  const found = list.find((definition) => definition.name === name);
-  if (found !== undefined) return found;
-  const names = list.map((definition) => definition.name).join(", ");
-  problems.push(`${where}: "${name}" is no ${kind}, expected one of ${names}`);
-  return null;
-}
-
-function prepare<D extends Defined>(
-  definition: D | null,
-  where: string,
-  written: Readonly<Record<string, unknown>>,
-  problems: string[],
-): Prepared<D> | null {
-  if (definition === null) return null;
-  const at = [...where.split("."), definition.name];
-  const read = parse(definition.config, nodeOf(written), { at });
-  if (read.problems.length === 0) return { definition, config: read.value };
-  for (const { message, advice } of read.problems) {
-    problems.push(advice === null ? message : `${message} (${advice})`);
-  }
-  return null;
-}
-
-function checkFrom(
-  where: string,
-  from: readonly string[] | undefined,
-  names: readonly string[],
-  problems: string[],
-): void {
-  for (const name of from ?? []) {
-    if (names.includes(name)) continue;
-    problems.push(`${where}.from: "${name}" is no source, expected one of ${names.join(", ")}`);
-  }
+/** Every event of its sources; none is turned away at its door. */
+function takesAll({ route, whenFull }: RunningSink): boolean {
+  return route.when === null && whenFull === "block";
 }

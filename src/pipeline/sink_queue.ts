@@ -1,5 +1,6 @@
 import type { Event } from "../api/event.ts";
 import type { Clock } from "../base/world.ts";
+import { EventBatch } from "./event_batch.ts";
 
 export interface QueueBounds {
   readonly maxEvents: number;
@@ -10,10 +11,17 @@ export interface QueueBounds {
 export interface QueueOwner {
   /** The sink took them. */
   delivered(events: readonly Event[]): void;
+  /** The sink took all events of a batch for which there are no objects. */
+  deliveredBatch(batch: EventBatch): void;
   /** The sink will never take it; it has to be kept with its reason. */
   refused(event: Event, reason: string): void;
   /** There is room again after the queue was full. */
   roomAgain(): void;
+}
+
+interface Entry {
+  readonly what: readonly Event[] | EventBatch;
+  readonly atMs: number;
 }
 
 /**
@@ -24,9 +32,12 @@ export class SinkQueue {
   #clock: Clock;
   #bounds: QueueBounds;
   #owner: QueueOwner;
-  #waiting: Event[] = [];
+  #entries: Entry[] = [];
+  /** Entries before it were taken. */
   #head = 0;
-  #arrivals: { count: number; atMs: number }[] = [];
+  /** Events of the first entry that were taken. */
+  #within = 0;
+  #waiting = 0;
   #waitingBytes = 0;
   #unsettled = 0;
   #unsettledBytes = 0;
@@ -40,7 +51,7 @@ export class SinkQueue {
 
   /** Events that no `take` has handed out. */
   get waiting(): number {
-    return this.#waiting.length - this.#head;
+    return this.#waiting;
   }
 
   get waitingBytes(): number {
@@ -63,46 +74,52 @@ export class SinkQueue {
     return full;
   }
 
+  /** 0 for empty, 1 for full, by events or bytes, whichever is nearer to its bound. */
+  get fill(): number {
+    const { maxEvents, maxBytes } = this.#bounds;
+    return Math.min(1, Math.max(this.#unsettled / maxEvents, this.#unsettledBytes / maxBytes));
+  }
+
   /** How long the oldest waiting event has waited, in milliseconds; 0 where none waits. */
   get ageMs(): number {
-    const oldest = this.#arrivals[0];
+    const oldest = this.#entries[this.#head];
     return oldest === undefined ? 0 : this.#clock.now() - oldest.atMs;
   }
 
-  /** For the runner. */
+  /** For the runner. The array stays as it is: other queues may hold it too. */
   push(events: readonly Event[]): void {
+    if (events.length === 0) return;
     let bytes = 0;
-    for (const event of events) {
-      this.#waiting.push(event);
-      bytes += event.end - event.start;
-    }
-    this.#waitingBytes += bytes;
-    this.#unsettledBytes += bytes;
-    this.#unsettled += events.length;
-    this.#arrivals.push({ count: events.length, atMs: this.#clock.now() });
+    for (const event of events) bytes += event.sizeBytes;
+    this.#add(events, events.length, bytes);
+  }
+
+  /** For the runner: all events of a batch, which get objects only if somebody looks at them. */
+  pushBatch(batch: EventBatch): void {
+    if (batch.count > 0) this.#add(batch, batch.count, batch.eventBytes);
   }
 
   /** At most so many, at least one where one waits. Each must be settled: delivered or refused. */
   take(maxEvents: number, maxBytes: number): Event[] {
-    const all = this.#waiting;
-    let end = this.#head;
+    const taken: Event[] = [];
     let bytes = 0;
-    while (end < all.length && end - this.#head < maxEvents) {
-      const size = all[end]!.end - all[end]!.start;
-      if (bytes + size > maxBytes && end > this.#head) break;
-      bytes += size;
-      end += 1;
+    while (this.#head < this.#entries.length) {
+      const events = eventsOf(this.#entries[this.#head]!.what);
+      let at = this.#within;
+      let full = false;
+      for (; at < events.length; at += 1) {
+        const size = events[at]!.sizeBytes;
+        full = taken.length >= maxEvents || (bytes + size > maxBytes && taken.length > 0);
+        if (full) break;
+        bytes += size;
+        taken.push(events[at]!);
+      }
+      this.#within = at;
+      if (at === events.length) this.#next();
+      if (full) break;
     }
+    this.#waiting -= taken.length;
     this.#waitingBytes -= bytes;
-    const taken = this.#head === 0 && end === all.length ? all : all.slice(this.#head, end);
-    this.#aged(end - this.#head);
-    if (end === all.length) {
-      this.#waiting = [];
-      this.#head = 0;
-    } else {
-      this.#head = end;
-      this.#compact();
-    }
     return taken;
   }
 
@@ -118,9 +135,36 @@ export class SinkQueue {
     this.#tellRoom();
   }
 
+  /** Takes and delivers all that waits; events that nobody looked at get no objects for it. */
+  deliverAll(): void {
+    while (this.#head < this.#entries.length) {
+      const { what } = this.#entries[this.#head]!;
+      if (this.#within > 0 || !isUnread(what)) {
+        this.delivered(this.take(Infinity, Infinity));
+        continue;
+      }
+      this.#next();
+      const { count, eventBytes } = what;
+      this.#waiting -= count;
+      this.#waitingBytes -= eventBytes;
+      this.#unsettled -= count;
+      this.#unsettledBytes -= eventBytes;
+      this.#owner.deliveredBatch(what);
+      this.#tellRoom();
+    }
+  }
+
+  #add(what: Entry["what"], count: number, bytes: number): void {
+    this.#waiting += count;
+    this.#waitingBytes += bytes;
+    this.#unsettled += count;
+    this.#unsettledBytes += bytes;
+    this.#entries.push({ what, atMs: this.#clock.now() });
+  }
+
   #settle(events: readonly Event[]): void {
     let bytes = 0;
-    for (const event of events) bytes += event.end - event.start;
+    for (const event of events) bytes += event.sizeBytes;
     this.#unsettled -= events.length;
     this.#unsettledBytes -= bytes;
   }
@@ -134,25 +178,23 @@ export class SinkQueue {
     this.#owner.roomAgain();
   }
 
-  /** Forgets arrivals of events that were handed out. */
-  #aged(count: number): void {
-    let left = count;
-    let whole = 0;
-    while (left > 0) {
-      const arrival = this.#arrivals[whole]!;
-      if (arrival.count > left) {
-        arrival.count -= left;
-        break;
-      }
-      left -= arrival.count;
-      whole += 1;
+  #next(): void {
+    this.#head += 1;
+    this.#within = 0;
+    if (this.#head === this.#entries.length) {
+      this.#entries = [];
+      this.#head = 0;
+    } else if (this.#head >= 1024 && this.#head * 2 >= this.#entries.length) {
+      this.#entries = this.#entries.slice(this.#head);
+      this.#head = 0;
     }
-    if (whole > 0) this.#arrivals.splice(0, whole);
   }
+}
 
-  #compact(): void {
-    if (this.#head < 4096 || this.#head * 2 < this.#waiting.length) return;
-    this.#waiting = this.#waiting.slice(this.#head);
-    this.#head = 0;
-  }
+function eventsOf(what: Entry["what"]): readonly Event[] {
+  return what instanceof EventBatch ? what.events : what;
+}
+
+function isUnread(what: Entry["what"]): what is EventBatch {
+  return what instanceof EventBatch && !what.hasEvents;
 }

@@ -163,10 +163,13 @@ describe("documents that are refused", () => {
     expect(server.seen).toBe(10);
     expect(runner.ledger().sources["app"]).toEqual({
       received: 10,
+      made: 0,
+      recovered: 0,
       delivered: 9,
       dropped: {},
       buffered: 0,
       deadLettered: 1,
+      replaced: 0,
     });
     const letter = JSON.parse(world.files.readText(LETTERS)) as Record<string, unknown>;
     expect(letter).toMatchObject({

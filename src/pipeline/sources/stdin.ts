@@ -110,7 +110,7 @@ class Stdin implements Source {
     this.#keep(chunk, from);
     if (counts.empty > 0) this.#context.count("empty_lines", counts.empty);
     if (counts.long > 0) this.#context.count("long_lines", counts.long);
-    if (batch.events.length > 0) this.#context.output.emit(batch);
+    if (batch.count > 0) this.#context.output.emit(batch);
   }
 
   #keep(chunk: Buffer, from: number): void {

@@ -241,7 +241,7 @@ export class TailedFile {
   }
 
   #send(batch: EventBatch): void {
-    if (batch.events.length === 0) batch.done();
+    if (batch.count === 0) batch.done();
     else this.#host.output.emit(batch);
   }
 

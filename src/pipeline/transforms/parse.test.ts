@@ -6,6 +6,7 @@ import { createSimulatedWorld } from "../../base/simulated/mod.ts";
 import { parse as parseConfig } from "../../schema/field.ts";
 import { nodeOf } from "../../schema/node.ts";
 import { EventBatch } from "../event_batch.ts";
+import { stepContext } from "../testdata/harness.ts";
 import { parse } from "./parse.ts";
 
 const world = createSimulatedWorld({ seed: 1 });
@@ -21,9 +22,7 @@ function apply(config: unknown, lines: readonly string[], before?: Fields): (Fie
   return lines.map((line) => {
     let failure: string | null = null;
     const step = parse.create(read.value!, {
-      world,
-      count: () => {},
-      drop: () => {},
+      ...stepContext(world),
       failed: (_, reason) => {
         failure = reason;
         return false;

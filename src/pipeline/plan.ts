@@ -1,0 +1,136 @@
+/** A pipeline's policy, checked as a whole before anything of it is started. */
+import type { FromPolicy, PipelineBinding, PipelinePolicy } from "../api/snapshot.ts";
+import { Failure } from "../base/failure.ts";
+import type { Field } from "../schema/field.ts";
+import { parse } from "../schema/field.ts";
+import { nodeOf } from "../schema/node.ts";
+import type { SinkDefinition, SourceDefinition, TransformDefinition } from "./component.ts";
+import type { Event } from "../api/event.ts";
+import { compileExpression, expressionProblem } from "./expression.ts";
+import { sinks as sinkList } from "./sinks/mod.ts";
+import { sources as sourceList } from "./sources/mod.ts";
+import { transforms as transformList } from "./transforms/mod.ts";
+
+export interface Plan {
+  readonly sources: readonly Planned<SourceDefinition<unknown>>[];
+  readonly steps: readonly PlannedStep[];
+  readonly sinks: readonly PlannedSink[];
+}
+
+export interface Planned<D> {
+  readonly name: string;
+  readonly definition: D;
+  readonly config: unknown;
+}
+
+export interface PlannedStep extends Planned<TransformDefinition<unknown>> {
+  readonly route: Route;
+  readonly onError: "keep" | "drop" | "deadLetter";
+  readonly sheds: boolean;
+}
+
+export interface PlannedSink extends Planned<SinkDefinition<unknown>> {
+  readonly route: Route;
+  readonly policy: PipelinePolicy["sinks"][string];
+}
+
+/** Which events a step or a sink is for. */
+export interface Route {
+  /** Null for all. */
+  readonly sources: readonly string[] | null;
+  /** Only events for which it is true; null for all. */
+  readonly when: ((event: Event) => boolean) | null;
+}
+
+/** @throws Failure `refused` with all problems in one message. */
+export function planPipeline(
+  name: string,
+  policy: PipelinePolicy,
+  binding: PipelineBinding,
+): Plan {
+  const problems: string[] = [];
+  const names = Object.keys(policy.sources);
+  const sinks = Object.entries(policy.sinks).map(([name, sink]) => {
+    const where = `sinks.${name}`;
+    const config = { ...sink.config, ...binding.sinks[name] };
+    const definition = find(sinkList, "sink", where, sink.component, problems);
+    const made = prepare(definition, where, config, problems);
+    return { ...made!, name, policy: sink, route: routeOf(where, sink.from, names, problems) };
+  });
+  const steps = policy.steps.map((step, i) => {
+    const where = `steps.${i}`;
+    const definition = find(transformList, "step", where, step.component, problems);
+    const made = prepare(definition, where, step.config, problems);
+    const onError = step.onError ?? "keep";
+    const route = routeOf(where, step.from, names, problems);
+    const sheds = step.shed?.lowestFirst ?? false;
+    return { ...made!, name: `${where}.${step.component}`, onError, sheds, route };
+  });
+  const sources = Object.entries(policy.sources).map(([name, source]) => {
+    const where = `sources.${name}`;
+    const config = { ...source.config, ...binding.sources[name] };
+    const definition = find(sourceList, "source", where, source.component, problems);
+    return { ...prepare(definition, where, config, problems)!, name };
+  });
+  if (sources.length === 0) problems.push("sources: none is given, expected one at least");
+  if (sinks.length === 0) problems.push("sinks: none is given, expected one at least");
+  if (problems.length === 0) return { sources, steps, sinks };
+  const text = `pipeline ${name}: ${problems.join("; ")}`;
+  throw new Failure("refused", text, "correct the pipeline; nothing of it was started");
+}
+
+interface Defined {
+  readonly name: string;
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a list of different configs
+  readonly config: Field<any>;
+}
+
+function find<D extends Defined>(
+  list: readonly D[],
+  kind: string,
+  where: string,
+  name: string,
+  problems: string[],
+): D | null {
+  const found = list.find((definition) => definition.name === name);
+  if (found !== undefined) return found;
+  const names = list.map((definition) => definition.name).join(", ");
+  problems.push(`${where}: "${name}" is no ${kind}, expected one of ${names}`);
+  return null;
+}
+
+function prepare<D extends Defined>(
+  definition: D | null,
+  where: string,
+  written: Readonly<Record<string, unknown>>,
+  problems: string[],
+): { readonly definition: D; readonly config: unknown } | null {
+  if (definition === null) return null;
+  const at = [...where.split("."), definition.name];
+  const read = parse(definition.config, nodeOf(written), { at });
+  if (read.problems.length === 0) return { definition, config: read.value };
+  for (const { message, advice } of read.problems) {
+    problems.push(advice === null ? message : `${message} (${advice})`);
+  }
+  return null;
+}
+
+function routeOf(
+  where: string,
+  from: FromPolicy | undefined,
+  names: readonly string[],
+  problems: string[],
+): Route {
+  const sources = from === undefined ? null : "length" in from ? from : (from.sources ?? null);
+  const text = from === undefined || "length" in from ? undefined : from.when;
+  for (const name of sources ?? []) {
+    if (names.includes(name)) continue;
+    problems.push(`${where}.from: "${name}" is no source, expected one of ${names.join(", ")}`);
+  }
+  if (text === undefined) return { sources, when: null };
+  const wrong = expressionProblem(text, "condition");
+  const compiled = compileExpression(text);
+  if (wrong !== null) problems.push(`${where}.from.when: ${wrong}`);
+  if (!compiled.ok) return { sources, when: null };
+  return { sources, when: (event) => compiled.run(event) === true };
+}
