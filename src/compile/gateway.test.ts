@@ -53,6 +53,14 @@ test("the gateway is in the namespace of its Mesh, else with most of its Apps", 
   expect(Object.keys(edge.policy.clusters)).toEqual(["shop/api", "shop/next"]);
 });
 
+test("a Mesh whose rules all answer themselves has a gateway without clusters", () => {
+  const text = meshText(null).replace(/backends: .* \}$/m, "respond: {} }");
+  const gateway = gatewayOf(text + APPS)!;
+  expect(gateway.workload.namespace).toBe("default");
+  expect(gateway.policy.clusters).toEqual({});
+  expect(gateway.policy.listeners.gateway!.routes[0]!.backends).toEqual([]);
+});
+
 test("without anything to reach from outside, or without a place, there is no gateway", () => {
   expect(gatewayOf(APPS)).toBeUndefined();
   const documents = documentsOf(appText("front", 8080, INGRESS));

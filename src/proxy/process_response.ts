@@ -178,13 +178,28 @@ export function answerLocally(
   headers: Readonly<Record<string, string>>,
   body: Uint8Array,
 ): void {
-  const filters = stream.route === null ? NO_FILTERS : stream.route.chain.localAnswer;
-  for (const filter of filters) headers = filter.onLocalAnswer(stream, headers);
+  if (stream.route !== null && stream.route.chain.localAnswer.length !== 0) {
+    headers = filterLocalAnswer(stream, headers);
+  }
   stream.status = status;
   stream.responseBytes = body.length;
   releaseUpstream(stream);
   finishStream(stream);
   stream.downstream.sendLocal(status, headers, body);
+}
+
+function filterLocalAnswer(
+  stream: Stream,
+  headers: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  for (const filter of stream.route!.chain.localAnswer) {
+    try {
+      headers = filter.onLocalAnswer(stream, headers);
+    } catch {
+      // The answer goes out without what this filter would have said.
+    }
+  }
+  return headers;
 }
 
 /** The caller left. */
@@ -228,6 +243,10 @@ function finishStream(stream: Stream): void {
   if (stream.capture !== null) {
     stream.capture.drop();
     stream.capture = null;
+  }
+  if (stream.mirrored !== null) {
+    stream.mirrored.drop();
+    stream.mirrored = null;
   }
   if (cluster !== null) cluster.leave(stream);
   const now = context.clock.now();

@@ -248,6 +248,21 @@ describe("bodies", () => {
     expect(call.status).toBe(500);
   });
 
+  test("an answer made here has what filters add, inner ones first; a throw adds nothing", async () => {
+    const add = (name: string): Filter => ({
+      onLocalAnswer: (_stream, headers) => ({ ...headers, "x-by": `${headers["x-by"] ?? ""}${name}` }),
+    });
+    const broken: Filter = {
+      onLocalAnswer() {
+        throw new Error("no");
+      },
+    };
+    rigWith(add("a"), broken, add("b"));
+    const call = rig.client().get("/");
+    await rig.advance(1_000);
+    expect([call.status, call.answer!.headers.get("x-by")]).toEqual([503, "ba"]);
+  });
+
   test("a throw in onComplete harms nobody", async () => {
     rigWith({
       onComplete() {
