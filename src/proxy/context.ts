@@ -1,9 +1,10 @@
+import type { ProxyEvent } from "../api/stats.ts";
 import { Timeouts } from "../base/timeouts.ts";
 import type { Clock, Net, Random, World } from "../base/world.ts";
 import { Overload } from "./overload.ts";
 import { Scratch } from "./socket_writer.ts";
 import { AccessLog } from "./telemetry/access_log.ts";
-import { EventLog } from "./telemetry/events.ts";
+import { EventLog, eventLine } from "./telemetry/events.ts";
 
 /** What every part of one proxy shares. */
 export class ProxyContext {
@@ -17,13 +18,17 @@ export class ProxyContext {
   readonly accessLog: AccessLog;
   readonly overload: Overload;
 
-  constructor(world: World, log: (line: string) => void) {
+  constructor(
+    world: World,
+    log: (line: string) => void,
+    tell: (event: ProxyEvent) => void = (event) => log(eventLine(event)),
+  ) {
     this.world = world;
     this.clock = world.clock;
     this.net = world.net;
     this.random = world.random;
     this.timeouts = new Timeouts(world.clock);
-    this.events = new EventLog(world.clock, log);
+    this.events = new EventLog(world.clock, tell);
     const { events } = this;
     this.overload = new Overload({
       clock: world.clock,

@@ -1,6 +1,12 @@
 import type { FaultOrder, FaultStatus } from "../api/fault.ts";
 import type { HostPort, Snapshot } from "../api/snapshot.ts";
-import type { ListenerStats, ObservedCall, ProxyStats, RouteStats } from "../api/stats.ts";
+import type {
+  ListenerStats,
+  ObservedCall,
+  ProxyEvent,
+  ProxyStats,
+  RouteStats,
+} from "../api/stats.ts";
 import { Failure } from "../base/failure.ts";
 import { Networks } from "../base/ip_address.ts";
 import { NetError, type World } from "../base/world.ts";
@@ -8,6 +14,10 @@ import { BALANCERS } from "./cluster/balancers/mod.ts";
 import { Cluster } from "./cluster/cluster.ts";
 import { ProxyContext } from "./context.ts";
 import { RuntimeFaults } from "./faults.ts";
+import type { Allotment } from "./group/allotment.ts";
+import { ClusterShare } from "./group/cluster_share.ts";
+import { GroupGauge } from "./group/gauge.ts";
+import type { GroupMember } from "./group/member.ts";
 import type { ListenerConfig } from "./listener/config.ts";
 import { HttpListener } from "./listener/http_listener.ts";
 import { LimitStores } from "./limits/limit_stores.ts";
@@ -20,6 +30,16 @@ import { metricsText } from "./telemetry/metrics.ts";
 export interface ProxyOptions {
   /** Takes lines of the access log and of events; several lines may come as one text. */
   readonly log?: (lines: string) => void;
+  /** Takes events in the place of the log. */
+  readonly tell?: (event: ProxyEvent) => void;
+  /** This proxy is one of several that count together; then a Snapshot comes with its allotment. */
+  readonly member?: GroupMember;
+}
+
+/** A Snapshot that is planned whole: nothing can fail any more. One of the two is called, once. */
+export interface PreparedSnapshot {
+  commit(): void;
+  abandon(): void;
 }
 
 /** One data plane: what a Snapshot says, until the next one. */
@@ -36,11 +56,17 @@ export class Proxy {
   readonly #faults: RuntimeFaults;
   readonly #lastGood = new LastGoodStores();
   readonly #limits: LimitStores;
+  readonly #member: GroupMember | null;
+  /** Of the Snapshot in force. */
+  #allotment: Allotment | null = null;
+  /** Grows with each change of the faults. */
+  #faultChanges = 0;
   #draining = false;
 
   constructor(world: World, options: ProxyOptions = {}) {
     this.#world = world;
-    this.#context = new ProxyContext(world, options.log ?? (() => {}));
+    this.#member = options.member ?? null;
+    this.#context = new ProxyContext(world, options.log ?? (() => {}), options.tell);
     this.#limits = new LimitStores(this.#context);
     this.#startedMs = world.clock.now();
     this.#faults = new RuntimeFaults(world.clock, () => this.#replan("a fault ended by itself"));
@@ -66,12 +92,28 @@ export class Proxy {
    * @throws Failure `refused` or `port-in-use`; then nothing has changed.
    */
   apply(snapshot: Snapshot): void {
+    this.prepare(snapshot).commit();
+  }
+
+  /**
+   * The first half of `apply`: of a group's workers all prepare before the first one commits. What
+   * is new listens already, and serves who comes in between.
+   * @param allotment what the group's workers share under this Snapshot
+   * @throws Failure `refused` or `port-in-use`; then nothing has changed.
+   */
+  prepare(snapshot: Snapshot, allotment: Allotment | null = null): PreparedSnapshot {
     const { policy, bindings } = snapshot;
     const added = new Map<string, Cluster>();
     const opened: HttpListener[] = [];
+    const abandon = (): void => {
+      for (const listener of opened) listener.terminate();
+      for (const cluster of added.values()) cluster.terminate();
+      this.#limits.keepOnly(this.#snapshot);
+    };
+    const faultChanges = this.#faultChanges;
     try {
-      const clusters = this.#planClusters(snapshot, added);
-      const configs = this.#planListeners(snapshot, clusters);
+      const clusters = this.#planClusters(snapshot, allotment, added);
+      const configs = this.#planListeners(snapshot, allotment, clusters);
       const listeners = new Map<string, HttpListener>();
       this.#keepListeners(bindings.listeners, configs, listeners);
       for (const [name, config] of configs) {
@@ -80,19 +122,22 @@ export class Proxy {
         opened.push(listener);
         listeners.set(name, listener);
       }
-      this.#putInForce(snapshot, clusters, configs, listeners);
+      const commit = (): void => {
+        this.#allotment = allotment;
+        this.#putInForce(snapshot, clusters, configs, listeners);
+        this.#context.accessLog.format = policy.accessLog.format;
+        this.#context.overload.setPolicy(policy.overload ?? null);
+        this.#context.events.add("snapshot-applied", snapshot.version, "the Snapshot is in force");
+        if (faultChanges !== this.#faultChanges) this.#planAnew();
+        this.#context.scratch.flush();
+      };
+      return { commit, abandon };
     } catch (error) {
-      for (const listener of opened) listener.terminate();
-      for (const cluster of added.values()) cluster.terminate();
-      this.#limits.keepOnly(this.#snapshot);
+      abandon();
       const failure = refusal(error);
       this.#context.events.add("snapshot-refused", snapshot.version, failure.message);
       throw failure;
     }
-    this.#context.accessLog.format = policy.accessLog.format;
-    this.#context.overload.setPolicy(policy.overload ?? null);
-    this.#context.events.add("snapshot-applied", snapshot.version, "the Snapshot is in force");
-    this.#context.scratch.flush();
   }
 
   /** Open listeners whose address stays: of the same name first, then renamed ones; each once. */
@@ -113,7 +158,11 @@ export class Proxy {
     for (const name of configs.keys()) for (const listener of free) keep(name, listener);
   }
 
-  #planClusters(snapshot: Snapshot, added: Map<string, Cluster>): Map<string, Cluster> {
+  #planClusters(
+    snapshot: Snapshot,
+    allotment: Allotment | null,
+    added: Map<string, Cluster>,
+  ): Map<string, Cluster> {
     const clusters = new Map<string, Cluster>();
     for (const [name, policy] of Object.entries(snapshot.policy.clusters)) {
       const binding = snapshot.bindings.clusters[name];
@@ -124,7 +173,9 @@ export class Proxy {
       }
       let cluster = this.#clusters.get(name);
       if (cluster === undefined) {
-        cluster = new Cluster(name, policy, binding, this.#context);
+        const memory = allotment?.clusters[name];
+        const share = memory === undefined ? null : new ClusterShare(memory, this.#member!);
+        cluster = new Cluster(name, policy, binding, this.#context, share);
         added.set(name, cluster);
       }
       clusters.set(name, cluster);
@@ -134,6 +185,7 @@ export class Proxy {
 
   #planListeners(
     snapshot: Snapshot,
+    allotment: Allotment | null,
     clusters: ReadonlyMap<string, Cluster>,
   ): Map<string, ListenerConfig> {
     const configs = new Map<string, ListenerConfig>();
@@ -144,7 +196,12 @@ export class Proxy {
       const counters = this.#counters.get(name) ?? new ListenerCounters();
       const routes = this.#routes(snapshot, name, clusters, counters);
       const trustedHops = new Networks(policy.trustedHops ?? []);
-      configs.set(name, { name, policy, counters, routes, trustedHops });
+      const memory = allotment?.listeners[name];
+      const connections =
+        memory === undefined
+          ? null
+          : new GroupGauge(new Int32Array(memory), 0, this.#member!.worker);
+      configs.set(name, { name, policy, counters, routes, trustedHops, connections });
     }
     return configs;
   }
@@ -175,7 +232,10 @@ export class Proxy {
     for (const [name, cluster] of this.#clusters) {
       const policy = snapshot.policy.clusters[name];
       if (policy === undefined) cluster.close();
-      else cluster.update(policy, snapshot.bindings.clusters[name]!);
+      else {
+        const memory = this.#allotment?.clusters[name] ?? null;
+        cluster.update(policy, snapshot.bindings.clusters[name]!, memory);
+      }
     }
     for (const [name, config] of configs) {
       listeners.get(name)!.config = config;
@@ -244,10 +304,19 @@ export class Proxy {
   /** The Snapshot in force with the faults of now; requests in flight end as they began. */
   #replan(why: string): void {
     if (this.#snapshot === null) return;
-    for (const [name, config] of this.#planListeners(this.#snapshot, this.#clusters)) {
-      this.#listeners.get(name)!.config = config;
-    }
+    this.#faultChanges++;
+    this.#planAnew();
     this.#context.events.add("faults-changed", "", why);
+  }
+
+  #planAnew(): void {
+    const configs = this.#planListeners(this.#snapshot!, this.#allotment, this.#clusters);
+    for (const [name, config] of configs) this.#listeners.get(name)!.config = config;
+  }
+
+  /** Another worker of the group waits for a connection of this cluster. */
+  giveRoom(cluster: string): void {
+    this.#clusters.get(cluster)?.giveRoom();
   }
 
   stats(): ProxyStats {

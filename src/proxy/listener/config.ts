@@ -1,5 +1,6 @@
 import type { ListenerPolicy } from "../../api/snapshot.ts";
 import type { Networks } from "../../base/ip_address.ts";
+import type { GroupGauge } from "../group/gauge.ts";
 import type { RouteTable } from "../route/route_table.ts";
 import type { ListenerCounters } from "../telemetry/counters.ts";
 
@@ -11,4 +12,6 @@ export interface ListenerConfig {
   readonly counters: ListenerCounters;
   /** The policy's, compiled. */
   readonly trustedHops: Networks;
+  /** Open connections of all workers of the group; null where this proxy is alone. */
+  readonly connections: GroupGauge | null;
 }

@@ -20,7 +20,8 @@ export class HttpListener {
     this.#config = config;
     this.address = address;
     this.#context = context;
-    this.#listener = context.net.listen({ address }, (socket) => this.#accept(socket));
+    const reusePort = config.connections !== null;
+    this.#listener = context.net.listen({ address, reusePort }, (socket) => this.#accept(socket));
   }
 
   get config(): ListenerConfig {
@@ -30,9 +31,14 @@ export class HttpListener {
   /** From the next request on. */
   set config(config: ListenerConfig) {
     // Under another name it has other counters: its connections go along.
-    this.#config.counters.connectionsActive -= this.#connections.size;
+    const { size } = this.#connections;
+    const before = this.#config;
+    before.counters.connectionsActive -= size;
     this.#config = config;
-    config.counters.connectionsActive += this.#connections.size;
+    config.counters.connectionsActive += size;
+    if (before.name === config.name) return;
+    before.connections?.add(-size);
+    config.connections?.add(size);
   }
 
   /** The port that was bound. */
@@ -41,8 +47,9 @@ export class HttpListener {
   }
 
   #accept(socket: Socket): SocketHandler | null {
-    const { counters, policy } = this.config;
-    if (this.#connections.size >= policy.maxConnections) {
+    const { counters, policy, connections } = this.config;
+    const { maxConnections: most } = policy;
+    if (connections === null ? this.#connections.size >= most : !connections.enter(most)) {
       counters.connectionsRefused++;
       return null;
     }
@@ -56,6 +63,7 @@ export class HttpListener {
   closed(connection: Http1Downstream): void {
     if (!this.#connections.delete(connection)) return;
     this.config.counters.connectionsActive--;
+    this.config.connections?.leave();
     if (this.#connections.size === 0) this.#whenEmpty?.();
   }
 

@@ -4,24 +4,30 @@ import type { Clock } from "../../base/world.ts";
 /** How many events are kept for `GET /stats`. */
 const KEPT = 256;
 
-/** What happened to the proxy itself: kept, and told to the log. */
+/** As the log has it. */
+export function eventLine({ timeMs, kind, subject, text }: ProxyEvent): string {
+  return JSON.stringify({ time: new Date(timeMs).toISOString(), event: kind, subject, text });
+}
+
+/** What happened to the proxy itself: kept, and told. */
 export class EventLog {
   readonly #clock: Clock;
-  readonly #log: (line: string) => void;
+  readonly #tell: (event: ProxyEvent) => void;
   readonly #kept: ProxyEvent[] = [];
 
-  constructor(clock: Clock, log: (line: string) => void) {
+  constructor(clock: Clock, tell: (event: ProxyEvent) => void) {
     this.#clock = clock;
-    this.#log = log;
+    this.#tell = tell;
   }
 
   add(kind: ProxyEvent["kind"], subject: string, text: string): void {
-    const event: ProxyEvent = { timeMs: this.#clock.wallMs(), kind, subject, text };
+    this.take({ timeMs: this.#clock.wallMs(), kind, subject, text });
+  }
+
+  take(event: ProxyEvent): void {
     if (this.#kept.length === KEPT) this.#kept.shift();
     this.#kept.push(event);
-    this.#log(
-      JSON.stringify({ time: new Date(event.timeMs).toISOString(), event: kind, subject, text }),
-    );
+    this.#tell(event);
   }
 
   list(): readonly ProxyEvent[] {
