@@ -104,8 +104,12 @@ export interface Listener {
   readonly port: number;
   /** Accepts no more; open sockets live on. */
   stop(): void;
-  /** For handshakes that start from now on; open sockets live on. Only where it listens with TLS. */
-  setTls(tls: TlsServerOptions): void;
+  /**
+   * For connections from now on, null for plain ones; open sockets live on, and no caller finds the
+   * port closed. Not on a unix socket.
+   * @throws TlsError where `tls` has no context for "".
+   */
+  setTls(tls: TlsServerOptions | null): void;
 }
 
 export interface ListenOptions {
@@ -161,8 +165,8 @@ export interface CertificateFacts {
 /** How a handshake with a caller goes. */
 export interface TlsServerOptions {
   /**
-   * The context for the name that the caller asks for (SNI, lower case), or null to refuse it. It is
-   * asked once for the empty name, when these options come into force: for callers that name none.
+   * The context for the name that the caller asks for (SNI, lower case), or null to refuse it. It
+   * is asked once for the empty name, when these options come into force: for who names none.
    */
   readonly contextFor: (serverName: string) => TlsContext | null;
   /**
@@ -177,7 +181,7 @@ export interface TlsServerOptions {
   readonly alpn?: readonly string[];
   /** From the accept to the end of the handshake. 10 s. */
   readonly handshakeTimeoutMs?: number;
-  /** Sent to who speaks HTTP without TLS here; then the connection is closed. Nothing without it. */
+  /** Sent to who speaks HTTP without TLS here, before it is closed. Nothing without it. */
   readonly plaintextAnswer?: Uint8Array;
 }
 
@@ -200,7 +204,7 @@ export interface TlsClientOptions {
   readonly sessions?: TlsSessions;
 }
 
-/** One callee's newest session. It is taken once, so that no ticket is used twice (RFC 8446, C.4). */
+/** One callee's newest session. Taken once: no ticket is used twice (RFC 8446, C.4). */
 export interface TlsSessions {
   take(): Uint8Array | null;
   keep(session: Uint8Array): void;

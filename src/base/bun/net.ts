@@ -16,7 +16,6 @@ import type {
   TlsClientOptions,
   TlsContext,
   TlsIdentity,
-  TlsServerOptions,
   UdpHandler,
   UdpOptions,
   UdpSocket,
@@ -25,9 +24,9 @@ import type { Dns } from "./dns.ts";
 import { inUse, inWords, netError, outOfDescriptors } from "./net_error.ts";
 import { holderOfPath } from "./port_holder.ts";
 import { BunDial, BunSocket, NOBODY } from "./socket.ts";
+import { BunTcpListener } from "./tcp_listener.ts";
 import { BunTlsContext, nativeClientOptions, nativeServerOptions } from "./tls.ts";
-import { BunTlsListener } from "./tls_listener.ts";
-import { closeSecure, tlsDialEvents, tlsListenEvents } from "./tls_socket.ts";
+import { closeSecure, tlsDialEvents } from "./tls_socket.ts";
 import { openUdp } from "./udp.ts";
 import type { Uncaught } from "./uncaught.ts";
 
@@ -85,37 +84,12 @@ export class BunNet implements Net {
       if (tls !== undefined) throw new Error("TLS on a unix socket is not offered");
       return this.#listenOnPath(address.path, options.mode, events);
     }
-    if (tls !== undefined) return this.#listenWithTls(options, address, tls, accept);
-    try {
-      return new BunListener(
-        Bun.listen<BunSocket>({
-          hostname: address.host,
-          port: address.port,
-          reusePort: options.reusePort === true,
-          allowHalfOpen: true,
-          socket: events,
-        } as Bun.TCPSocketListenOptions<BunSocket>),
-      );
-    } catch (error) {
-      throw this.#listenError(error, address);
-    }
-  }
-
-  #listenWithTls(
-    { reusePort }: ListenOptions,
-    address: { readonly host: string; readonly port: number },
-    tls: TlsServerOptions,
-    accept: (socket: Socket) => SocketHandler | null,
-  ): Listener {
-    const common = { ...this.#events(), ...tlsListenEvents(this.#uncaught) };
     // Before the address is taken, so that bad options leave nothing behind.
-    nativeServerOptions(tls);
+    if (tls !== undefined) nativeServerOptions(tls);
+    const { host: hostname, port } = address;
+    const where = { hostname, port, reusePort: options.reusePort === true };
     try {
-      return new BunTlsListener(common, accept, tls, {
-        hostname: address.host,
-        port: address.port,
-        reusePort: reusePort === true,
-      });
+      return new BunTcpListener(events, accept, tls ?? null, where, this.#uncaught);
     } catch (error) {
       throw this.#listenError(error, address);
     }
@@ -131,7 +105,7 @@ export class BunNet implements Net {
     const before = mode === undefined ? null : process.umask(~mode & 0o777);
     try {
       const options = { unix: path, allowHalfOpen: true, socket: events };
-      return new BunListener(Bun.listen<BunSocket>(options));
+      return new BunPathListener(Bun.listen<BunSocket>(options));
     } catch (error) {
       throw this.#listenError(error, { path });
     } finally {
@@ -253,13 +227,12 @@ function tellEnd(handler: SocketHandler, uncaught: Uncaught): void {
   }
 }
 
-class BunListener implements Listener {
-  #raw: Bun.SocketListener<BunSocket>;
-  readonly port: number;
+class BunPathListener implements Listener {
+  readonly port = 0;
+  readonly #raw: Bun.SocketListener<BunSocket>;
 
   constructor(raw: Bun.SocketListener<BunSocket>) {
     this.#raw = raw;
-    this.port = (raw as Partial<Bun.TCPSocketListener<BunSocket>>).port ?? 0;
   }
 
   stop(): void {
@@ -267,7 +240,7 @@ class BunListener implements Listener {
   }
 
   setTls(): void {
-    throw new Error("this listener has no TLS");
+    throw new Error("TLS on a unix socket is not offered");
   }
 }
 

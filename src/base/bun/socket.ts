@@ -125,6 +125,8 @@ export class Secure {
     /** Of a dial. */
     readonly client: TlsClientOptions | null = null,
   ) {
+    // Read now, for a text that is needed when the socket has closed.
+    void socket.remoteAddress;
     this.#timer = setTimeout(() => {
       const { remoteAddress } = socket;
       const text = `no end within ${timeoutMs} ms`;

@@ -97,7 +97,14 @@ export interface RawTlsFault {
 }
 
 /** The members of `tls` in Bun.listen. */
-export function nativeServerOptions(tls: TlsServerOptions): Record<string, unknown> {
+export interface NativeServerOptions {
+  readonly secureContext: NativeContext;
+  readonly requestCert: boolean;
+  readonly rejectUnauthorized: boolean;
+  readonly ALPNProtocols?: Buffer;
+}
+
+export function nativeServerOptions(tls: TlsServerOptions): NativeServerOptions {
   const wish = tls.clientCertificate ?? "none";
   return {
     secureContext: nativeContextFor(tls, ""),

@@ -275,6 +275,25 @@ export function tlsPeerContract(it: () => ContractWorld): void {
     await it().until(() => late.error !== null);
     expect(late.error!.code).toBe("refused");
   });
+
+  test("tls: a listener turns to TLS and back while its connections live on", async () => {
+    const bench = new Bench(it());
+    bench.listener.setTls(null);
+    const plain = new Recorder();
+    const address = { host: "127.0.0.1", port: bench.listener.port };
+    it().world.net.connect(address, plain);
+    await it().until(() => plain.openCount === 1 && bench.servers[0]?.openCount === 1);
+    expect(bench.servers[0]!.socket.tls).toBeNull();
+    const context = bench.context(shop);
+    bench.listener.setTls({ contextFor: () => context });
+    const [one] = await bench.exchange();
+    expect(one.socket.tls!.authorized).toBe(true);
+    plain.onDataDo = (socket) => plain.received === 4 && socket.close();
+    plain.socket.write(pattern(4), 0, 4);
+    await it().until(() => plain.isOver && bench.servers[0]!.isOver);
+    expect(plain.received).toBe(4);
+    bench.stop();
+  });
 }
 
 export function tlsFailureContract(it: () => ContractWorld): void {

@@ -182,9 +182,9 @@ export class Fabric {
         stopped();
       },
       setTls: (tls) => {
-        if (binding.tls === undefined) throw new Error("this listener has no TLS");
-        checkServerOptions(tls);
-        binding.tls = tls;
+        if (binding.host === "") throw new Error("TLS on a unix socket is not offered");
+        if (tls !== null) checkServerOptions(tls);
+        binding.tls = tls ?? undefined;
       },
     };
   }

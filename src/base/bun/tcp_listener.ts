@@ -6,31 +6,38 @@ import { netError, outOfDescriptors } from "./net_error.ts";
 import { BunSocket, NOBODY, Refused, Secure } from "./socket.ts";
 import type { RawSocket } from "./socket.ts";
 import { BunTlsState, nativeContextFor, nativeServerOptions, tlsError, untrusted } from "./tls.ts";
-import type { NativeContext, RawTlsFault } from "./tls.ts";
-import { tlsOf } from "./tls_socket.ts";
+import type { NativeContext, NativeServerOptions, RawTlsFault } from "./tls.ts";
+import { tlsListenEvents, tlsOf } from "./tls_socket.ts";
+import type { Uncaught } from "./uncaught.ts";
 
 /**
- * TLS from the first byte on. A new default certificate needs a new native listener: it is made on a
- * duplicate of the descriptor, so that no caller finds the port closed. Others are chosen by name
- * for each handshake anyway.
+ * A TCP port, with TLS from the first byte on or without. A new default certificate needs a new
+ * native listener: it is made on a duplicate of the descriptor, so that no caller finds the port
+ * closed. Other certificates are chosen by name for each handshake anyway.
  */
-export class BunTlsListener implements Listener {
+export class BunTcpListener implements Listener {
   readonly port: number;
   #raw: Bun.TCPSocketListener<BunSocket>;
-  #tls: TlsServerOptions;
-  #native: Record<string, unknown>;
-  readonly #events: Bun.SocketHandler<BunSocket>;
+  #tls: TlsServerOptions | null;
+  #native: NativeServerOptions | null;
+  readonly #plainEvents: Bun.SocketHandler<BunSocket>;
+  readonly #tlsEvents: Bun.SocketHandler<BunSocket>;
   #stopped = false;
 
+  /** @throws what Bun.listen throws. */
   constructor(
-    common: Bun.SocketHandler<BunSocket>,
+    plainEvents: Bun.SocketHandler<BunSocket>,
     accept: (socket: Socket) => SocketHandler | null,
-    tls: TlsServerOptions,
+    tls: TlsServerOptions | null,
     where: object,
+    uncaught: Uncaught,
   ) {
     this.#tls = tls;
-    this.#events = {
-      ...common,
+    this.#native = tls === null ? null : nativeServerOptions(tls);
+    this.#plainEvents = plainEvents;
+    this.#tlsEvents = {
+      ...plainEvents,
+      ...tlsListenEvents(uncaught),
       open: (raw) => {
         const socket = new BunSocket(NOBODY);
         socket.raw = raw;
@@ -41,24 +48,30 @@ export class BunTlsListener implements Listener {
           return;
         }
         socket.handler = handler;
-        socket.secure = new Secure(socket, this.#tls.handshakeTimeoutMs);
+        socket.secure = new Secure(socket, this.#tls?.handshakeTimeoutMs);
       },
       handshake: (raw, isDone, error) => this.#handshake(raw, isDone, error),
       serverName: (_listener: unknown, name: string, raw: RawSocket) => this.#contextFor(name, raw),
     } as Bun.SocketHandler<BunSocket>;
-    this.#native = nativeServerOptions(tls);
     this.#raw = this.#listen(where);
     this.port = this.#raw.port;
   }
 
   #listen(where: object): Bun.TCPSocketListener<BunSocket> {
-    const options = { ...where, allowHalfOpen: true, tls: this.#native, socket: this.#events };
+    const common = { ...where, allowHalfOpen: true };
+    const options =
+      this.#native === null
+        ? { ...common, socket: this.#plainEvents }
+        : { ...common, socket: this.#tlsEvents, tls: this.#native };
     return Bun.listen<BunSocket>(options as unknown as Bun.TCPSocketListenOptions<BunSocket>);
   }
 
   #contextFor(name: string, raw: RawSocket): NativeContext | undefined {
+    const tls = this.#tls;
+    // Plain by now: it ends as it began, with the context of then.
+    if (tls === null) return undefined;
     try {
-      return nativeContextFor(this.#tls, name.toLowerCase());
+      return nativeContextFor(tls, name.toLowerCase());
     } catch (error) {
       const { secure } = raw.data;
       if (!(error instanceof TlsError) || secure === null) throw error;
@@ -79,9 +92,10 @@ export class BunTlsListener implements Listener {
       this.#refuse(socket, secure.failure);
       return;
     }
-    const wantsPeer = (this.#tls.clientCertificate ?? "none") !== "none";
-    const state = new BunTlsState(tlsOf(raw), fault, wantsPeer);
-    if (wantsPeer && !state.authorized && (state.authorizationError !== "" || this.#requires)) {
+    const wish = this.#tls?.clientCertificate ?? "none";
+    const state = new BunTlsState(tlsOf(raw), fault, wish !== "none");
+    const isBad = state.authorizationError !== "" || wish === "require";
+    if (wish !== "none" && !state.authorized && isBad) {
       secure.failure = untrusted(fault ?? {}, doing);
       this.#refuse(socket, secure.failure);
       return;
@@ -90,17 +104,13 @@ export class BunTlsListener implements Listener {
     socket.handler.onOpen(socket);
   }
 
-  get #requires(): boolean {
-    return this.#tls.clientCertificate === "require";
-  }
-
   #refuse(socket: BunSocket, failure: TlsError): void {
     socket.handler = new Refused(socket.handler);
-    const { plaintextAnswer } = this.#tls;
-    if (plaintextAnswer !== undefined && failure.message.includes("HTTP_REQUEST")) {
+    const answer = this.#tls?.plaintextAnswer;
+    if (answer !== undefined && failure.message.includes("HTTP_REQUEST")) {
       try {
         // Past TLS, which the caller does not speak; what a fresh socket does not take is lost.
-        writeSync(tlsOf(socket.raw!).fd, plaintextAnswer);
+        writeSync(tlsOf(socket.raw!).fd, answer);
       } catch {
         // It has left.
       }
@@ -109,14 +119,14 @@ export class BunTlsListener implements Listener {
     socket.close();
   }
 
-  setTls(tls: TlsServerOptions): void {
-    const native = nativeServerOptions(tls);
-    const isSame = sameMembers(native, this.#native);
+  setTls(tls: TlsServerOptions | null): void {
+    const native = tls === null ? null : nativeServerOptions(tls);
+    const isSame = sameOptions(native, this.#native);
     this.#tls = tls;
     if (isSame || this.#stopped) return;
     this.#native = native;
     const descriptor = duplicateDescriptor((this.#raw as unknown as { readonly fd: number }).fd);
-    if (descriptor < 0) throw netError(outOfDescriptors(), "replacing the default certificate");
+    if (descriptor < 0) throw netError(outOfDescriptors(), "changing the TLS of a listener");
     const old = this.#raw;
     try {
       this.#raw = this.#listen({ fd: descriptor });
@@ -133,9 +143,13 @@ export class BunTlsListener implements Listener {
   }
 }
 
-/** The same contexts and flags; ALPN by its bytes. */
-function sameMembers(a: Record<string, unknown>, b: Record<string, unknown>): boolean {
-  return ["secureContext", "requestCert", "rejectUnauthorized", "ALPNProtocols"].every(
-    (key) => a[key] === b[key] || String(a[key]) === String(b[key]) && key === "ALPNProtocols",
+/** The same context and flags; ALPN by its bytes. */
+function sameOptions(a: NativeServerOptions | null, b: NativeServerOptions | null): boolean {
+  if (a === null || b === null) return a === b;
+  return (
+    a.secureContext === b.secureContext &&
+    a.requestCert === b.requestCert &&
+    a.rejectUnauthorized === b.rejectUnauthorized &&
+    String(a.ALPNProtocols) === String(b.ALPNProtocols)
   );
 }
