@@ -30,13 +30,25 @@ export interface SourceDefinition<C> extends Component<C> {
   create(config: C, context: SourceContext): Source;
 }
 
-/** Run by a test: with these files (or this standard input), these messages are read. */
+/**
+ * Run by a test: with these files (or this standard input, or what is sent), these messages or
+ * events are read within two seconds, in any order.
+ */
 export interface SourceExample {
   readonly title: string;
   readonly config: Json;
   readonly files?: Readonly<Record<string, string>>;
   readonly stdin?: string;
-  readonly messages: readonly string[];
+  readonly sent?: readonly Sent[];
+  readonly messages?: readonly string[];
+  readonly events?: readonly Readonly<Record<string, Json>>[];
+}
+
+/** Bytes for a port of 127.0.0.1, by a connection or as a datagram; HTTP as it is on the wire. */
+export interface Sent {
+  readonly by: "tcp" | "udp";
+  readonly port: number;
+  readonly data: string;
 }
 
 export interface SourceContext {
@@ -75,6 +87,8 @@ export interface Source {
   stop(): void;
   /** The last call: write down what was acknowledged, and let go of everything. */
   close(): void;
+  /** Bytes that are there and not read yet: of files, of messages that wait. For `pipeline top`. */
+  lagBytes?(): number;
 }
 
 // ---------------------------------------------------------------- transforms

@@ -5,7 +5,7 @@ import type { SimulatedWorld } from "../base/simulated/mod.ts";
 import { Event } from "../api/event.ts";
 import type { Fields } from "../api/event.ts";
 import { toJsonSchema } from "../schema/field.ts";
-import type { HttpAnswer, HttpPost, SinkDefinition } from "./component.ts";
+import type { HttpAnswer, HttpPost, Sent, SinkDefinition } from "./component.ts";
 import { pipelineComponents } from "./components.ts";
 import { EventBatch, addLines } from "./event_batch.ts";
 import { PipelineRunner } from "./runner.ts";
@@ -57,12 +57,46 @@ describe("examples of sources", () => {
           world.stdio.stdin.feed(example.stdin);
           world.stdio.stdin.end();
         }
-        await world.clock.advance(2000);
-        expect(messages(world).sort()).toEqual([...example.messages].sort());
+        await world.clock.advance(10);
+        for (const one of example.sent ?? []) send(world, one);
+        await world.clock.advance(1990);
+        if (example.messages !== undefined) {
+          expect(messages(world).sort()).toEqual([...example.messages].sort());
+        }
+        const events = world.stdio.text().split("\n").filter((line) => line !== "");
+        if (example.events !== undefined) {
+          expect(events.map((line) => JSON.parse(line) as Fields)).toEqual([...example.events]);
+        }
+        expect(example.messages ?? example.events).toBeDefined();
       });
     }
   }
 });
+
+function send(world: SimulatedWorld, { by, port, data }: Sent): void {
+  const to = { host: "127.0.0.1", port };
+  const bytes = Buffer.from(data);
+  if (by === "udp") {
+    const from = { host: "127.0.0.1", port: 0 };
+    void world.net.udp({ address: from }, { onMessage: () => {} }).then((udp) => udp.send(bytes, to));
+    return;
+  }
+  let close = (): void => {};
+  world.net.connect(to, {
+    onOpen: (socket) => {
+      close = () => socket.close();
+      expect(socket.write(bytes, 0, bytes.length)).toBe(bytes.length);
+      socket.shutdown();
+    },
+    onData: () => {},
+    onDrain: () => {},
+    onEnd: () => close(),
+    onClose: () => {},
+    onConnectError: (error) => {
+      throw error;
+    },
+  });
+}
 
 describe("examples of transforms", () => {
   for (const { name, examples } of transforms) {
@@ -84,7 +118,7 @@ describe("examples of sinks", () => {
   for (const definition of sinks) {
     for (const example of definition.examples) {
       test(`${definition.name}: ${example.title}`, async () => {
-        const { text, requests } = await send(definition, example.config, example.lines);
+        const { text, requests } = await sendLines(definition, example.config, example.lines);
         if (example.stdout !== undefined) expect(text).toBe(example.stdout);
         if (example.requests !== undefined) expect(requests).toEqual([...example.requests]);
       });
@@ -93,7 +127,7 @@ describe("examples of sinks", () => {
 });
 
 /** Lines of a stream called `example`, straight into the sink. */
-async function send(
+async function sendLines(
   definition: SinkDefinition<unknown>,
   config: unknown,
   lines: readonly string[],

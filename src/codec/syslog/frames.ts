@@ -1,5 +1,6 @@
 /**
- * Messages out of a stream of bytes (RFC 6587): counted (`LENGTH SP MESSAGE`) or ended by a newline.
+ * Messages out of a stream of bytes (RFC 6587): counted (`LENGTH SP MESSAGE`), or ended by a newline
+ * or by NUL, as the C library does on a unix socket.
  * `auto` decides for each message, as senders may be mixed behind one relay: counted are those that
  * begin with a number, a space and `<`.
  */
@@ -30,6 +31,8 @@ export class SyslogFrames {
   #chunk: Buffer = NO_BYTES;
   /** Behind what was taken of the chunk. */
   #at = 0;
+  /** The first NUL of the chunk at or behind `#at`: looked for once, as there is none as a rule. */
+  #nul = -1;
   /** Bytes of a counted message that are passed over. */
   #skipBytes = 0;
   /** In the rest of a line that was cut. */
@@ -58,6 +61,7 @@ export class SyslogFrames {
         ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
         : Buffer.concat([rest, bytes]);
     this.#at = 0;
+    this.#nul = -1;
     return this.#chunk;
   }
 
@@ -65,6 +69,7 @@ export class SyslogFrames {
   release(): void {
     this.#chunk = this.heldBytes === 0 ? NO_BYTES : Buffer.from(this.#chunk.subarray(this.#at));
     this.#at = 0;
+    this.#nul = -1;
   }
 
   /** False where no further message is whole. Messages without a byte are no messages. */
@@ -146,7 +151,7 @@ export class SyslogFrames {
 
   #line(): "found" | "none" | "more" {
     const { maxMessageBytes } = this.#options;
-    const newline = this.#chunk.indexOf(NEWLINE, this.#at);
+    const newline = this.#lineEnd();
     const end = newline < 0 ? this.#chunk.length : newline;
     if (newline < 0 && end - this.#at <= maxMessageBytes) return "more";
     this.start = this.#at;
@@ -155,6 +160,17 @@ export class SyslogFrames {
     this.#skipLine = newline < 0;
     this.#at = newline < 0 ? end : newline + 1;
     return this.end > this.start ? "found" : "none";
+  }
+
+  /** -1 where the line has no end yet. */
+  #lineEnd(): number {
+    const newline = this.#chunk.indexOf(NEWLINE, this.#at);
+    if (this.#nul < this.#at) {
+      const nul = this.#chunk.indexOf(0, this.#at);
+      this.#nul = nul < 0 ? Infinity : nul;
+    }
+    if (this.#nul === Infinity) return newline;
+    return newline < 0 ? this.#nul : Math.min(newline, this.#nul);
   }
 
   #bounded(end: number): number {
@@ -182,7 +198,7 @@ export class SyslogFrames {
   }
 
   #passLine(): boolean {
-    const newline = this.#chunk.indexOf(NEWLINE, this.#at);
+    const newline = this.#lineEnd();
     this.#at = newline < 0 ? this.#chunk.length : newline + 1;
     this.#skipLine = newline < 0;
     return newline >= 0;

@@ -1,0 +1,99 @@
+import { resolve } from "node:path";
+import { FileError, TlsError } from "../../base/world.ts";
+import type { Listener, Timer, TlsContext, TlsServerOptions, World } from "../../base/world.ts";
+import { choice, object, text } from "../../schema/field.ts";
+import type { Infer } from "../../schema/field.ts";
+import type { Report } from "../component.ts";
+
+export const tlsField = object({
+  certificate: text()
+    .about("PEM file: the certificate and its intermediates. Read again when it changes.")
+    .example("tls/server.crt"),
+  key: text().about("PEM file of its private key.").example("tls/server.key"),
+  ca: text()
+    .about("PEM file: who may sign the senders' certificates.")
+    .example("tls/senders.crt")
+    .optional(),
+  clientCertificate: choice(["none", "request", "require"])
+    .about("Whether senders have to show a certificate that `ca` signed.")
+    .default("none"),
+});
+
+export type TlsFiles = Infer<typeof tlsField>;
+
+/** Certificates are replaced long before they end; a look is three stats. */
+const LOOK_MS = 10_000;
+
+/** The certificate of one listener, read again when one of its files changes. */
+export class ListenerTls {
+  #world: World;
+  #files: TlsFiles;
+  #folder: string;
+  #report: Report;
+  #context: TlsContext;
+  #seen: string;
+  #timer: Timer | null = null;
+
+  /** @throws FileError or TlsError where a file is missing or wrong. */
+  constructor(world: World, files: TlsFiles, folder: string, report: Report) {
+    this.#world = world;
+    this.#files = files;
+    this.#folder = folder;
+    this.#report = report;
+    this.#seen = this.#look();
+    this.#context = this.#read();
+  }
+
+  get options(): TlsServerOptions {
+    const context = this.#context;
+    return { contextFor: () => context, clientCertificate: this.#files.clientCertificate };
+  }
+
+  watch(listener: Listener): void {
+    this.#timer = this.#world.clock.every(LOOK_MS, () => this.#renew(listener));
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+  }
+
+  /** What cannot be read leaves the last good one in force. */
+  #renew(listener: Listener): void {
+    const seen = this.#look();
+    if (seen === this.#seen) return;
+    this.#seen = seen;
+    try {
+      this.#context = this.#read();
+      listener.setTls(this.options);
+      this.#report(`the certificate was read again from ${this.#files.certificate}`);
+    } catch (error) {
+      if (!(error instanceof FileError) && !(error instanceof TlsError)) throw error;
+      this.#report(`${error.message}; the certificate before it stays in force`);
+    }
+  }
+
+  #paths(): string[] {
+    const { certificate, key, ca } = this.#files;
+    const written = ca === undefined ? [certificate, key] : [certificate, key, ca];
+    return written.map((path) => resolve(this.#folder, path));
+  }
+
+  #look(): string {
+    const looks = this.#paths().map((path) => {
+      try {
+        const stat = this.#world.files.stat(path);
+        return stat === null ? "-" : `${stat.inode}.${stat.sizeBytes}.${stat.modifiedMs}`;
+      } catch (error) {
+        if (!(error instanceof FileError)) throw error;
+        return error.code;
+      }
+    });
+    return looks.join(" ");
+  }
+
+  #read(): TlsContext {
+    const [certificate, key, ca] = this.#paths().map((path) => this.#world.files.readText(path));
+    const identity = { certificate: certificate!, key: key! };
+    return this.#world.net.tlsContext(ca === undefined ? identity : { ...identity, ca });
+  }
+}
