@@ -30,6 +30,10 @@ export const KNOWN_NAMES = [
   "cookie",
   "authorization",
   "user-agent",
+  "x-forwarded-host",
+  "x-forwarded-port",
+  "x-real-ip",
+  "forwarded",
 ] as const;
 
 export const HOST = 1;
@@ -46,8 +50,13 @@ export const X_REQUEST_ID = 11;
 export const TRACEPARENT = 12;
 export const TRACESTATE = 13;
 export const X_FORWARDED_FOR = 14;
+export const X_FORWARDED_PROTO = 15;
 export const COOKIE = 21;
 export const USER_AGENT = 23;
+export const X_FORWARDED_HOST = 24;
+export const X_FORWARDED_PORT = 25;
+export const X_REAL_IP = 26;
+export const FORWARDED = 27;
 
 /** Meaningful for one connection only (RFC 9110, 7.6.1); framing is written anew. */
 export const HOP_BY_HOP =

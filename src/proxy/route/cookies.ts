@@ -3,10 +3,24 @@
  * lines of the header are joined by ", ", which no cookie's value holds.
  */
 export function cookieOf(header: string, name: string): string | null {
-  if (!header.includes(name)) return null;
-  for (const pair of header.split(/;|, /)) {
-    const equals = pair.indexOf("=");
-    if (equals >= 0 && pair.slice(0, equals).trim() === name) return pair.slice(equals + 1).trim();
+  for (let at = header.indexOf(name); at >= 0; at = header.indexOf(name, at + 1)) {
+    if (!startsPair(header, at)) continue;
+    let equals = at + name.length;
+    while (header[equals] === " ") equals++;
+    if (header[equals] === "=") return valueFrom(header, equals + 1);
   }
   return null;
+}
+
+function startsPair(header: string, at: number): boolean {
+  let before = at - 1;
+  while (header[before] === " ") before--;
+  return before < 0 || header[before] === ";" || (header[before] === "," && before < at - 1);
+}
+
+function valueFrom(header: string, start: number): string {
+  const semicolon = header.indexOf(";", start);
+  const value = semicolon < 0 ? header.slice(start) : header.slice(start, semicolon);
+  const comma = value.indexOf(", ");
+  return (comma < 0 ? value : value.slice(0, comma)).trim();
 }
