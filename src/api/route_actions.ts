@@ -1,9 +1,19 @@
 import type { CheckReport, Infer } from "../schema/field.ts";
-import { duration, integer, list, object, port, text } from "../schema/field.ts";
+import {
+  boolean,
+  duration,
+  integer,
+  list,
+  object,
+  percent,
+  port,
+  size,
+  text,
+} from "../schema/field.ts";
 import { cors } from "./cors_spec.ts";
 import { deny } from "./deny_spec.ts";
 import { faults } from "./fault_spec.ts";
-import { hostName } from "./names.ts";
+import { appReference, hostName } from "./names.ts";
 import { rateLimit } from "./rate_limit_spec.ts";
 import type { PathMatch } from "./snapshot.ts";
 import { fallback, headers, retry, streamIdleTimeout, timeout } from "./traffic.ts";
@@ -127,6 +137,28 @@ export const sticky = object({
     .example("1h"),
 });
 
+export const mirror = object({
+  to: appReference()
+    .about("Who gets the copies: a name of `calls` (in an App's routes), or an App.")
+    .example("api-next"),
+  percent: percent()
+    .about("The part of the requests. All by default.")
+    .default("100%")
+    .example("10%"),
+  timeout: duration({ min: "1ms", max: "1h" })
+    .about("How long a copy may take. 15s: it holds a place meanwhile.")
+    .default("15s"),
+  maxBody: size({ max: "16Mi" })
+    .about("A request with a larger body is not mirrored: the copy waits in memory. 64Ki.")
+    .default("64Ki"),
+  maxInFlight: integer({ min: 1, max: 100_000 })
+    .about("As many copies are in flight at once; of further requests there is none. 100.")
+    .default(100),
+  shadowHost: boolean()
+    .about("Adds `-shadow` to the host's name, as Envoy does, so that the callee can tell.")
+    .default(true),
+});
+
 /** The fields that routes of Apps and rules of the Mesh share: one definition, one meaning. */
 export const routeActionShape = {
   sticky: sticky
@@ -153,6 +185,13 @@ export const routeActionShape = {
     .optional()
     .example({ response: { remove: ["x-powered-by"] } }),
   rewrite: rewrite.about("Another prefix or host for the callee.").optional(),
+  mirror: mirror
+    .about(
+      "Sends a copy of a part of the requests to somebody else too, once, and throws the answers " +
+        "away: the caller notices nothing of it, whatever becomes of the copy. None by default.",
+    )
+    .optional()
+    .example({ to: "api-next", percent: "10%" }),
   redirect: redirect.about("Sends callers elsewhere; nobody is asked.").optional(),
   respond: respond.about("A fixed answer; nobody is asked.").optional(),
   timeout,
@@ -230,6 +269,7 @@ export function checkEdits(
   }
 }
 
+export type MirrorSpec = Infer<typeof mirror>;
 export type Sticky = Infer<typeof sticky>;
 export type HeaderEdits = Infer<typeof headerEdits>;
 export type Rewrite = Infer<typeof rewrite>;

@@ -112,10 +112,24 @@ export interface ClusterStats {
   readonly overflowTotal: number;
   readonly rejectedByBreakerTotal: number;
   readonly noEndpointTotal: number;
+  /** Copies of requests by what became of them; missing where none was mirrored here. */
+  readonly mirroredTotal?: Readonly<Partial<Record<MirrorOutcome, number>>>;
   /** Missing where there is no adaptive limit. */
   readonly adaptive?: AdaptiveStats;
   readonly endpoints: readonly EndpointStats[];
 }
+
+/**
+ * `ok`: an answer below 500; `error`: any other; `failed`: none. Not sent: `overflow` (too many in
+ * flight), `body-too-large`, `incomplete` (the original ended before its body did).
+ */
+export type MirrorOutcome =
+  | "ok"
+  | "error"
+  | "failed"
+  | "overflow"
+  | "body-too-large"
+  | "incomplete";
 
 /** How many requests in flight the callee bears, as far as is known. */
 export interface AdaptiveStats {

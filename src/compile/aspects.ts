@@ -13,6 +13,7 @@ import { PLAIN_BALANCE, balanceText } from "./balance.ts";
 import { sameJson } from "./canonical.ts";
 import * as defaults from "./defaults.ts";
 import { healthText, outlierText } from "./health.ts";
+import { mirrorText } from "./mirror.ts";
 import { overloadText } from "./overload.ts";
 import { type Segment, toPointer } from "./pointer.ts";
 import * as words from "./words.ts";
@@ -175,6 +176,9 @@ function routeAspects(
   ];
   if (route.sticky !== undefined) {
     found.push(part("sticky", "sticky choice of", words.stickyText(route.sticky)));
+  }
+  if (route.mirror !== undefined) {
+    found.push(part("mirror", "mirror of", mirrorText(route.mirror)));
   }
   if (timeoutMs > 0) {
     found.push(part("timeoutMs", "timeout of", words.durationText(timeoutMs)));

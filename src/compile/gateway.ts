@@ -1,12 +1,14 @@
 /** The door from outside: the hosts of the Mesh's routes and of the Apps' ingress, in one table. */
 import type { AppDocument, AnyDocument, MeshDocument } from "../api/document.ts";
 import { workloadKey } from "../api/site.ts";
+import type { MirrorSpec } from "../api/route_actions.ts";
 import type { RoutePolicy, Snapshot, WeightedBackend } from "../api/snapshot.ts";
 import type { Path } from "../schema/node.ts";
 import { addPlainCluster } from "./clusters.ts";
 import { PLAIN_CALL, PLAIN_SIDECAR } from "./defaults.ts";
 import { Draft } from "./draft.ts";
 import { listenerPolicy } from "./listeners.ts";
+import { noteMirror, withMirror } from "./mirror.ts";
 import { noteMatch } from "./request_match.ts";
 import { noteRouteFilters, type RouteRules } from "./route_filters.ts";
 import type { Context } from "./source.ts";
@@ -33,6 +35,8 @@ interface Wish {
   readonly backends: readonly BackendWish[];
   readonly traffic: TrafficSpec;
   readonly rules: RouteRules;
+  /** `key` is the App's. */
+  readonly mirror?: { readonly key: string; readonly spec: MirrorSpec } | undefined;
 }
 
 interface BackendWish {
@@ -100,16 +104,13 @@ function meshWishes(context: Context, mesh: MeshDocument): Wish[] {
       const asked = rule.backends ?? [];
       const backends = asked.flatMap(({ app, weight }, place) => {
         const from = [...path, "backends", place];
-        const key = context.findApp(app, mesh.namespace, true);
-        if (key !== null) return [{ key, weight, path: from }];
-        context.report(mesh, [...from, "app"], {
-          found: `"${app}"`,
-          message: `routes: there is no App "${app}"`,
-          advice: "give its file too, or correct the name",
-        });
-        return [];
+        const key = findBackend(context, mesh, app, [...from, "app"]);
+        return key === null ? [] : [{ key, weight, path: from }];
       });
       if (backends.length < asked.length) continue;
+      const { mirror: spec } = rule;
+      const to = [...path, "mirror", "to"];
+      const key = spec === undefined ? null : findBackend(context, mesh, spec.to, to);
       wishes.push({
         match: { host: route.host, path: rule.match.path, match: rule.match },
         document: mesh,
@@ -119,10 +120,28 @@ function meshWishes(context: Context, mesh: MeshDocument): Wish[] {
         backends,
         traffic: rule,
         rules: { ...rule, path: rule.match.path },
+        mirror: spec === undefined || key === null ? undefined : { key, spec },
       });
     }
   }
   return wishes;
+}
+
+/** The App's key; null with a problem. */
+function findBackend(
+  context: Context,
+  mesh: MeshDocument,
+  app: string,
+  path: Path,
+): string | null {
+  const key = context.findApp(app, mesh.namespace, true);
+  if (key !== null) return key;
+  context.report(mesh, path, {
+    found: `"${app}"`,
+    message: `routes: there is no App "${app}"`,
+    advice: "give its file too, or correct the name",
+  });
+  return null;
 }
 
 function ingressWishes(app: AppDocument): Wish[] {
@@ -202,10 +221,25 @@ function addRoute(
     draft.note([...at, "backends", nth, "weight"], document, [...backend.path, "weight"]);
     return { cluster, weight: backend.weight };
   });
-  const policy = routePolicy(match, backends, traffic, { ...wish.rules, edge: true });
+  const plain = routePolicy(match, backends, traffic, { ...wish.rules, edge: true });
+  const policy = withMirror(plain, wish.mirror?.spec, mirrorCluster(draft, context, namespace, wish));
+  noteMirror(draft, at, document, path);
   noteFilters(draft, at, policy, { document, path });
   noteRouteFilters(draft, at, policy.filters, document, path);
   return policy;
+}
+
+function mirrorCluster(
+  draft: Draft,
+  context: Context,
+  namespace: string,
+  { document, path, mirror }: Wish,
+): string | null {
+  if (mirror === undefined) return null;
+  const cluster = clusterName(mirror.key, namespace);
+  const to = [...path, "mirror", "to"];
+  addPlainCluster(draft, context, cluster, { key: mirror.key, document, path: to });
+  return cluster;
 }
 
 function clusterName(key: string, namespace: string): string {

@@ -10,6 +10,7 @@ import { PLAIN_CALL } from "./defaults.ts";
 import type { Draft } from "./draft.ts";
 import { listenerPolicy, noteListener } from "./listeners.ts";
 import type { Segment } from "./pointer.ts";
+import { noteMirror, withMirror } from "./mirror.ts";
 import { noteMatch } from "./request_match.ts";
 import { noteRouteFilters } from "./route_filters.ts";
 import type { Context } from "./source.ts";
@@ -79,7 +80,12 @@ function declared(draft: Draft, context: Context, app: AppDocument): RoutePolicy
     first.set(name, index);
     const backends = backendsOf(draft, context, app, spec, path);
     if (backends === null) continue;
-    routes.push(addRoute(draft, app, { spec, path, backends, position: routes.length }));
+    const mirror =
+      spec.mirror === undefined
+        ? null
+        : targetOf(draft, context, app, spec.mirror.to, [...path, "mirror", "to"]);
+    routes.push(addRoute(draft, app, { spec, path, backends, mirror, position: routes.length }));
+    addSharedLimit(draft, context, app, path, spec.rateLimit);
   }
   return routes;
 }
@@ -88,6 +94,8 @@ interface RouteParts {
   readonly spec: RouteSpec;
   readonly path: Path;
   readonly backends: readonly WeightedBackend[];
+  /** The cluster of its mirror, or null. */
+  readonly mirror: string | null;
   /** Among the listener's routes. */
   readonly position: number;
 }
@@ -95,7 +103,7 @@ interface RouteParts {
 function addRoute(
   draft: Draft,
   app: AppDocument,
-  { spec, path, backends, position }: RouteParts,
+  { spec, path, backends, mirror, position }: RouteParts,
 ): RoutePolicy {
   const at = ["policy", "listeners", INBOUND_LISTENER, "routes", position];
   draft.note(at, app, path);
@@ -117,7 +125,9 @@ function addRoute(
   const inherited = callOf(app, backends);
   const { edge } = app.spec.sidecar;
   const traffic = effective(app, spec, path, inherited?.call ?? null);
-  const policy = routePolicy(spec, backends, traffic, { ...spec, edge });
+  const plain = routePolicy(spec, backends, traffic, { ...spec, edge });
+  const policy = withMirror(plain, spec.mirror, mirror);
+  noteMirror(draft, at, app, path);
   if (inherited !== null) {
     const from = { document: app, path: ["spec", "calls", inherited.name], spec: inherited.call };
     const fields = TRAFFIC_FIELDS.filter((field) => !app.wrote([...path, field]));
@@ -182,8 +192,7 @@ function backendsOf(
 ): WeightedBackend[] | null {
   if (spec.backends === undefined) {
     if (spec.to === undefined) return [{ cluster: APP_CLUSTER, weight: 1 }];
-    if (Object.hasOwn(app.spec.calls, spec.to)) return [{ cluster: spec.to, weight: 1 }];
-    const cluster = appBackend(draft, context, app, spec.to, [...path, "to"]);
+    const cluster = targetOf(draft, context, app, spec.to, [...path, "to"]);
     return cluster === null ? null : [{ cluster, weight: 1 }];
   }
   const backends: WeightedBackend[] = [];
@@ -195,6 +204,18 @@ function backendsOf(
     backends.push({ cluster, weight });
   }
   return backends;
+}
+
+/** The cluster of a call, or else of an App. */
+function targetOf(
+  draft: Draft,
+  context: Context,
+  app: AppDocument,
+  reference: string,
+  path: Path,
+): string | null {
+  if (Object.hasOwn(app.spec.calls, reference)) return reference;
+  return appBackend(draft, context, app, reference, path);
 }
 
 /** The cluster of an App that a route names without a call: itself, or the plainest. */

@@ -101,7 +101,11 @@ function chooseCluster(stream: Stream): void {
   const refusal = cluster.admit(stream.startedMs);
   if (refusal !== null) return failStream(stream, refusal, cluster.name);
   stream.cluster = cluster;
+  const { mirror } = stream.route!;
+  // Before: a try that fails at once ends the stream, and its head may be the next request's then.
+  const copy = mirror === null ? null : mirror.take(stream);
   startTry(stream);
+  if (copy !== null) copy.start();
 }
 
 // ---------------------------------------------------------------- body and end of the request
@@ -135,6 +139,9 @@ const NO_FILTERS = [] as const;
 
 function sendRequestBody(stream: Stream, bytes: Uint8Array, start: number, end: number): void {
   const { connection, bodyParts } = stream;
+  if (stream.mirrored !== null && !stream.mirrored.gather(bytes, start, end)) {
+    stream.mirrored = null;
+  }
   if (stream.bodyIsWhole && !stream.tunnel) {
     stream.bodyKeptBytes += end - start;
     const keeps = stream.bodyKeptBytes <= (stream.route!.retry?.maxBodyBytes ?? 0);
@@ -174,4 +181,8 @@ export function processRequestEnd(stream: Stream): void {
   }
   stream.requestEnded = true;
   stream.connection?.endRequest(stream.trailers);
+  if (stream.mirrored !== null) {
+    stream.mirrored.start();
+    stream.mirrored = null;
+  }
 }

@@ -21,6 +21,7 @@ import type { GroupMember } from "./group/member.ts";
 import type { ListenerConfig } from "./listener/config.ts";
 import { HttpListener } from "./listener/http_listener.ts";
 import { LimitStores } from "./limits/limit_stores.ts";
+import { Mirror } from "./mirror.ts";
 import { LastGoodStores } from "./route/last_good_stores.ts";
 import { Route } from "./route/route.ts";
 import { RouteTable } from "./route/route_table.ts";
@@ -218,7 +219,9 @@ export class Proxy {
         const tools = { random, limits: this.#limits.of(snapshot, listener, route) };
         const policy = this.#faults.withFault(listener, route);
         const lastGood = this.#lastGood.storeOf(listener, route);
-        return new Route(policy, clusters, counters.route(route.name), tools, lastGood);
+        const mirror =
+          policy.mirror === undefined ? null : new Mirror(policy, policy.mirror, clusters);
+        return new Route(policy, clusters, counters.route(route.name), tools, lastGood, mirror);
       }),
     );
   }

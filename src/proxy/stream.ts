@@ -8,6 +8,7 @@ import type { Endpoint } from "./cluster/endpoint.ts";
 import type { ProxyContext } from "./context.ts";
 import type { ListenerConfig } from "./listener/config.ts";
 import type { Capture } from "./route/last_good.ts";
+import type { MirroredRequest } from "./mirror.ts";
 import type { Route } from "./route/route.ts";
 import type { Http1Upstream } from "./upstream/http1_connection.ts";
 
@@ -77,6 +78,10 @@ export class Stream {
   responseStarted = false;
   /** The answer in hand, on its way into the route's store. */
   capture: Capture | null = null;
+  /** Gathers the body for a copy of this request. */
+  mirrored: MirroredRequest | null = null;
+  /** It is such a copy. */
+  isMirror = false;
   finished = true;
   tunnel = false;
   /** A filter's promise holds the request, the answer. */

@@ -438,6 +438,9 @@ export class Cluster {
       overflowTotal: [...counters.overflow.values()].reduce((sum, count) => sum + count, 0),
       rejectedByBreakerTotal: counters.rejectedByBreaker,
       noEndpointTotal: counters.noEndpoint,
+      ...(counters.mirrored.size === 0
+        ? {}
+        : { mirroredTotal: Object.fromEntries(counters.mirrored) }),
       ...(this.adaptive === null ? {} : { adaptive: adaptiveStats(this.adaptive, counters) }),
       endpoints: this.endpoints.map((endpoint) => ({
         address: endpoint.address,

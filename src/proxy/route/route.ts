@@ -6,6 +6,7 @@ import { isFieldName, isFieldValue } from "../../codec/headers.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { compileChain, type FilterChain, type FilterTools } from "../filters/filter.ts";
 import { findFilter } from "../filters/mod.ts";
+import type { Mirror } from "../mirror.ts";
 import type { LastGoodStore } from "./last_good.ts";
 import type { RouteCounters } from "../telemetry/counters.ts";
 import { RequestMatcher } from "./request_matcher.ts";
@@ -29,6 +30,7 @@ export class Route {
   readonly retry: RetryPolicy | null;
   readonly fallback: CannedAnswer | null;
   readonly lastGood: LastGoodStore | null;
+  readonly mirror: Mirror | null;
   readonly counters: RouteCounters;
   readonly #clusters: readonly Cluster[];
   readonly #weights: readonly number[];
@@ -45,8 +47,10 @@ export class Route {
     counters: RouteCounters,
     tools: FilterTools,
     lastGood: LastGoodStore | null = null,
+    mirror: Mirror | null = null,
   ) {
     this.lastGood = lastGood;
+    this.mirror = mirror;
     this.name = policy.name;
     this.policy = policy;
     this.counters = counters;

@@ -21,7 +21,7 @@ export class AccessLog {
   }
 
   add(stream: Stream, nowMs: number): void {
-    if (this.format === "off") return;
+    if (this.format === "off" || stream.isMirror) return;
     this.#write(accessRecord(stream, this.#clock.wallMs(), nowMs));
   }
 

@@ -1,4 +1,5 @@
 import type { FallbackTrigger } from "../../api/snapshot.ts";
+import type { MirrorOutcome } from "../../api/stats.ts";
 import type { EjectionReason } from "../cluster/outliers.ts";
 import { Histogram } from "./histogram.ts";
 import { ObservedCalls } from "./observed.ts";
@@ -118,6 +119,9 @@ export class ClusterCounters {
   readonly overflow = new Map<"requests" | "pending" | "concurrency", number>();
   readonly ejections = new Map<EjectionReason, number>();
   rejectedByBreaker = 0;
+  /** Copies of requests that were mirrored here, in flight and by what became of them. */
+  mirrorsActive = 0;
+  readonly mirrored = new Map<MirrorOutcome, number>();
   noEndpoint = 0;
   readonly tryDuration = new Histogram();
   readonly transitions = new Map<"open" | "half-open" | "closed", number>();

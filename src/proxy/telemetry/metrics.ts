@@ -184,6 +184,7 @@ function writeLimits(text: PrometheusText, clusters: readonly Cluster[]): void {
     }
     text.sample(overflow, { cluster: name, limit: "retries" }, counters.retriesOverLimit);
   }
+  writeMirrored(text, clusters);
   writeAdaptive(text, clusters);
   const families = [
     ["outrigger_upstream_retries_total", "counter", "Tries after the first.", "retries"],
@@ -215,6 +216,22 @@ function writeLimits(text: PrometheusText, clusters: readonly Cluster[]): void {
     for (const cluster of clusters) {
       text.sample(name, { cluster: cluster.name }, cluster.counters[field]);
     }
+  }
+}
+
+function writeMirrored(text: PrometheusText, clusters: readonly Cluster[]): void {
+  const mirrored = "outrigger_mirrored_total";
+  text.family(mirrored, "counter", "Copies of requests, by what became of them.");
+  for (const { name, counters } of clusters) {
+    for (const [outcome, count] of counters.mirrored) {
+      text.sample(mirrored, { cluster: name, outcome }, count);
+    }
+  }
+  const active = "outrigger_mirrored_active";
+  text.family(active, "gauge", "Copies of requests in flight.");
+  for (const { name, counters } of clusters) {
+    if (counters.mirrored.size === 0 && counters.mirrorsActive === 0) continue;
+    text.sample(active, { cluster: name }, counters.mirrorsActive);
   }
 }
 
