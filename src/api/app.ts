@@ -27,7 +27,7 @@ import { balance, checkBalance, describedEndpoint, subset } from "./balance_spec
 import { healthCheck, outlier } from "./health_spec.ts";
 import { deny } from "./deny_spec.ts";
 import { log } from "./log_spec.ts";
-import { rateLimit } from "./rate_limit_spec.ts";
+import { checkLimitKey, rateLimit } from "./rate_limit_spec.ts";
 import { pathPattern } from "./path_pattern.ts";
 import {
   checkBackends,
@@ -188,6 +188,9 @@ const route = object({
   .checkOf(["rewrite", "redirect", "path"], (value, report) => {
     checkPrefixes(value, value.path, report);
   })
+  .checkOf(["rateLimit", "path"], (value, report) => {
+    checkLimitKey(value.rateLimit, value.path, report);
+  })
   .checkOf(["redirect", "respond", "to", "backends"], (value, report) => {
     const target = value.to !== undefined ? "to" : value.backends !== undefined ? "backends" : null;
     checkOwnAnswer(value, target, report);
@@ -264,6 +267,7 @@ const call = object({
 })
   .checkOf(["balance", "subset", "endpoints"], checkBalance)
   .checkOf(["timeout", "retry"], checkRequestPolicy)
+  .checkOf(["rateLimit"], (value, report) => checkLimitKey(value.rateLimit, undefined, report))
   .checkOf(["breaker", "fallback"], (value, report, node) => {
     checkOpenTrigger(node, value.breaker !== undefined, report);
   })

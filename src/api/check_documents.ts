@@ -4,6 +4,7 @@ import { nearest } from "../schema/spelling.ts";
 import type { AppSpec } from "./app.ts";
 import type { Mention, View } from "./document.ts";
 import type { MeshSpec } from "./mesh.ts";
+import type { RateLimit } from "./rate_limit_spec.ts";
 import { parseAppReference } from "./names.ts";
 import { templateNames } from "./template.ts";
 
@@ -29,7 +30,9 @@ export function checkDocuments(set: DocumentSet, problems: ProblemList): void {
     checkCalls(app, names, problems);
     checkAppRoutes(app, names, problems);
     checkLogSinks(app, set, problems);
+    checkAppLimits(app, set, problems);
   }
+  for (const mesh of set.meshViews) checkMeshLimits(mesh, set, problems);
   for (const mesh of set.meshViews) checkMeshRoutes(mesh, names, problems);
   checkSingleMesh(set.meshViews, problems);
 }
@@ -239,6 +242,44 @@ function checkLogSinks(app: AppView, set: DocumentSet, problems: ProblemList): v
     const advice = 'add a Mesh with sinks: { elasticsearch: { url: "http://127.0.0.1:9200" } }';
     report(problems, app, ["spec", "logs", index, "to", nth], message, advice, '"elasticsearch"');
   }
+}
+
+function checkAppLimits(app: AppView, set: DocumentSet, problems: ProblemList): void {
+  for (const [name, { rateLimit }] of Object.entries(app.spec.calls ?? {})) {
+    checkLimitRedis(app, ["spec", "calls", name], rateLimit, set, problems);
+  }
+  for (const [index, { rateLimit }] of (app.spec.routes ?? []).entries()) {
+    checkLimitRedis(app, ["spec", "routes", index], rateLimit, set, problems);
+  }
+}
+
+function checkMeshLimits(mesh: MeshView, set: DocumentSet, problems: ProblemList): void {
+  for (const [index, { rules }] of (mesh.spec.routes ?? []).entries()) {
+    for (const [nth, { rateLimit }] of rules.entries()) {
+      const path = ["spec", "routes", index, "rules", nth];
+      checkLimitRedis(mesh, path, rateLimit, set, problems);
+    }
+  }
+}
+
+/** `path` is where the limit's parent stands. */
+function checkLimitRedis(
+  view: AppView | MeshView,
+  path: Path,
+  limit: RateLimit | undefined,
+  set: DocumentSet,
+  problems: ProblemList,
+): void {
+  if (limit?.shared === undefined) return;
+  const { redis: name } = limit.shared;
+  const known = set.meshViews.flatMap(({ spec }) => Object.keys(spec.redis ?? {}));
+  // One with problems of its own may well be the one.
+  if (known.includes(name) || set.meshViews.some(({ wrong }) => wrong.has("redis"))) return;
+  const meant = nearest(name, known);
+  const add = `add a Mesh with redis: { ${name}: { url: "redis://127.0.0.1:6379" } }`;
+  const advice = meant === null ? add : `did you mean "${meant}"?`;
+  const message = `rateLimit: no Mesh says where the Redis ${name} is`;
+  report(problems, view, [...path, "rateLimit", "shared", "redis"], message, advice, `"${name}"`);
 }
 
 /** A Mesh is not bound to a namespace's Apps: a name that only one App has is found anywhere. */

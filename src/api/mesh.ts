@@ -11,6 +11,8 @@ import {
   checkPrefixes,
   routeActionShape,
 } from "./route_actions.ts";
+import { checkLimitKey } from "./rate_limit_spec.ts";
+import { redis } from "./redis_spec.ts";
 import { templateProblem } from "./template.ts";
 import { checkOpenTrigger, checkRequestPolicy } from "./traffic.ts";
 
@@ -47,6 +49,9 @@ const rule = object({
   .checkOf(["fallback"], (_value, report, node) => checkOpenTrigger(node, false, report))
   .checkOf(["rewrite", "redirect", "match"], (value, report) => {
     checkPrefixes(value, value.match.path, report);
+  })
+  .checkOf(["rateLimit", "match"], (value, report) => {
+    checkLimitKey(value.rateLimit, value.match.path, report);
   })
   .checkOf(["redirect", "respond", "backends"], (value, report) => {
     checkOwnAnswer(value, value.backends === undefined ? null : "backends", report);
@@ -137,6 +142,10 @@ export const meshShape = {
   })
     .about("Where events go.")
     .default({}),
+  redis: redis
+    .about("Redis servers by a name of their own: rate limits are shared by them.")
+    .default({})
+    .example({ limits: { url: "redis://127.0.0.1:6379" } }),
 };
 
 export const meshSpec = object(meshShape).checkOf(["routes"], (spec, report) => {

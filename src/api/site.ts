@@ -2,6 +2,7 @@
  * The Site: where the workloads of a set of files run. `up` writes one for a laptop, the control
  * plane one for a cluster; `compile/` puts it into a Snapshot's bindings and never into its policy.
  */
+import type { RedisBinding } from "./redis.ts";
 import type { AdminBinding, HostPort } from "./snapshot.ts";
 
 export interface Site {
@@ -14,6 +15,8 @@ export interface Site {
    * `{ elasticsearch: { url: "http://127.0.0.1:9200" } }`.
    */
   readonly sinks: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** Merged over what a Mesh says of the Redis of that name. */
+  readonly redis?: Readonly<Record<string, Partial<RedisBinding>>>;
 }
 
 export interface WorkloadSite {

@@ -196,6 +196,12 @@ function bindingParts(bindings: WorkloadBindings): BindingPart[] {
     const text = JSON.stringify({ ...binding.sources, ...binding.sinks });
     add(["pipelines", name], `places of log adapter ${name}`, binding, text);
   }
+  for (const [name, binding] of Object.entries(bindings.redis ?? {})) {
+    const { host, port, database, user } = binding;
+    const whom = user === undefined ? "" : ` as ${user}`;
+    const text = `${hostPortText({ host, port })}, database ${database}${whom}`;
+    add(["redis", name], `place of Redis ${name}`, binding, text);
+  }
   add(["stateFolder"], "state folder", bindings.stateFolder, bindings.stateFolder);
   return parts;
 }

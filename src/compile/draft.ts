@@ -1,4 +1,5 @@
 import type { AnyDocument } from "../api/document.ts";
+import type { RedisBinding } from "../api/redis.ts";
 import type {
   AccessLogPolicy,
   AdminBinding,
@@ -31,6 +32,7 @@ export class Draft {
   #clusterBindings = new Map<string, ClusterBinding>();
   #pipelines = new Map<string, PipelinePolicy>();
   #pipelineBindings = new Map<string, PipelineBinding>();
+  #redis = new Map<string, RedisBinding>();
 
   constructor(readonly workload: WorkloadRef) {}
 
@@ -51,6 +53,10 @@ export class Draft {
   addPipeline(name: string, policy: PipelinePolicy, binding: PipelineBinding): void {
     this.#pipelines.set(name, policy);
     this.#pipelineBindings.set(name, binding);
+  }
+
+  addRedis(name: string, binding: RedisBinding): void {
+    this.#redis.set(name, binding);
   }
 
   /** Notes where a part came from, if somebody wrote its field. */
@@ -97,6 +103,7 @@ export class Draft {
       admin: rest.admin,
       pipelines: Object.fromEntries(this.#pipelineBindings),
       stateFolder: rest.stateFolder,
+      ...(this.#redis.size === 0 ? {} : { redis: Object.fromEntries(this.#redis) }),
     };
     return {
       apiVersion: API_VERSION,

@@ -6,6 +6,7 @@ import type { RoutePolicy } from "../api/snapshot.ts";
 import { addCallCluster } from "./clusters.ts";
 import type { Draft } from "./draft.ts";
 import { listenerPolicy, noteListener } from "./listeners.ts";
+import { addSharedLimit } from "./shared_limits.ts";
 import type { Context } from "./source.ts";
 import { noteFilters, noteTraffic, routePolicy } from "./traffic.ts";
 
@@ -24,11 +25,17 @@ export function addCalls(
 ): void {
   for (const name of Object.keys(app.spec.calls).sort()) {
     if (!addCallCluster(draft, context, app, name)) continue;
-    addCallListener(draft, app, name, local);
+    addCallListener(draft, context, app, name, local);
   }
 }
 
-function addCallListener(draft: Draft, app: AppDocument, name: string, local: LocalSite): void {
+function addCallListener(
+  draft: Draft,
+  context: Context,
+  app: AppDocument,
+  name: string,
+  local: LocalSite,
+): void {
   const address = Object.hasOwn(local.calls, name) ? local.calls[name] : undefined;
   if (address === undefined) {
     const caller = `${app.namespace}/${app.name}`;
@@ -45,6 +52,7 @@ function addCallListener(draft: Draft, app: AppDocument, name: string, local: Lo
   if (call.host !== undefined) draft.note([...at, "routes", 0, "filters"], app, [...path, "host"]);
   noteTraffic(draft, [...at, "routes", 0], { document: app, path, spec: call });
   noteFilters(draft, [...at, "routes", 0], route, { document: app, path });
+  addSharedLimit(draft, context, app, path, call.rateLimit);
   draft.note(["bindings", "listeners", listener], app, path);
 }
 

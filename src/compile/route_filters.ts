@@ -19,7 +19,7 @@ export interface RouteRules {
   readonly rewrite?: Rewrite | undefined;
   readonly redirect?: Redirect | undefined;
   readonly respond?: Respond | undefined;
-  /** What a rewrite or redirect of the prefix replaces. */
+  /** What a rewrite or redirect of the prefix replaces, and a limit by a parameter looks at. */
   readonly path?: PathMatch;
   /** Requests come in from outside here: who sent them is written down. */
   readonly edge?: boolean;
@@ -48,7 +48,8 @@ export function filtersOf({ rateLimit, faults }: Limiting, asked: RouteRules): F
     filters.push({ filter: "deny", config: { rules } });
   }
   if (rateLimit !== undefined) {
-    filters.push({ filter: "rate_limit", config: { ...rateLimitPolicy(rateLimit) } });
+    const config = { ...rateLimitPolicy(rateLimit, asked.path) };
+    filters.push({ filter: "rate_limit", config });
   }
   filters.push(...actionFilters(asked));
   if (faults !== undefined) filters.push({ filter: "fault", config: { ...faultPolicy(faults) } });

@@ -1,7 +1,7 @@
 /** Values of a Snapshot as people say them. */
 import type { FaultPolicy } from "../api/fault.ts";
 import type { Deny } from "../api/deny_spec.ts";
-import type { RateLimitPolicy } from "../api/rate_limit.ts";
+import type { RateLimitKey, RateLimitPolicy, WhenAway } from "../api/rate_limit.ts";
 import { formatPathPattern } from "../api/path_pattern.ts";
 import type {
   AdaptivePolicy,
@@ -82,11 +82,37 @@ export function fallbackText(fallback: FallbackPolicy): string {
   return `${first}answers ${fallback.status} with ${body} on ${triggers}`;
 }
 
-export function rateLimitText({ requests, perMs, burst, key }: RateLimitPolicy): string {
-  const by = key.by === "header" ? `header ${key.header}` : key.by;
-  const each = key.by === "route" ? "" : ` by ${by}`;
-  const rate = `${countText(requests, "request")} in ${durationText(perMs)}${each}`;
-  return burst === requests ? rate : `${rate}, ${burst} at once`;
+export function rateLimitText(policy: RateLimitPolicy): string {
+  const { requests, perMs, burst, key, headers, shared } = policy;
+  const each = key.by === "route" ? "" : ` by ${limitKeyText(key)}`;
+  const parts = [`${countText(requests, "request")} in ${durationText(perMs)}${each}`];
+  if (burst !== requests) parts.push(`${burst} at once`);
+  if (shared !== undefined) {
+    const { redis, name, timeoutMs, whenAway } = shared;
+    parts.push(name === undefined ? `shared by ${redis}` : `shared as ${name} by ${redis}`);
+    parts.push(`without an answer in ${durationText(timeoutMs)} ${AWAY_TEXT[whenAway]}`);
+  }
+  if (headers === true) parts.push("told in answers");
+  return parts.join(", ");
+}
+
+const AWAY_TEXT: Readonly<Record<WhenAway, string>> = {
+  allow: "all pass",
+  deny: "none passes",
+  local: "each counts by itself",
+};
+
+function limitKeyText(key: RateLimitKey): string {
+  switch (key.by) {
+    case "header":
+      return `header ${key.header}`;
+    case "segments":
+      return `the path's first ${countText(key.segments, "segment")}`;
+    case "parameter":
+      return `{${key.parameter}} of the path`;
+    default:
+      return key.by;
+  }
 }
 
 export function faultText({ delay, abort, headers }: FaultPolicy): string {
