@@ -240,23 +240,23 @@ export class Http1Upstream implements DialHandler, ResponseSink {
       return;
     }
     this.#heard = true;
+    const stream = this.#stream;
     const { scratch } = this.#context;
-    const isBulk = bytes.length >= FREE_AT_ONCE_BYTES && this.#isPlainBody();
-    const before = scratch.passedBytes;
+    const passedBefore = scratch.passedBytes;
+    const bodyBefore = stream === null ? 0 : stream.responseBytes;
     const error = this.#decoder.feed(bytes);
-    const isPassed = isBulk && scratch.passedBytes - before === bytes.length;
+    let mayFree = false;
+    if (bytes.length >= FREE_AT_ONCE_BYTES && stream !== null && stream === this.#stream) {
+      const passed = scratch.passedBytes - passedBefore;
+      // All of it is body, or the rest is the head of an answer that ends here too.
+      const isAll = passed === bytes.length || (this.#responseDone && this.#decoder.heldBytes === 0);
+      mayFree = isAll && passed === stream.responseBytes - bodyBefore && goesStraight(stream);
+    }
     if (error !== null) this.#fail("malformed-response");
     // Not before `feed` is through: only then is it known whether bytes follow that nobody asked for.
     else if (this.#responseDone) this.#finishAnswer();
     scratch.flush();
-    if (isPassed) (bytes.buffer as ArrayBuffer).transfer(0);
-  }
-
-  /** The body of an answer goes straight to the caller: no one else looks at it or keeps it. */
-  #isPlainBody(): boolean {
-    const stream = this.#stream;
-    if (stream === null || !this.#decoder.hold || stream.capture !== null) return false;
-    return stream.route!.chain.responseBody.length === 0;
+    if (mayFree) (bytes.buffer as ArrayBuffer).transfer(0);
   }
 
   onResponseHead(head: ResponseHead): void {
@@ -394,6 +394,12 @@ export class Http1Upstream implements DialHandler, ResponseSink {
     this.timeout.disarm();
     this.#cluster.closed(this);
   }
+}
+
+/** The body of its answer goes to the caller as it is: nobody else looks at it or keeps it. */
+function goesStraight(stream: Stream): boolean {
+  if (stream.capture !== null || stream.responseHeld) return false;
+  return stream.route!.chain.responseBody.length === 0;
 }
 
 class ConnectionTimeout extends TimeoutEntry {
