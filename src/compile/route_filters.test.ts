@@ -32,7 +32,7 @@ test("what is refused is explained by its line, and said by diff", () => {
   expect(explain(after[0]!).find(({ pointer }) => pointer === at)).toMatchObject({
     value: ["203.0.113.0/24"],
     source: "file",
-    origin: { line: 7, field: "spec.routes[0].deny" },
+    origin: { line: 7, field: "spec.routes[0].deny[0].notFrom" },
   });
   expect(diffText(diffSnapshots(before, after))).toContain(
     "+ refused requests of requests to the app added: DELETE except from 203.0.113.0/24",
@@ -155,14 +155,18 @@ test("a rule of the Mesh has all that a route of an App has, line by line", () =
   expect(origin("trustedHops")).toBe("file spec.gateway.trustedHops");
   expect(origin("routes/0/sticky/ttlMs")).toBe(`file ${rule}.sticky.ttl`);
   expect(origin("routes/0/timeoutMs")).toBe(`file ${rule}.timeout`);
-  expect(origin("routes/0/filters/3/config/rules/0/methods")).toBe(`file ${rule}.deny`);
+  expect(origin("routes/0/filters/3/config/rules/0/methods")).toBe(`file ${rule}.deny[0].methods`);
   expect(origin("routes/0/filters/4/config/requests")).toBe(`file ${rule}.rateLimit.requests`);
-  expect(origin("routes/0/filters/5/config/allowOrigins")).toBe(`file ${rule}.cors`);
-  expect(origin("routes/0/filters/6/config/request/add/x-env")).toBe(`file ${rule}.headers`);
-  expect(origin("routes/0/filters/7/config/prefix")).toBe(`file ${rule}.rewrite`);
+  expect(origin("routes/0/filters/5/config/allowOrigins")).toBe(`file ${rule}.cors.allowOrigins`);
+  expect(origin("routes/0/filters/5/config/maxAgeMs")).toBe(`default ${rule}.cors`);
+  expect(origin("routes/0/filters/6/config/request/add/x-env")).toBe(`file ${rule}.headers.request.add.x-env`);
+  expect(origin("routes/0/filters/6/config/response/set")).toBe(`default ${rule}.headers`);
+  expect(origin("routes/0/filters/7/config/prefix")).toBe(`file ${rule}.rewrite.prefix`);
   expect(origin("routes/0/filters/8/config/abort/status")).toBe(`file ${rule}.faults.abort.status`);
-  expect(origin("routes/1/filters/3/config/prefix")).toBe("file spec.routes[0].rules[1].redirect");
-  expect(origin("routes/2/filters/3/config/status")).toBe("file spec.routes[0].rules[2].respond");
+  expect(origin("routes/1/filters/3/config/prefix")).toBe("file spec.routes[0].rules[1].redirect.prefix");
+  expect(origin("routes/2/filters/3/config/status")).toBe("file spec.routes[0].rules[2].respond.status");
+  const byDefault = parts.find(({ pointer }) => pointer.endsWith("/5/config/maxAgeMs"))!;
+  expect(byDefault.reason).toContain("5s, as browsers do");
 });
 
 test("diff says them in words", () => {

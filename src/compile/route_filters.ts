@@ -82,6 +82,9 @@ const FIELDS: ReadonlySet<string> = new Set([
   "respond",
 ]);
 
+/** Of these each member that nobody wrote has a reason of its own in `defaults.ts`. */
+const REASONED: ReadonlySet<string> = new Set(["deny", "cors", "headers"]);
+
 /** Notes for each value of these filters the field that asks for it. */
 export function noteRouteFilters(
   draft: Draft,
@@ -93,16 +96,27 @@ export function noteRouteFilters(
   for (const [index, { filter, config }] of filters.entries()) {
     if (!FIELDS.has(filter)) continue;
     const place = [...at, "filters", index];
-    draft.note(place, document, [...path, filter]);
-    for (const inside of [["filter"], ...leaves(config, ["config"])]) {
-      draft.note([...place, ...inside], document, [...path, filter]);
+    const field = [...path, filter];
+    draft.note(place, document, field);
+    draft.note([...place, "filter"], document, field);
+    for (const inside of leaves(config, [])) {
+      const own = [...field, ...fieldSteps(inside)];
+      if (document.wrote(own)) draft.note([...place, "config", ...inside], document, own);
+      else if (!REASONED.has(filter)) draft.note([...place, "config", ...inside], document, field);
     }
   }
 }
 
-/** Plain values, and lists of them. */
+/** Where a member of a filter's config stands within the filter's field. */
+function fieldSteps([first, ...rest]: readonly Segment[]): Path {
+  if (first === "rules") return rest;
+  return first === "maxAgeMs" ? ["maxAge"] : [first as Segment, ...rest];
+}
+
+/** Plain values, lists of them, and what is empty. */
 function leaves(value: unknown, at: Segment[]): Segment[][] {
   const isPlain = (one: unknown) => typeof one !== "object" || one === null;
   if (isPlain(value) || (Array.isArray(value) && value.every(isPlain))) return [at];
-  return Object.entries(value as object).flatMap(([key, one]) => leaves(one, [...at, key]));
+  const entries = Array.isArray(value) ? [...value.entries()] : Object.entries(value as object);
+  return entries.length === 0 ? [at] : entries.flatMap(([key, one]) => leaves(one, [...at, key]));
 }
