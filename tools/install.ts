@@ -54,6 +54,15 @@ const SOURCES: Readonly<Record<string, Source>> = {
   redis: { ...debian("redis-server", "usr/bin/redis-server"), command: "redis-server" },
   prometheus: debian("prometheus", "usr/bin/prometheus"),
   promtool: { ...debian("prometheus", "usr/bin/promtool"), command: "promtool" },
+  rsyslog: {
+    ...debian("rsyslog", "usr/sbin/rsyslogd"),
+    // `/usr/lib/x86_64-linux-gnu/rsyslog` is where it looks for its modules, TLS's among them.
+    packages: ["rsyslog", "rsyslog-openssl", "rsyslog-elasticsearch"],
+    command: "rsyslogd",
+    env: rsyslogModules,
+  },
+  "syslog-ng": debianOf("syslog-ng-core", "usr/sbin/syslog-ng", "syslog-ng"),
+  logrotate: debian("logrotate", "usr/sbin/logrotate"),
   chromium: {
     ...debian("chromium", "usr/lib/chromium/chromium"),
     // A page without a font shows no text, and the package only recommends one.
@@ -186,6 +195,20 @@ function findProgram(root: string, program: string): string | null {
 
 function debian(name: string, program: string): Source {
   return { from: "debian", packages: [name], program, command: name };
+}
+
+/** A package that is not called as its program is. */
+function debianOf(name: string, program: string, command: string): Source {
+  return { from: "debian", packages: [name], program, command };
+}
+
+/** The folder of rsyslog's modules is compiled in; this variable goes before it (rsyslogd(8)). */
+function rsyslogModules(root: string): Record<string, string> {
+  for (const folder of readdirSync(join(root, "usr/lib"), { withFileTypes: true })) {
+    const modules = join(root, "usr/lib", folder.name, "rsyslog");
+    if (folder.isDirectory() && existsSync(modules)) return { RSYSLOG_MODDIR: modules };
+  }
+  return {};
 }
 
 function aptMissing(): string | null {
