@@ -1,5 +1,5 @@
 import { TimeoutEntry } from "../base/timeouts.ts";
-import type { Timer } from "../base/world.ts";
+import type { Timer, TlsState } from "../base/world.ts";
 import type { HeaderBlock } from "../codec/headers.ts";
 import type { RequestHead, ResponseHead } from "../codec/message.ts";
 import { latin1 } from "../codec/ascii.ts";
@@ -9,6 +9,7 @@ import type { ProxyContext } from "./context.ts";
 import type { ListenerConfig } from "./listener/config.ts";
 import type { Capture } from "./route/last_good.ts";
 import type { MirroredRequest } from "./mirror.ts";
+import type { Pace } from "./pace.ts";
 import type { Route } from "./route/route.ts";
 import type { Http1Upstream } from "./upstream/http1_connection.ts";
 
@@ -50,6 +51,8 @@ export class Stream {
   readonly head: RequestHead;
   config!: ListenerConfig;
   remoteAddress = "";
+  /** Of the caller's connection; null where it came without TLS. */
+  tls: TlsState | null = null;
 
   route: Route | null = null;
   cluster: Cluster | null = null;
@@ -82,6 +85,8 @@ export class Stream {
   mirrored: MirroredRequest | null = null;
   /** It is such a copy. */
   isMirror = false;
+  /** Lets the answer's body out at a rate. */
+  pace: Pace | null = null;
   finished = true;
   tunnel = false;
   /** A filter's promise holds the request, the answer. */

@@ -1,6 +1,12 @@
 import { afterEach, expect, test } from "bun:test";
+import { Networks } from "../../base/ip_address.ts";
+import { RequestHead } from "../../codec/message.ts";
 import { Rig } from "../../sim/rig.ts";
+import type { Stream } from "../stream.ts";
+import type { FilterTools } from "./filter.ts";
+import { forwarded } from "./forwarded.ts";
 
+const NO_TOOLS = {} as FilterTools;
 /** The rig's clients have this address. */
 const CLIENT = "10.0.2.1";
 const NAMES = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"] as const;
@@ -52,6 +58,15 @@ test("a trusted hop is believed, and its own address appended", async () => {
 test("a trusted hop that says nothing is a caller like any other", async () => {
   const headers = await seen("", ["10.0.0.0/8"]);
   expect(three(headers)).toEqual([CLIENT, "http", "Shop.example:8000"]);
+});
+
+test("over TLS the scheme is https, whatever a caller says", () => {
+  const head = new RequestHead();
+  const config = { trustedHops: new Networks([]) };
+  const stream = { head, config, remoteAddress: CLIENT, tls: {} } as unknown as Stream;
+  forwarded.create({}, NO_TOOLS).onRequestHeaders!(stream);
+  expect(head.headers.get("x-forwarded-proto")).toBe("https");
+  rig = new Rig();
 });
 
 test("deny decides the same behind it", async () => {

@@ -21,8 +21,6 @@ const CLAIMS = [
   [FORWARDED, "forwarded"],
 ] as const;
 const ANY_CLAIM = CLAIMS.reduce((bits, [id]) => bits | (1 << id), 0);
-/** Listeners take plain HTTP. */
-const SCHEME = "http";
 
 /**
  * Writes down whom a request is from, as an edge proxy does: X-Forwarded-For, -Proto and -Host. A
@@ -52,7 +50,9 @@ function onRequestHeaders(stream: Stream): undefined {
     removeClaims(headers);
     headers.append("x-forwarded-for", peer);
   }
-  if (!headers.has(X_FORWARDED_PROTO)) headers.append("x-forwarded-proto", SCHEME);
+  if (!headers.has(X_FORWARDED_PROTO)) {
+    headers.append("x-forwarded-proto", stream.tls === null ? "http" : "https");
+  }
   if (!headers.has(X_FORWARDED_HOST) && host !== "") headers.append("x-forwarded-host", host);
 }
 

@@ -83,6 +83,13 @@ test("the cookie lives as long as it is asked to, on its own path", async () => 
   expect(set).toEndWith("; Path=/api; Max-Age=3600; HttpOnly; SameSite=Lax");
 });
 
+test("a browser that came by https sends it by https only", async () => {
+  rigWith({ u1: 1, u2: 1 });
+  const call = rig.client().send("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\n\r\n");
+  await rig.advance(10);
+  expect(call.answer!.headers.get("set-cookie")).toEndWith("; SameSite=Lax; Secure");
+});
+
 test("it stands beside the callee's cookies; an error made here sets none", async () => {
   rig = new Rig(shape({ u1: 1, u2: 0 }));
   const upstream = rig.upstream(1, ({ peer }) => {

@@ -50,9 +50,13 @@ export class StickyChoice implements Filter {
   }
 
   /** Answers made here choose nobody: only a callee's own answer sets the cookie. */
-  onResponseHeaders({ head, cluster }: Stream, answer: ResponseHead): void {
-    const value = this.#values.get(cluster!.name)!;
-    if (this.#sent(head.headers) === value) return;
-    answer.headers.append("set-cookie", `${this.#cookie}=${value}${this.#attributes}`);
+  onResponseHeaders(stream: Stream, answer: ResponseHead): void {
+    const { headers } = stream.head;
+    const value = this.#values.get(stream.cluster!.name)!;
+    if (this.#sent(headers) === value) return;
+    // Who lies about its scheme gets a cookie that its own browser does not send back.
+    const isSecure = stream.tls !== null || headers.get("x-forwarded-proto") === "https";
+    const attributes = `${this.#attributes}${isSecure ? "; Secure" : ""}`;
+    answer.headers.append("set-cookie", `${this.#cookie}=${value}${attributes}`);
   }
 }
