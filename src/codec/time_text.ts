@@ -1,21 +1,28 @@
 /** Times as logs write them, to ISO 8601 in UTC: `2026-11-21T09:15:18.250Z`. */
 import { parseClfTime } from "./clf.ts";
 
+/** Reads a local time, given as milliseconds since 1970 if it were UTC. */
+export interface LocalTime {
+  toUtcMs(localMs: number): number;
+}
+
 const PLAIN =
   /^(\d{4})([-/])(\d\d)\2(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))? ?(Z|[+-]\d\d:?\d\d)?$/;
 
 /**
  * ISO 8601 and RFC 3339 (also with a space, a comma or slashes; without a zone it is UTC), the time
  * of access logs, and seconds or milliseconds since 1970. Null for all else. At least three digits
- * of a second; finer ones are kept.
+ * of a second; finer ones are kept. `local` reads a time that says no zone, where it is given.
  */
-export function isoTime(value: unknown): string | null {
+export function isoTime(value: unknown, local?: LocalTime): string | null {
   if (typeof value === "number") return epochTime(value);
   if (typeof value !== "string" || value.length > 64) return null;
   const match = PLAIN.exec(value);
   if (match === null) {
     const clf = parseClfTime(value);
     if (clf !== null) return new Date(clf).toISOString();
+    const server = serverTime(value, local);
+    if (server !== null) return server;
     return /^\d{9,13}(\.\d{1,6})?$/.test(value) ? epochTime(Number(value)) : null;
   }
   const [, year, , month, day, hour, minute, second, fraction = "", zone] = match;
@@ -23,14 +30,28 @@ export function isoTime(value: unknown): string | null {
   // 60 is a leap second; 24:00 is not written by any logger.
   if (hour! > "23" || minute! > "59" || second! > "60") return null;
   const digits = fraction.length >= 3 ? fraction : fraction.padEnd(3, "0");
-  const utc = zone === undefined || zone === "Z" || zone === "+00:00" || zone === "+0000";
+  const asked = zone === undefined && local !== undefined;
+  const utc = !asked && (zone === undefined || zone === "Z" || ZERO.test(zone));
   if (utc && second !== "60") {
     return `${year}-${month}-${day}T${hour}:${minute}:${second}.${digits}Z`;
   }
   const parts = [year, month, day, hour, minute, second].map(Number);
   const [y, mo, d, h, mi, s] = parts as [number, number, number, number, number, number];
-  const ms = Date.UTC(y, mo - 1, d, h, mi, s) - zoneMinutes(zone) * 60_000;
+  const localMs = Date.UTC(y, mo - 1, d, h, mi, s);
+  const ms = asked ? local.toUtcMs(localMs) : localMs - zoneMinutes(zone) * 60_000;
   return `${new Date(ms).toISOString().slice(0, 19)}.${digits}Z`;
+}
+
+const ZERO = /^[+-]00:?00$/;
+const SERVER = /^(\d\d\/[A-Z][a-z]{2}\/\d{4}:\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?$/;
+
+/** `06/Feb/2009:12:14:14.655`, as HAProxy writes it: without a zone. */
+function serverTime(value: string, local: LocalTime | undefined): string | null {
+  const match = SERVER.exec(value);
+  const localMs = match === null ? null : parseClfTime(`${match[1]} +0000`);
+  if (localMs === null) return null;
+  const utcMs = local?.toUtcMs(localMs) ?? localMs;
+  return `${new Date(utcMs).toISOString().slice(0, 19)}.${(match![2] ?? "").padEnd(3, "0")}Z`;
 }
 
 function isDate(year: number, month: number, day: number): boolean {

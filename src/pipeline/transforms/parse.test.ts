@@ -7,6 +7,10 @@ import { parse as parseConfig } from "../../schema/field.ts";
 import { nodeOf } from "../../schema/node.ts";
 import { EventBatch } from "../event_batch.ts";
 import { stepContext } from "../testdata/harness.ts";
+import { compileSearchRegex } from "../../base/search_regex.ts";
+import { expandGrok } from "../parsers/grok.ts";
+import { GROK_PATTERNS } from "../parsers/grok_patterns.ts";
+import { grokProblem } from "../parsers/line_parser.ts";
 import { parse } from "./parse.ts";
 
 const world = createSimulatedWorld({ seed: 1 });
@@ -39,7 +43,7 @@ function apply(config: unknown, lines: readonly string[], before?: Fields): (Fie
 
 describe("config", () => {
   test("exactly one format", () => {
-    expect(problems({})[0]).toContain("expected one of regex, json, clf, combined");
+    expect(problems({})[0]).toContain("no format is given, expected one of regex, grok, json");
     expect(problems({ json: {}, clf: {} })[0]).toContain("more than one");
     expect(problems({ regex: "(?<a>x)" })).toEqual([]);
   });
@@ -47,6 +51,21 @@ describe("config", () => {
   test("a regular expression that is none, or names nothing", () => {
     expect(problems({ regex: "(?<a>" }).length).toBe(1);
     expect(problems({ regex: "^(\\w+)$" }).length).toBe(1);
+    expect(problems({ regex: "(?<a>x)(?=y)" }).length).toBe(1);
+  });
+
+  test("grok: what is wrong is said where it stands", () => {
+    expect(problems({ grok: "%{WORT:x}" })[0]).toContain("%{WORT} is no known pattern");
+    expect(problems({ grok: "no field %{WORD}" })[0]).toContain("it names no field");
+    expect(problems({ grok: "%{A:x}", patterns: { A: "%{B}", B: "%{A}" } })[0]).toContain("circle");
+    expect(problems({ grok: "%{WORD:a b}" })[0]).toContain("%{NAME}, %{NAME:field}");
+    expect(problems({ grok: ["%{WORD:a}", "%{INT:b:int}"] })).toEqual([]);
+  });
+
+  test("times: formats and zones that are none", () => {
+    expect(problems({ json: {}, time: { zone: "Europe/Berlinn" } }).length).toBe(1);
+    expect(problems({ json: {}, time: { formats: ["qq"] } }).length).toBe(1);
+    expect(problems({ time: { field: "at" } })).toEqual([]);
   });
 });
 
@@ -106,11 +125,79 @@ describe("formats", () => {
 
   test("no line breaks any format", () => {
     const regex = "^(?<a>\\S+) (?<time>.+)$";
-    const configs = [{ json: {} }, { clf: {} }, { combined: {} }, { regex }];
+    const configs = [
+      ...["json", "logfmt", "clf", "combined", "haproxy", "cef", "nginx", "syslog"],
+    ].map((format): object => ({ [format]: {} }));
+    configs.push({ regex }, { nginx: { log: "error" } }, { csv: { columns: ["a", "b"] } });
+    configs.push({ keyValue: {} }, { grok: "%{COMBINEDAPACHELOG}" });
     fc.assert(
       fc.property(fc.string({ unit: "binary", maxLength: 100 }), (line) => {
         for (const config of configs) expect(apply(config, [line]).length).toBe(1);
       }),
     );
+  });
+
+  test("every pattern of grok compiles, and whole lines of them run on the fast engine", () => {
+    for (const name of Object.keys(GROK_PATTERNS)) {
+      expect({ name, problem: grokProblem(`%{${name}:x}`, {}) }).toEqual({ name, problem: null });
+    }
+    for (const pattern of ["^%{COMBINEDAPACHELOG}$", "^%{TIMESTAMP_ISO8601:t} %{LOGLEVEL:l} %{GREEDYDATA:m}"]) {
+      const grok = expandGrok(pattern, {});
+      const regex = typeof grok === "string" ? grok : compileSearchRegex(grok.regex);
+      expect({ pattern, regex }).toMatchObject({ pattern, regex: { engine: "native" } });
+    }
+  });
+
+  test("grok on the lines that its names are for", () => {
+    const read = (grok: string, line: string): unknown => apply({ grok }, [line])[0];
+    const line = '127.0.0.1 - ann [10/Oct/2000:13:55:36 -0700] "GET /a HTTP/1.0" 200 2326 "-" "curl"';
+    expect(read("%{COMBINEDAPACHELOG}", line)).toEqual({
+      clientip: "127.0.0.1",
+      ident: "-",
+      auth: "ann",
+      time: "2000-10-10T20:55:36.000Z",
+      verb: "GET",
+      request: "/a",
+      httpversion: "1.0",
+      response: "200",
+      bytes: "2326",
+      referrer: "-",
+      agent: "curl",
+    });
+    expect(read("%{SYSLOGLINE}", "Oct 11 22:14:15 my-host su[12]: it failed")).toMatchObject({
+      logsource: "my-host",
+      program: "su",
+      pid: "12",
+      message: "it failed",
+    });
+    for (const [name, text] of [
+      ["IP", "10.1.2.3"],
+      ["IP", "2001:db8::1"],
+      ["EMAILADDRESS", "ann@shop.example"],
+      ["URI", "https://ann@shop.example:8443/a/b?c=d"],
+      ["UUID", "0c2f9a52-7c3f-4f6c-9a8e-0a4f4a1b2c3d"],
+      ["QUOTEDSTRING", '"a \\"b\\" c"'],
+      ["WINPATH", "C:\\logs\\a.txt"],
+      ["HTTPDATE", "10/Oct/2000:13:55:36 -0700"],
+      ["MAC", "00:0a:95:9d:68:16"],
+      ["LOGLEVEL", "Warning"],
+      ["NUMBER", "-12.5"],
+    ]) {
+      expect({ name, read: read(`^%{${name}:x}$`, text!) }).toEqual({ name, read: { x: text! } });
+    }
+  });
+
+  test("a time is read by its formats, in its zone; one that cannot be read stays", () => {
+    const time = { field: "at", formats: ["dd.MM.yyyy HH:mm:ss", "unix"], zone: "Europe/Berlin" };
+    const lines = ['{"at":"21.11.2026 10:15:18"}', '{"at":1795252518}', '{"at":"soon"}'];
+    expect(apply({ json: {}, time }, lines)).toEqual([
+      { time: "2026-11-21T09:15:18.000Z" },
+      { time: "2026-11-21T09:15:18.000Z" },
+      { at: "soon" },
+    ]);
+    expect(apply({ time }, [""], { at: "soon" })).toEqual(["no-time"]);
+    expect(apply({ time }, [""], { at: "21.06.2026 10:15:18" })).toEqual([
+      { time: "2026-06-21T08:15:18.000Z" },
+    ]);
   });
 });

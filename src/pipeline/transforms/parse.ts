@@ -1,114 +1,203 @@
 import type { Event, Fields } from "../../api/event.ts";
-import { parseClf } from "../../codec/clf.ts";
+import { LOGFMT } from "../../codec/key_value.ts";
+import { parseHaproxy, parseNginxError } from "../../codec/server_logs.ts";
+import { syslogFields } from "../../codec/syslog/message.ts";
+import { parseSyslog } from "../../codec/syslog/parse_syslog.ts";
+import type { TimeFormat } from "../../codec/time_format.ts";
+import { TIME_FORMAT_LETTERS, compileTimeFormat } from "../../codec/time_format.ts";
 import { isoTime } from "../../codec/time_text.ts";
-import { object, size, text } from "../../schema/field.ts";
-import type { Infer } from "../../schema/field.ts";
+import { timeZone } from "../../codec/time_zone.ts";
+import type { TimeZone } from "../../codec/time_zone.ts";
+import type { CheckReport, Infer } from "../../schema/field.ts";
+import { choice, list, map, object, oneOf, size, text } from "../../schema/field.ts";
 import type { Transform, TransformContext, TransformDefinition } from "../component.ts";
+import type { FieldPath } from "../expression/path.ts";
+import { removeAt, setAt, valueAt } from "../expression/path.ts";
+import type { LineParser } from "../parsers/line_parser.ts";
+import {
+  accessFields,
+  cefFields,
+  csvParser,
+  grokParser,
+  grokProblem,
+  keyValueParser,
+  parseJson,
+  regexParser,
+  regexProblem,
+} from "../parsers/line_parser.ts";
+import { convert, normaliseLevel } from "../parsers/normalise.ts";
+import { fieldPath } from "./fields.ts";
+import { PARSE_EXAMPLES } from "../parsers/parse_examples.ts";
 
 const nothing = object({});
+const oneCharacter = text({ pattern: /^[^\n"]$/, expected: "one character" });
+const pattern = text({ maxLength: 8192, expected: "a grok pattern" });
+const zone = text({
+  expected: 'the name of a time zone such as "Europe/Berlin"',
+  check: (name) => (timeZone(name) === null ? "no such zone is known" : null),
+});
+const timeFormat = text({
+  maxLength: 200,
+  expected: 'a format such as "dd/MM/yyyy HH:mm:ss"',
+  check: (written) => {
+    const format = compileTimeFormat(written);
+    return typeof format === "string" ? format : null;
+  },
+});
 
-const config = object({
+const formats = {
   regex: text({ maxLength: 8192, check: regexProblem, expected: "a regular expression" })
-    .about("Named groups become fields: `^(?<time>\\S+) (?<level>\\w+) (?<message>.*)$`.")
+    .about(
+      "Named groups become fields: `^(?<time>\\S+) (?<level>\\w+) (?<message>.*)$`. RE2's syntax:" +
+        " no look-around, no back references. A pattern in which each character can be read in one" +
+        " way only (`[^\\]]*`, not `.*?`, and `^` at its beginning) runs on the engine of the" +
+        " platform, at several hundred MB a second; one that costs the square of a line's length" +
+        " does so on short lines; all others run on RE2's engine, which no line makes run away," +
+        " at some 20 MB a second.",
+    )
     .example("^(?<time>\\S+ \\S+) \\[(?<level>\\w+)\\] (?<message>.*)$")
     .optional(),
+  grok: oneOf(
+    pattern.as((one): readonly string[] => [one]),
+    list(pattern, { min: 1, max: 100 }),
+  )
+    .about(
+      "One pattern, or several that are tried in order: `%{NAME:field}`, `%{NAME:field:int}`. The" +
+        " usual names are known. What is said of `regex` holds for what becomes of it.",
+    )
+    .example("%{TIMESTAMP_ISO8601:time} %{LOGLEVEL:level} %{GREEDYDATA:message}")
+    .optional(),
   json: nothing.about("The line is a JSON object; its members become fields.").optional(),
+  logfmt: nothing.about("`level=info msg=\"it works\" retry`: pairs, and flags that are true.").optional(),
+  keyValue: object({
+    pairs: text({ maxLength: 10 }).about("Between one pair and the next.").default(" "),
+    separator: text({ maxLength: 10 }).about("Between a key and its value.").default("="),
+  })
+    .about("Keys and values in another dialect than logfmt's. Every word has to be a pair.")
+    .optional(),
+  csv: object({
+    columns: list(text({ maxLength: 200 }), { min: 1, max: 1000, unique: true })
+      .about("The names of the values, in order.")
+      .example(["time", "user", "amount"]),
+    delimiter: oneCharacter.default(","),
+    quote: text({ pattern: /^[^\n]$/, expected: "one character" }).default('"'),
+  })
+    .about("Comma-separated values (RFC 4180), one record a line, no header.")
+    .optional(),
+  syslog: object({
+    format: choice(["auto", "rfc5424", "rfc3164"]).default("auto"),
+  })
+    .about("A syslog message, as relays and files hold them.")
+    .optional(),
   clf: nothing.about("The Common Log Format of web servers.").optional(),
   combined: nothing.about("The same with referer and user agent.").optional(),
+  nginx: object({ log: choice(["access", "error"]).default("access") })
+    .about("nginx' access log (its format `combined`) or error log.")
+    .optional(),
+  haproxy: nothing.about("HAProxy's logs, `option httplog` or `option tcplog`.").optional(),
+  cef: nothing.about("ArcSight's Common Event Format, behind any header.").optional(),
+};
+
+const FORMATS = Object.keys(formats) as readonly (keyof typeof formats)[];
+
+const config = object({
+  ...formats,
+  patterns: map(pattern, { max: 100 })
+    .about("Patterns of your own for `grok`, by name.")
+    .example({ ORDER: "[A-Z]{2}[0-9]{6}" })
+    .default({}),
+  field: fieldPath().about("What is parsed; it is removed where that worked.").default("message"),
+  target: fieldPath().about("Where the fields are put; beside the others if not given.").optional(),
+  keepOriginal: fieldPath().about("Keeps what was parsed in this field.").example("original").optional(),
+  types: map(choice(["number", "integer", "boolean", "text"]), { max: 1000 })
+    .about("Makes numbers and booleans of texts, by field. What cannot be converted stays.")
+    .example({ status: "integer" })
+    .default({}),
+  time: object({
+    field: text({ maxLength: 200 })
+      .about("Where the time stands; it becomes `time`. `time`, `timestamp`, `@timestamp` or `ts` if not given.")
+      .optional(),
+    formats: list(timeFormat, { min: 1, max: 20 })
+      .about(`Tried in order. Letters: ${TIME_FORMAT_LETTERS}, unix, unixMs; other text in 'quotes'.`)
+      .example(["dd/MM/yyyy HH:mm:ss"])
+      .optional(),
+    zone: zone
+      .about(
+        "Of times that say no zone; UTC if not given. When clocks are set back, a time that comes" +
+          " twice is read as the first; when they are set forward, one that is left out is read" +
+          " by the offset before.",
+      )
+      .example("Europe/Berlin")
+      .optional(),
+  })
+    .about("How times are read. Without it ISO 8601, those of access logs, and seconds since 1970 are.")
+    .optional(),
   maxBytes: size({ min: "64B", max: "1MiB" })
-    .about(
-      "A longer line is not parsed: it bounds what an unlucky regular expression can cost." +
-        " (Pipelines run in a process of their own, so that one never stalls traffic.)",
-    )
+    .about("A longer line is not parsed.")
     .default("64KiB"),
-}).check((value, report) => {
-  const { regex, json, clf, combined } = value;
-  const given = [regex, json, clf, combined].filter((format) => format !== undefined);
-  if (given.length === 1) return;
-  const found = given.length === 0 ? "no format is given" : "more than one format is given";
-  report("", `parse: ${found}, expected one of regex, json, clf, combined`);
-});
+}).check(checkConfig);
 
 type Config = Infer<typeof config>;
 
-/** What a line holds, or why it does not: a word for the counter and the field `parse_error`. */
-type Parser = (line: string) => Fields | string;
+function checkConfig(value: Config, report: CheckReport): void {
+  const given = FORMATS.filter((format) => value[format] !== undefined);
+  if (given.length > 1 || (given.length === 0 && value.time === undefined)) {
+    const found = given.length === 0 ? "no format is given" : "more than one format is given";
+    report("", `${found}, expected one of ${FORMATS.join(", ")}`);
+  }
+  for (const [i, one] of (value.grok ?? []).entries()) {
+    const problem = grokProblem(one, value.patterns);
+    if (problem !== null) report(["grok", ...(value.grok!.length > 1 ? [i] : [])], `grok: ${problem}`);
+  }
+}
 
 export const parse: TransformDefinition<Config> = {
   name: "parse",
-  summary: "Makes fields of a line: by regular expression, JSON, or a web server's log format.",
+  summary: "Makes fields of a line: JSON, regular expression, grok, key and value, CSV, and known logs.",
   status: "beta",
   security:
-    "Lines above maxBytes are not parsed. A regular expression that backtracks without end can" +
-    " stall its pipeline, which is a process of its own, and nothing else.",
+    "Lines above maxBytes are not parsed, and no regular expression can run away: what is not" +
+    " proven to be linear runs on an engine that always is.",
   config,
-  examples: [
-    {
-      title: "A regular expression with named groups; time and level in one form",
-      config: { regex: "^(?<time>\\S+ \\S+) \\[(?<level>\\w+)\\] (?<event>\\w+) (?<rest>.*)$" },
-      lines: ["2026-11-21 09:15:18,250 [WARN] retry attempt=2", "odd"],
-      events: [
-        { time: "2026-11-21T09:15:18.250Z", level: "warn", event: "retry", rest: "attempt=2" },
-        { message: "odd", parse_error: "no-match" },
-      ],
-    },
-    {
-      title: "JSON; members that mean the time or the level get those names",
-      config: { json: {} },
-      lines: ['{"ts":1795252518.25,"severity":"ERROR","message":"no stock","sku":7}', '{"cut": '],
-      events: [
-        { time: "2026-11-21T09:15:18.250Z", level: "error", message: "no stock", sku: 7 },
-        { message: '{"cut": ', parse_error: "not-json" },
-      ],
-    },
-    {
-      title: "The Common Log Format",
-      config: { clf: {} },
-      lines: ['127.0.0.1 - frank [10/Oct/2000:13:55:36 -0700] "GET /a HTTP/1.0" 200 2326'],
-      events: [
-        {
-          client: "127.0.0.1",
-          user: "frank",
-          time: "2000-10-10T20:55:36.000Z",
-          method: "GET",
-          path: "/a",
-          protocol: "HTTP/1.0",
-          status: 200,
-          bytes: 2326,
-        },
-      ],
-    },
-    {
-      title: "The combined format",
-      config: { combined: {} },
-      lines: ['::1 - - [10/Oct/2000:13:55:36 +0000] "GET / HTTP/1.1" 304 - "-" "curl/8.0"'],
-      events: [
-        {
-          client: "::1",
-          time: "2000-10-10T13:55:36.000Z",
-          method: "GET",
-          path: "/",
-          protocol: "HTTP/1.1",
-          status: 304,
-          user_agent: "curl/8.0",
-        },
-      ],
-    },
-  ],
+  examples: PARSE_EXAMPLES,
   create: (settings, context) => new Parse(settings, context),
 };
 
+const TIME_NAMES = ["timestamp", "@timestamp", "ts"] as const;
+
 class Parse implements Transform {
   #context: TransformContext;
-  #parser: Parser;
-  #maxBytes: number;
+  #settings: Config;
+  /** Null where only the time is read. */
+  #parser: LineParser | null;
+  /** The plainest case: the line itself, and its fields beside the others. */
+  #isPlain: boolean;
+  #source: FieldPath;
+  #types: readonly (readonly [string, Parameters<typeof convert>[1]])[];
+  #timeFormats: readonly TimeFormat[] | null;
+  #zone: TimeZone | undefined;
   #lastTime: unknown = null;
   #lastIso: string | null = null;
 
   constructor(settings: Config, context: TransformContext) {
     this.#context = context;
-    this.#parser = parserOf(settings);
-    this.#maxBytes = settings.maxBytes;
+    this.#settings = settings;
+    const { time } = settings;
+    this.#zone = time?.zone === undefined ? undefined : timeZone(time.zone)!;
+    this.#timeFormats =
+      time?.formats?.map((written) => {
+        const format = compileTimeFormat(written);
+        if (typeof format === "string") throw new Error(`bug: an unchecked format: ${format}`);
+        return format;
+      }) ?? null;
+    this.#parser = parserOf(settings, context, this.#zone);
+    this.#source = settings.field;
+    this.#types = Object.entries(settings.types);
+    this.#isPlain =
+      this.#source.length === 1 &&
+      this.#source[0] === "message" &&
+      settings.target === undefined &&
+      settings.keepOriginal === undefined;
   }
 
   apply(events: Event[]): Event[] {
@@ -123,140 +212,114 @@ class Parse implements Transform {
 
   /** Null where it worked. */
   #parse(event: Event): string | null {
-    if (event.sizeBytes > this.#maxBytes) return "too-long";
-    const before = event.fields;
-    const line = before === null ? event.text() : before["message"];
-    if (typeof line !== "string") return "no-message";
-    const fields = this.#parser(line);
-    if (typeof fields === "string") return fields;
-    this.#normaliseTime(fields);
-    normaliseLevel(fields);
-    if (before === null) event.fields = fields;
-    else {
-      delete before["message"];
-      Object.assign(before, fields);
+    if (event.sizeBytes > this.#settings.maxBytes) return "too-long";
+    if (this.#parser === null) {
+      const failed = this.#normaliseTime(event.decode());
+      normaliseLevel(event.decode());
+      return failed ? "no-time" : null;
     }
+    const before = event.fields;
+    if (before !== null || !this.#isPlain) return this.#parseField(event, event.decode());
+    const fields = this.#parser(event.text());
+    if (typeof fields === "string") return fields;
+    this.#finish(fields);
+    event.fields = fields;
     return null;
   }
 
-  /** A time that cannot be read stays as it is. */
-  #normaliseTime(fields: Fields): void {
-    const value = fields["time"];
+  #parseField(event: Event, before: Fields): string | null {
+    const { target, keepOriginal } = this.#settings;
+    const line = valueAt(before, this.#source);
+    if (typeof line !== "string") return this.#isPlain ? "no-message" : "no-field";
+    if (line.length > this.#settings.maxBytes) return "too-long";
+    const fields = this.#parser!(line);
+    if (typeof fields === "string") return fields;
+    this.#finish(fields);
+    removeAt(before, this.#source);
+    if (target === undefined) event.fields = Object.assign(before, fields);
+    else if (!setAt(before, target, fields)) {
+      setAt(before, this.#source, line);
+      return "no-target";
+    }
+    if (keepOriginal !== undefined) setAt(before, keepOriginal, line);
+    return null;
+  }
+
+  #finish(fields: Fields): void {
+    for (const [name, kind] of this.#types) {
+      if (fields[name] !== undefined) fields[name] = convert(fields[name], kind);
+    }
+    this.#normaliseTime(fields);
+    normaliseLevel(fields);
+  }
+
+  /** A time that cannot be read stays as it is; true where one was there and could not. */
+  #normaliseTime(fields: Fields): boolean {
+    const named = this.#settings.time?.field;
+    const value = named === undefined ? fields["time"] : undefined;
     if (value !== undefined) {
       const time = this.#isoTime(value);
       if (time !== null) fields["time"] = time;
-      return;
+      return time === null;
     }
-    for (const name of TIME_NAMES) {
-      const time = fields[name] === undefined ? null : this.#isoTime(fields[name]);
+    let failed = this.#settings.time !== undefined;
+    for (const name of named === undefined ? TIME_NAMES : [named]) {
+      if (fields[name] === undefined) continue;
+      const time = this.#isoTime(fields[name]);
+      failed = time === null;
       if (time === null) continue;
       delete fields[name];
       fields["time"] = time;
-      return;
+      return false;
     }
+    return failed;
   }
 
   /** A busy server writes the same second many times. */
   #isoTime(value: unknown): string | null {
     if (value === this.#lastTime) return this.#lastIso;
     this.#lastTime = value;
-    this.#lastIso = isoTime(value);
+    this.#lastIso = this.#readTime(value);
     return this.#lastIso;
   }
-}
 
-function parserOf(settings: Config): Parser {
-  if (settings.regex !== undefined) return regexParser(settings.regex);
-  if (settings.json !== undefined) return parseJson;
-  const format = settings.clf !== undefined ? "clf" : "combined";
-  return (line) => access(line, format);
-}
-
-function regexParser(source: string): Parser {
-  const pattern = new RegExp(source);
-  // All groups are in each match, taken or not.
-  let names: readonly string[] | null = null;
-  return (line) => {
-    const groups = pattern.exec(line)?.groups;
-    if (groups === undefined) return "no-match";
-    names ??= Object.keys(groups);
-    const fields: Fields = {};
-    for (const name of names) {
-      const value = groups[name];
-      // A group in a branch that was not taken.
-      if (value !== undefined) fields[name] = value;
+  #readTime(value: unknown): string | null {
+    if (this.#timeFormats === null) return isoTime(value, this.#zone);
+    if (typeof value !== "string" && typeof value !== "number") return null;
+    const nowMs = this.#context.world.clock.wallMs();
+    for (const format of this.#timeFormats) {
+      const time = format.parse(String(value), nowMs, this.#zone ?? null);
+      if (time !== null) return time;
     }
-    return fields;
-  };
-}
-
-function regexProblem(source: string): string | null {
-  try {
-    new RegExp(source);
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return null;
   }
-  return /\(\?<[^=!]/.test(source) ? null : "give it named groups, such as (?<level>\\w+)";
 }
 
-function parseJson(line: string): Fields | string {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch {
-    return "not-json";
+function parserOf(
+  settings: Config,
+  context: TransformContext,
+  zone: TimeZone | undefined,
+): LineParser | null {
+  if (settings.regex !== undefined) return regexParser(settings.regex);
+  if (settings.grok !== undefined) return grokParser(settings.grok, settings.patterns);
+  if (settings.json !== undefined) return parseJson;
+  if (settings.logfmt !== undefined) return keyValueParser(LOGFMT);
+  if (settings.keyValue !== undefined) return keyValueParser({ ...settings.keyValue, flags: false });
+  if (settings.csv !== undefined) return csvParser(settings.csv.columns, settings.csv);
+  if (settings.syslog !== undefined) {
+    const { format } = settings.syslog;
+    const toUtcMs = zone === undefined ? {} : { toUtcMs: zone.toUtcMs };
+    return (line) => {
+      const message = parseSyslog(line, { format, nowMs: context.world.clock.wallMs(), ...toUtcMs });
+      return typeof message === "string" ? message : syslogFields(message);
+    };
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return "not-an-object";
-  return value as Fields;
-}
-
-function access(line: string, format: "clf" | "combined"): Fields | string {
-  const record = parseClf(line, format);
-  if (record === null) return "no-match";
-  const fields: Fields = { client: record.client };
-  if (record.ident !== null) fields["ident"] = record.ident;
-  if (record.user !== null) fields["user"] = record.user;
-  fields["time"] = record.time;
-  if (record.method !== null) {
-    fields["method"] = record.method;
-    fields["path"] = record.target;
-    if (record.protocol !== null) fields["protocol"] = record.protocol;
-  } else fields["request"] = record.request;
-  fields["status"] = record.status;
-  if (record.bytes !== null) fields["bytes"] = record.bytes;
-  if (record.referer !== null) fields["referer"] = record.referer;
-  if (record.agent !== null) fields["user_agent"] = record.agent;
-  return fields;
-}
-
-const TIME_NAMES = ["timestamp", "@timestamp", "ts"] as const;
-const LEVEL_NAMES = ["severity", "lvl", "loglevel"] as const;
-
-/** pino's and bunyan's numbers. */
-const LEVEL_NUMBERS: Readonly<Record<number, string>> = {
-  10: "trace",
-  20: "debug",
-  30: "info",
-  40: "warn",
-  50: "error",
-  60: "fatal",
-};
-
-const LEVEL_WORDS: Readonly<Record<string, string>> = {
-  warning: "warn",
-  err: "error",
-  information: "info",
-};
-
-function normaliseLevel(fields: Fields): void {
-  let name: string | undefined = "level";
-  if (fields[name] === undefined) name = LEVEL_NAMES.find((other) => fields[other] !== undefined);
-  if (name === undefined) return;
-  const value = fields[name];
-  let level: string | undefined;
-  if (typeof value === "number") level = LEVEL_NUMBERS[value];
-  else if (typeof value === "string") level = value.trim().toLowerCase();
-  if (level === undefined) return;
-  if (name !== "level") delete fields[name];
-  fields["level"] = Object.hasOwn(LEVEL_WORDS, level) ? LEVEL_WORDS[level] : level;
+  if (settings.clf !== undefined) return (line) => accessFields(line, "clf");
+  if (settings.combined !== undefined) return (line) => accessFields(line, "combined");
+  if (settings.nginx !== undefined) {
+    if (settings.nginx.log === "access") return (line) => accessFields(line, "combined");
+    return (line) => parseNginxError(line) ?? "no-match";
+  }
+  if (settings.haproxy !== undefined) return (line) => parseHaproxy(line) ?? "no-match";
+  return settings.cef === undefined ? null : cefFields;
 }

@@ -1,0 +1,223 @@
+import type { TransformExample } from "../component.ts";
+
+/** One at least for each format of `parse`; they run as tests. */
+export const PARSE_EXAMPLES: readonly TransformExample[] = [
+  {
+    title: "A regular expression with named groups; time and level in one form",
+    config: { regex: "^(?<time>\\S+ \\S+) \\[(?<level>\\w+)\\] (?<event>\\w+) (?<rest>.*)$" },
+    lines: ["2026-11-21 09:15:18,250 [WARN] retry attempt=2", "odd"],
+    events: [
+      { time: "2026-11-21T09:15:18.250Z", level: "warn", event: "retry", rest: "attempt=2" },
+      { message: "odd", parse_error: "no-match" },
+    ],
+  },
+  {
+    title: "Grok, with a pattern of its own, a number and a field in a field",
+    config: {
+      grok: "%{TIMESTAMP_ISO8601:time} %{LOGLEVEL:level} %{ORDER:order.id} %{INT:ms:int}",
+      patterns: { ORDER: "[A-Z]{2}[0-9]{6}" },
+    },
+    lines: ["2026-11-21T09:15:18Z ERROR AB123456 17"],
+    events: [
+      { time: "2026-11-21T09:15:18.000Z", level: "error", order: { id: "AB123456" }, ms: 17 },
+    ],
+  },
+  {
+    title: "JSON; members that mean the time or the level get those names",
+    config: { json: {} },
+    lines: ['{"ts":1795252518.25,"severity":"ERROR","message":"no stock","sku":7}', '{"cut": '],
+    events: [
+      { time: "2026-11-21T09:15:18.250Z", level: "error", message: "no stock", sku: 7 },
+      { message: '{"cut": ', parse_error: "not-json" },
+    ],
+  },
+  {
+    title: "logfmt, with numbers made of some",
+    config: { logfmt: {}, types: { status: "integer" } },
+    lines: ['level=info msg="it \\"works\\"" status=200 cached'],
+    events: [{ level: "info", msg: 'it "works"', status: 200, cached: true }],
+  },
+  {
+    title: "Keys and values of another dialect",
+    config: { keyValue: { pairs: ";", separator: ":" } },
+    lines: ["user:ann;role:admin"],
+    events: [{ user: "ann", role: "admin" }],
+  },
+  {
+    title: "Comma-separated values",
+    config: { csv: { columns: ["user", "note", "amount"] }, types: { amount: "number" } },
+    lines: ['ann,"said ""hi"", twice",3.50', "too,few"],
+    events: [
+      { user: "ann", note: 'said "hi", twice', amount: 3.5 },
+      { message: "too,few", parse_error: "wrong-columns" },
+    ],
+  },
+  {
+    title: "Syslog",
+    config: { syslog: {} },
+    lines: ["<165>1 2003-10-11T22:14:15.003Z mymachine su - ID47 - it failed"],
+    events: [
+      {
+        time: "2003-10-11T22:14:15.003Z",
+        level: "notice",
+        facility: "local4",
+        host: "mymachine",
+        app: "su",
+        message_id: "ID47",
+        message: "it failed",
+      },
+    ],
+  },
+  {
+    title: "The Common Log Format",
+    config: { clf: {} },
+    lines: ['127.0.0.1 - frank [10/Oct/2000:13:55:36 -0700] "GET /a HTTP/1.0" 200 2326'],
+    events: [
+      {
+        client: "127.0.0.1",
+        user: "frank",
+        time: "2000-10-10T20:55:36.000Z",
+        method: "GET",
+        path: "/a",
+        protocol: "HTTP/1.0",
+        status: 200,
+        bytes: 2326,
+      },
+    ],
+  },
+  {
+    title: "The combined format",
+    config: { combined: {} },
+    lines: ['::1 - - [10/Oct/2000:13:55:36 +0000] "GET / HTTP/1.1" 304 - "-" "curl/8.0"'],
+    events: [
+      {
+        client: "::1",
+        time: "2000-10-10T13:55:36.000Z",
+        method: "GET",
+        path: "/",
+        protocol: "HTTP/1.1",
+        status: 304,
+        user_agent: "curl/8.0",
+      },
+    ],
+  },
+  {
+    title: "nginx' error log, in the time of its machine",
+    config: { nginx: { log: "error" }, time: { zone: "Europe/Berlin" } },
+    lines: [
+      '2026/11/21 10:15:18 [error] 31#31: *7 connect() failed (111: Connection refused) while connecting to upstream, client: 10.0.0.7, server: shop, request: "GET /a HTTP/1.1", upstream: "http://10.0.0.9:80/a", host: "shop.example"',
+    ],
+    events: [
+      {
+        time: "2026-11-21T09:15:18.000Z",
+        level: "error",
+        pid: 31,
+        tid: 31,
+        connection: 7,
+        client: "10.0.0.7",
+        server: "shop",
+        request: "GET /a HTTP/1.1",
+        upstream: "http://10.0.0.9:80/a",
+        host: "shop.example",
+        message: "connect() failed (111: Connection refused) while connecting to upstream",
+      },
+    ],
+  },
+  {
+    title: "HAProxy, HTTP and TCP",
+    config: { haproxy: {} },
+    lines: [
+      'haproxy[14389]: 10.0.1.2:33317 [06/Feb/2009:12:14:14.655] http-in static/srv1 10/0/30/69/109 200 2750 - - ---- 1/1/1/1/0 0/0 {1wt.eu} {} "GET /index.html HTTP/1.1"',
+      "10.0.1.2:33313 [06/Feb/2009:12:12:51.443] fnt bck/srv1 0/0/5007 212 -- 0/0/0/0/3 0/0",
+    ],
+    events: [
+      {
+        time: "2009-02-06T12:14:14.655Z",
+        client: "10.0.1.2",
+        client_port: 33317,
+        frontend: "http-in",
+        pid: 14389,
+        backend: "static",
+        server: "srv1",
+        request_ms: 10,
+        wait_ms: 0,
+        connect_ms: 30,
+        response_ms: 69,
+        total_ms: 109,
+        status: 200,
+        bytes: 2750,
+        termination_state: "----",
+        active: 1,
+        frontend_active: 1,
+        backend_active: 1,
+        server_active: 1,
+        retries: 0,
+        server_queue: 0,
+        backend_queue: 0,
+        request_headers: ["1wt.eu"],
+        response_headers: [""],
+        method: "GET",
+        path: "/index.html",
+        protocol: "HTTP/1.1",
+      },
+      {
+        time: "2009-02-06T12:12:51.443Z",
+        client: "10.0.1.2",
+        client_port: 33313,
+        frontend: "fnt",
+        backend: "bck",
+        server: "srv1",
+        wait_ms: 0,
+        connect_ms: 0,
+        total_ms: 5007,
+        bytes: 212,
+        termination_state: "--",
+        active: 0,
+        frontend_active: 0,
+        backend_active: 0,
+        server_active: 0,
+        retries: 3,
+        server_queue: 0,
+        backend_queue: 0,
+      },
+    ],
+  },
+  {
+    title: "CEF",
+    config: { cef: {}, target: "cef" },
+    lines: [
+      "Sep 19 08:26:10 host CEF:0|Security|threatmanager|1.0|100|worm \\| stopped|10|src=10.0.0.1 msg=a b\\=c spt=1232",
+    ],
+    events: [
+      {
+        cef: {
+          vendor: "Security",
+          product: "threatmanager",
+          product_version: "1.0",
+          signature: "100",
+          cef_severity: "10",
+          message: "a b=c",
+          name: "worm | stopped",
+          extensions: { src: "10.0.0.1", msg: "a b=c", spt: "1232" },
+          prefix: "Sep 19 08:26:10 host",
+        },
+      },
+    ],
+  },
+  {
+    title: "Into a field of its own, the line kept; times of a named zone",
+    config: {
+      regex: "^(?<when>\\S+ \\S+) (?<what>\\w+)$",
+      target: "log",
+      keepOriginal: "original",
+      time: { field: "when", formats: ["dd.MM.yyyy HH:mm"], zone: "America/New_York" },
+    },
+    lines: ["21.11.2026 04:15 started"],
+    events: [
+      {
+        log: { what: "started", time: "2026-11-21T09:15:00.000Z" },
+        original: "21.11.2026 04:15 started",
+      },
+    ],
+  },
+];

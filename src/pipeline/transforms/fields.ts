@@ -1,0 +1,15 @@
+/** Fields of configs that several steps have. */
+import type { Field } from "../../schema/field.ts";
+import { text } from "../../schema/field.ts";
+import type { FieldPath } from "../expression/path.ts";
+import { parseFieldPath } from "../expression/path.ts";
+
+/** A place in an event: `http.status`, `items[0]`, `["odd name"]`. */
+export function fieldPath(): Field<FieldPath> {
+  return text({
+    maxLength: 512,
+    expected: 'the place of a field such as "http.status"',
+    check: (written) =>
+      parseFieldPath(written) === null ? 'names with dots between, others as ["odd name"]' : null,
+  }).as((written) => parseFieldPath(written)!);
+}
