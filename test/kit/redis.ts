@@ -79,7 +79,7 @@ export class RedisServer {
         },
       });
       socket.on("connect", () => socket.write(Buffer.concat(commands.map(encodeCommand))));
-      socket.on("data", (bytes) => {
+      socket.on("data", (bytes: Buffer) => {
         const problem = decoder.feed(bytes);
         if (problem !== null) socket.destroy(new Error(problem.message));
       });
