@@ -176,7 +176,8 @@ export const routeActionShape = {
   cors: cors
     .about(
       "Which pages of other origins may call this route from a browser. Preflights are answered " +
-        "here, and what the callee itself says of it is replaced. By default nothing is touched.",
+        "here, those for its `match.methods` too, and what the callee itself says of it is " +
+        "replaced. By default nothing is touched.",
     )
     .optional()
     .example({ allowOrigins: ["https://shop.example.com"], allowMethods: ["GET", "PUT"] }),

@@ -129,6 +129,19 @@ test("OPTIONS that is no preflight goes to the callee", async () => {
   expect(upstream.requests.length).toBe(2);
 });
 
+test("a preflight meets the route that takes the method which it asks for", async () => {
+  const match = { methods: ["PUT"], headers: [], cookies: [], query: [] };
+  const cors = { filter: "cors", config: PLAIN };
+  const routes = [{ name: "rest" }, { name: "put", match, filters: [cors] }];
+  rig = new Rig({ listener: { routes } });
+  const upstream = rig.upstream();
+  expect((await preflight(SHOP)).about("allow-origin")).toBe(SHOP);
+  const other = await ask(SHOP, "OPTIONS", "Access-Control-Request-Method: DELETE\r\n");
+  expect(other.about("allow-origin")).toBeNull();
+  expect((await ask(SHOP, "OPTIONS")).status).toBe(200);
+  expect(upstream.requests.length).toBe(2);
+});
+
 test("a Snapshot with * and credentials, or with what cannot be sent, is refused", () => {
   rig = new Rig(null);
   const apply = (config: object) => () => {

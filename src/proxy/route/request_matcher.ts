@@ -7,15 +7,20 @@ import { cookieOf } from "./cookies.ts";
 export class RequestMatcher {
   readonly #policy: RequestMatch;
   readonly #hasQuery: boolean;
+  readonly #takesPreflights: boolean;
 
-  constructor(policy: RequestMatch) {
+  /** `takesPreflights`: one for a request that the route's methods would take is taken too. */
+  constructor(policy: RequestMatch, takesPreflights = false) {
     this.#policy = policy;
+    this.#takesPreflights = takesPreflights;
     this.#hasQuery = policy.query.length !== 0;
   }
 
   matches(head: RequestHead): boolean {
     const { methods, headers, cookies, query } = this.#policy;
-    if (methods.length !== 0 && !methods.includes(head.method)) return false;
+    if (methods.length !== 0 && !methods.includes(head.method) && !this.#isPreflight(head)) {
+      return false;
+    }
     for (const field of headers) if (!holds(field, head.headers.get(field.name))) return false;
     if (cookies.length !== 0) {
       const sent = head.headers.has(COOKIE) ? head.headers.get("cookie") : null;
@@ -24,6 +29,13 @@ export class RequestMatcher {
       }
     }
     return !this.#hasQuery || matchesQuery(query, head.target);
+  }
+
+  /** A preflight has OPTIONS, whatever the request will have (Fetch, 4.8). */
+  #isPreflight({ method, headers }: RequestHead): boolean {
+    if (!this.#takesPreflights || method !== "OPTIONS") return false;
+    const wanted = headers.get("access-control-request-method");
+    return wanted !== null && this.#policy.methods.includes(wanted);
   }
 
   /**

@@ -54,7 +54,8 @@ export class Route {
     this.name = policy.name;
     this.policy = policy;
     this.counters = counters;
-    this.matcher = policy.match === undefined ? null : new RequestMatcher(policy.match);
+    const hasCors = policy.filters.some(({ filter }) => filter === "cors");
+    this.matcher = policy.match === undefined ? null : new RequestMatcher(policy.match, hasCors);
     this.retry = policy.retry;
     this.fallback = policy.fallback === null ? null : canned(policy.fallback, policy.name);
     this.#clusters = policy.backends.map(({ cluster }) => {
