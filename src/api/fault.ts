@@ -4,9 +4,11 @@
 export interface FaultPolicy {
   readonly delay: DelayPolicy | null;
   readonly abort: AbortPolicy | null;
+  /** Missing: answers come as fast as they do. */
+  readonly bandwidth?: BandwidthPolicy;
   /** Only requests that have all of these, by lower-case name; values are compared as they are. */
   readonly headers: Readonly<Record<string, string>>;
-  /** As many requests are held at once on a route; further ones are not delayed. */
+  /** As many requests are held at once on a route, and slowed as many; further ones go on. */
   readonly maxHeld: number;
 }
 
@@ -20,6 +22,12 @@ export interface DelayPolicy {
 
 export interface AbortPolicy {
   readonly status: number;
+  readonly ratio: number;
+}
+
+/** Of each answer's body by itself. */
+export interface BandwidthPolicy {
+  readonly bytesPerSecond: number;
   readonly ratio: number;
 }
 
@@ -41,6 +49,7 @@ export interface FaultStatus extends FaultOrder {
 export const MAX_DELAY_MS = 3_600_000;
 /** A month: also what a timer bears. */
 export const MAX_FOR_MS = 2_000_000_000;
+export const MAX_BYTES_PER_SECOND = 2 ** 40;
 export const DEFAULT_MAX_HELD = 1_000;
 export const MAX_HELD = 100_000;
 export const MAX_HEADERS = 16;
@@ -64,8 +73,15 @@ export function readFaultOrder(value: unknown): FaultOrder | string {
 export function readFaultPolicy(value: unknown): FaultPolicy | string {
   if (!isRecord(value)) return "a fault is an object";
   const { delay = null, abort = null, headers = {}, maxHeld = DEFAULT_MAX_HELD } = value;
-  if (delay === null && abort === null) return "a fault needs a delay or an abort";
-  const problem = delayProblem(delay) ?? abortProblem(abort) ?? headersProblem(headers);
+  const { bandwidth = null } = value;
+  if (delay === null && abort === null && bandwidth === null) {
+    return "a fault needs a delay, an abort or a bandwidth";
+  }
+  const problem =
+    delayProblem(delay) ??
+    abortProblem(abort) ??
+    bandwidthProblem(bandwidth) ??
+    headersProblem(headers);
   if (problem !== null) return problem;
   if (!isNumber(maxHeld, 1, MAX_HELD) || !Number.isInteger(maxHeld)) {
     return `maxHeld: a whole number from 1 to ${MAX_HELD} was expected`;
@@ -73,6 +89,7 @@ export function readFaultPolicy(value: unknown): FaultPolicy | string {
   return {
     delay: delay as DelayPolicy | null,
     abort: abort as AbortPolicy | null,
+    ...(bandwidth === null ? {} : { bandwidth: bandwidth as BandwidthPolicy }),
     headers: lowerCased(headers as Record<string, string>),
     maxHeld,
   };
@@ -98,6 +115,16 @@ function abortProblem(abort: unknown): string | null {
     return "abort.status: a status from 400 to 599 was expected";
   }
   return isNumber(ratio, 0, 1) ? null : "abort.ratio: a number from 0 to 1 was expected";
+}
+
+function bandwidthProblem(bandwidth: unknown): string | null {
+  if (bandwidth === null) return null;
+  if (!isRecord(bandwidth)) return "bandwidth: { bytesPerSecond, ratio } was expected";
+  const { bytesPerSecond, ratio } = bandwidth;
+  if (!isNumber(bytesPerSecond, 1, MAX_BYTES_PER_SECOND)) {
+    return `bandwidth.bytesPerSecond: a number from 1 to ${MAX_BYTES_PER_SECOND} was expected`;
+  }
+  return isNumber(ratio, 0, 1) ? null : "bandwidth.ratio: a number from 0 to 1 was expected";
 }
 
 function headersProblem(headers: unknown): string | null {

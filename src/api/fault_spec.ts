@@ -1,5 +1,5 @@
 import type { CheckReport, Infer } from "../schema/field.ts";
-import { duration, integer, map, object, percent, text } from "../schema/field.ts";
+import { duration, integer, map, object, percent, size, text } from "../schema/field.ts";
 import { DEFAULT_MAX_HELD, type FaultPolicy, lowerCased, MAX_HEADERS, MAX_HELD } from "./fault.ts";
 
 /** The field `faults` of calls and routes. */
@@ -42,6 +42,13 @@ const abort = object({
   percent: share,
 });
 
+const bandwidth = object({
+  rate: size({ min: "1B", max: "1Ti" })
+    .about("Bytes a second of each answer's body; the callee is held back meanwhile.")
+    .example("64Ki"),
+  percent: share,
+});
+
 export const faults = object({
   delay: delay
     .about("Holds requests before they go on; the request's timeout runs meanwhile.")
@@ -50,6 +57,10 @@ export const faults = object({
   abort: abort
     .about("Answers requests here, after their delay. The callee never sees them.")
     .example({ status: 503, percent: "10%" })
+    .optional(),
+  bandwidth: bandwidth
+    .about("Lets answers out slowly; what the proxy answers itself comes at once.")
+    .example({ rate: "64Ki", percent: "20%" })
     .optional(),
   headers: map(text({ minLength: 0, maxLength: 1024 }), {
     key: /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/,
@@ -60,20 +71,21 @@ export const faults = object({
     .default({})
     .example({ "x-fault": "slow" }),
   maxHeld: integer({ min: 1, max: MAX_HELD })
-    .about("As many requests are held at once; further ones go on without a delay. 1000.")
+    .about("As many are held at once, and slowed as many; further ones go on as they are. 1000.")
     .default(DEFAULT_MAX_HELD),
-}).checkOf(["delay", "abort", "headers"], checkFaults);
+}).checkOf(["delay", "abort", "bandwidth", "headers"], checkFaults);
 
 function checkFaults(
   value: {
     readonly delay?: unknown;
     readonly abort?: unknown;
+    readonly bandwidth?: unknown;
     readonly headers: Readonly<Record<string, string>>;
   },
   report: CheckReport,
 ): void {
-  if (value.delay === undefined && value.abort === undefined) {
-    report("", "faults with neither delay nor abort", "add one of them");
+  if (value.delay === undefined && value.abort === undefined && value.bandwidth === undefined) {
+    report("", "faults with neither delay, abort nor bandwidth", "add one of them");
   }
   if (Object.keys(value.headers).length > MAX_HEADERS) {
     report("headers", `more than ${MAX_HEADERS} headers`, "remove some");
@@ -82,7 +94,8 @@ function checkFaults(
 
 export type Faults = Infer<typeof faults>;
 
-export function faultPolicy({ delay, abort, headers, maxHeld }: Faults): FaultPolicy {
+export function faultPolicy(faults: Faults): FaultPolicy {
+  const { delay, abort, bandwidth, headers, maxHeld } = faults;
   return {
     delay:
       delay === undefined
@@ -93,6 +106,9 @@ export function faultPolicy({ delay, abort, headers, maxHeld }: Faults): FaultPo
             ratio: delay.percent,
           },
     abort: abort === undefined ? null : { status: abort.status, ratio: abort.percent },
+    ...(bandwidth === undefined
+      ? {}
+      : { bandwidth: { bytesPerSecond: bandwidth.rate, ratio: bandwidth.percent } }),
     headers: lowerCased(headers),
     maxHeld,
   };

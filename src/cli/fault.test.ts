@@ -31,11 +31,14 @@ test("S1-26 (command) a fault is set, listed, replaced and cleared on what runs"
   const set = ["--delay", "10s", "--percent", "50", "--header", "X-Who: me"];
   const first = await outrigger(world, "fault", "frontend", ...set);
   expect([first.code, first.err]).toEqual([0, ""]);
-  expect(first.out).toMatch(/^shop\/frontend +all +10000ms 50% +- +x-who: me +-$/m);
+  expect(first.out).toMatch(/^shop\/frontend +all +10000ms 50% +- +- +x-who: me +-$/m);
   const calls = ["fault", "frontend:api", "--abort", "503", "--for", "1m"];
   expect((await outrigger(world, ...calls)).out).toMatch(/shop\/frontend:api .* 503 100% .* 60s\n/);
   expect((await outrigger(world, "fault")).out.trim().split("\n").length).toBe(3);
   await outrigger(world, "fault", "api", "--delay", "1s", "--max-delay", "2s", "--route", "/*");
+  const slow = await outrigger(world, "fault", "api", "--bandwidth", "64Ki", "--route", "/*");
+  expect(slow.out).toMatch(/\/\* +- +- +65536 B\/s 100% /);
+  await outrigger(world, "fault", "api", "--delay", "1s", "--route", "/*");
   const json = JSON.parse((await outrigger(world, "fault", "api", "-o", "json")).out);
   expect(json.map((one: { route: string | null }) => one.route)).toEqual([null, "/*"]);
   expect((await outrigger(world, "fault", "api", "--clear", "--route", "/*")).out).toContain("503");
@@ -55,6 +58,7 @@ test("what makes no sense says so, and changes nothing", async () => {
     [["api", "--max-delay", "2s"], 2, "--max-delay without --delay"],
     [["api", "--delay", "2s", "--max-delay", "1s"], 12, "delay.maxMs"],
     [["api", "--for", "1m"], 2, "neither --delay nor --abort"],
+    [["api", "--bandwidth", "fast"], 2, "a size was expected"],
     [["api", "--abort", "503", "--clear"], 2, "--clear with a new fault"],
     [["api", "--abort", "503", "--header", "x"], 2, "NAME: VALUE"],
     [["api", "--abort", "503", "--route", "/none"], 12, "has no route /none"],

@@ -2,6 +2,7 @@ import type { FaultPolicy } from "../api/fault.ts";
 import { Failure } from "../base/failure.ts";
 import type { FaultOf } from "../local/faults.ts";
 import type { Command, Input } from "./command.ts";
+import { parseSize } from "../schema/units.ts";
 import { durationOption, outputOption } from "./command.ts";
 import { printData, type Table } from "./output.ts";
 
@@ -18,6 +19,7 @@ export const fault: Command = {
     { long: "delay", value: "TIME", about: "hold each for this long, for example 10s" },
     { long: "max-delay", value: "TIME", about: "a random time from --delay to this instead" },
     { long: "abort", value: "STATUS", about: "answer with this status, from 400 to 599" },
+    { long: "bandwidth", value: "SIZE", about: "bytes a second of each answer, for example 64Ki" },
     { long: "percent", value: "NUMBER", about: "only this part of the requests", default: "100" },
     { long: "header", value: "NAME: VALUE", about: "only requests with this header", many: true },
     { long: "route", value: "NAME", about: "only one route, for example /api/*" },
@@ -73,9 +75,11 @@ function policyOf(input: Input): FaultPolicy | null {
   if (minMs === null && maxMs !== null) {
     throw new Failure("usage", "--max-delay without --delay", "add --delay: the shortest time");
   }
-  if (minMs === null && status === null) {
+  const bytesPerSecond = bandwidthOf(input);
+  if (minMs === null && status === null && bytesPerSecond === null) {
     if (input.text("for") === null && input.list("header").length === 0) return null;
-    throw new Failure("usage", "neither --delay nor --abort was given", "add one of them");
+    const text = "neither --delay nor --abort nor --bandwidth was given";
+    throw new Failure("usage", text, "add one of them");
   }
   if (input.flag("clear")) {
     throw new Failure("usage", "--clear with a new fault", "a new fault takes the old one's place");
@@ -83,9 +87,18 @@ function policyOf(input: Input): FaultPolicy | null {
   return {
     delay: minMs === null ? null : { minMs, maxMs: maxMs ?? minMs, ratio },
     abort: status === null ? null : { status, ratio },
+    ...(bytesPerSecond === null ? {} : { bandwidth: { bytesPerSecond, ratio } }),
     headers: Object.fromEntries(input.list("header").map(headerOf)),
     maxHeld: 1000,
   };
+}
+
+function bandwidthOf(input: Input): number | null {
+  const written = input.text("bandwidth");
+  if (written === null) return null;
+  const bytes = parseSize(written);
+  if (bytes !== null && bytes >= 1) return bytes;
+  throw new Failure("usage", `--bandwidth is "${written}"; a size was expected`, "write it as 64Ki");
 }
 
 function headerOf(written: string): [name: string, value: string] {
@@ -96,18 +109,21 @@ function headerOf(written: string): [name: string, value: string] {
 
 function faultTable(faults: readonly FaultOf[], name: (fault: FaultOf) => string): Table {
   const rows = faults.map((one) => {
-    const { delay, abort, headers } = one.fault;
+    const { delay, abort, bandwidth, headers } = one.fault;
     const wanted = Object.entries(headers).map(([header, value]) => `${header}: ${value}`);
     return [
       name(one),
       one.route ?? "all",
       delay === null ? "-" : `${delayText(delay.minMs, delay.maxMs)} ${percentText(delay.ratio)}`,
       abort === null ? "-" : `${abort.status} ${percentText(abort.ratio)}`,
+      bandwidth === undefined
+        ? "-"
+        : `${bandwidth.bytesPerSecond} B/s ${percentText(bandwidth.ratio)}`,
       wanted.length === 0 ? "-" : wanted.join(", "),
       one.remainingMs === null ? "-" : `${Math.ceil(one.remainingMs / 1000)}s`,
     ];
   });
-  return { columns: ["target", "route", "delay", "abort", "only with", "ends in"], rows };
+  return { columns: ["target", "route", "delay", "abort", "bandwidth", "only with", "ends in"], rows };
 }
 
 function delayText(minMs: number, maxMs: number): string {

@@ -97,6 +97,7 @@ const REASONS: readonly (readonly [pattern: string, reason: string])[] = [
   [`${ROUTE}/filters/*/config/delay/ratio`, "spec.calls.NAME.faults.delay.percent"],
   [`${ROUTE}/filters/*/config/abort/status`, "spec.calls.NAME.faults.abort.status"],
   [`${ROUTE}/filters/*/config/abort/ratio`, "spec.calls.NAME.faults.abort.percent"],
+  [`${ROUTE}/filters/*/config/bandwidth/ratio`, "spec.calls.NAME.faults.bandwidth.percent"],
   [`${ROUTE}/filters/*/config/headers`, "spec.calls.NAME.faults.headers"],
   [`${ROUTE}/filters/*/config/maxHeld`, "spec.calls.NAME.faults.maxHeld"],
   [`${ROUTE}/filters/*/config/allowMethods`, "spec.routes[].cors.allowMethods"],

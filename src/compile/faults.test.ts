@@ -53,3 +53,19 @@ test("diff says in words what faults were added and changed", () => {
       "(was: delays 50% by 10 s, answers 1% with 500)",
   ]);
 });
+
+test("S1-26 (configuration) a bandwidth is bytes a second, in a size's units", () => {
+  const endpoints = 'endpoints: ["10.0.0.1:80"]';
+  const before = front(`{ ${endpoints} }`);
+  const after = front(`{ ${endpoints}, faults: { bandwidth: { rate: 64Ki, percent: 20% } } }`);
+  const { filters } = after[0]!.policy.listeners["call:api"]!.routes[0]!;
+  expect(filters.at(-1)!.config.bandwidth).toEqual({ bytesPerSecond: 65_536, ratio: 0.2 });
+  const [change] = diffSnapshots(before, after).workloads.flatMap(({ changes }) => changes);
+  const words = "lets 20% of the answers out at 65536 bytes a second";
+  expect(change!.sentence).toBe(`faults of calls to api added: ${words}`);
+  const at = explain(after[0]!).find(({ pointer }) => pointer.endsWith("/bytesPerSecond"));
+  expect([at!.source, at!.origin!.field]).toEqual([
+    "file",
+    "spec.calls.api.faults.bandwidth.rate",
+  ]);
+});

@@ -222,7 +222,8 @@ function addRoute(
     return { cluster, weight: backend.weight };
   });
   const plain = routePolicy(match, backends, traffic, { ...wish.rules, edge: true });
-  const policy = withMirror(plain, wish.mirror?.spec, mirrorCluster(draft, context, namespace, wish));
+  const mirror = mirrorCluster(draft, context, namespace, wish);
+  const policy = withMirror(plain, wish.mirror?.spec, mirror);
   noteMirror(draft, at, document, path);
   noteFilters(draft, at, policy, { document, path });
   noteRouteFilters(draft, at, policy.filters, document, path);

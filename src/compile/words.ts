@@ -115,7 +115,7 @@ function limitKeyText(key: RateLimitKey): string {
   }
 }
 
-export function faultText({ delay, abort, headers }: FaultPolicy): string {
+export function faultText({ delay, abort, bandwidth, headers }: FaultPolicy): string {
   const parts: string[] = [];
   if (delay !== null) {
     const { minMs, maxMs, ratio } = delay;
@@ -124,6 +124,10 @@ export function faultText({ delay, abort, headers }: FaultPolicy): string {
     parts.push(`delays ${percentText(ratio)} by ${length}`);
   }
   if (abort !== null) parts.push(`answers ${percentText(abort.ratio)} with ${abort.status}`);
+  if (bandwidth !== undefined) {
+    const { bytesPerSecond, ratio } = bandwidth;
+    parts.push(`lets ${percentText(ratio)} of the answers out at ${bytesPerSecond} bytes a second`);
+  }
   const wanted = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
   if (wanted.length > 0) parts.push(`only with ${wanted.join(", ")}`);
   return parts.join(", ");

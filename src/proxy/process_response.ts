@@ -50,9 +50,7 @@ function waitForFilter(stream: Stream, head: ResponseHead, waits: Promise<void>,
         if (stream.generation !== generation || stream.finished) return;
         stream.responseHeld = false;
         filterResponseHeaders(stream, head, next);
-        const held = stream.heldResponse.splice(0);
-        for (const event of held) event();
-        if (!stream.responseHeld) stream.connection?.resumeResponse();
+        releaseResponse(stream);
       },
       () => {
         if (stream.generation !== generation || stream.finished) return;
@@ -61,6 +59,13 @@ function waitForFilter(stream: Stream, head: ResponseHead, waits: Promise<void>,
       },
     )
     .finally(() => stream.context.scratch.flush());
+}
+
+/** Goes on with what came while the answer was held; some of it may hold it again. */
+export function releaseResponse(stream: Stream): void {
+  const held = stream.heldResponse.splice(0);
+  for (const event of held) event();
+  if (!stream.responseHeld) stream.connection?.resumeResponse();
 }
 
 function startTunnel(stream: Stream, head: ResponseHead): void {
@@ -97,9 +102,9 @@ export function processResponseBody(
     end = body.length;
   }
   if (stream.capture !== null) stream.capture.add(bytes, start, end);
-  if (end > start && !stream.downstream.sendBody(bytes, start, end)) {
-    stream.connection?.pauseResponse();
-  }
+  if (end === start) return;
+  if (stream.pace !== null && !stream.tunnel) stream.pace.send(bytes, start, end);
+  else if (!stream.downstream.sendBody(bytes, start, end)) stream.connection?.pauseResponse();
 }
 
 const NO_FILTERS = [] as const;

@@ -143,13 +143,15 @@ test("a body that comes while its request is held arrives whole", async () => {
 });
 
 test.each([
-  [{}, "needs a delay or an abort"],
+  [{}, "needs a delay, an abort or a bandwidth"],
   [{ delay: { minMs: 5, maxMs: 1, ratio: 1 } }, "maxMs"],
   [{ delay: { minMs: 5, maxMs: 1e9, ratio: 1 } }, "3600000"],
   [{ delay: { ...TEN_SECONDS, ratio: 2 } }, "delay.ratio"],
   [{ abort: { status: 200, ratio: 1 } }, "abort.status"],
   [{ abort: { status: 503, ratio: 1 }, headers: { a: 1 } }, "texts"],
   [{ abort: { status: 503, ratio: 1 }, maxHeld: 0 }, "maxHeld"],
+  [{ bandwidth: { bytesPerSecond: 0, ratio: 1 } }, "bandwidth.bytesPerSecond"],
+  [{ bandwidth: { bytesPerSecond: 9, ratio: 2 } }, "bandwidth.ratio"],
 ] as const)("a config that makes no sense is refused: %j", (policy, problem) => {
   rig = new Rig();
   const filters = [{ filter: "fault", config: policy }];

@@ -1,6 +1,8 @@
 import { type FaultPolicy, readFaultPolicy } from "../../api/fault.ts";
 import { Failure } from "../../base/failure.ts";
 import type { Random, Timer } from "../../base/world.ts";
+import { Pace } from "../pace.ts";
+import { releaseResponse } from "../process_response.ts";
 import type { Stream } from "../stream.ts";
 import { increment } from "../telemetry/counters.ts";
 import type { DirectAnswer, Filter, FilterComponent, HeaderVerdict } from "./filter.ts";
@@ -8,7 +10,7 @@ import type { DirectAnswer, Filter, FilterComponent, HeaderVerdict } from "./fil
 /** Holds or refuses a part of the requests on purpose; Envoy's flags DI and FI tell which. */
 export const fault: FilterComponent = {
   name: "fault",
-  summary: "Delays or aborts a part of the requests, to see how callers bear it.",
+  summary: "Delays or aborts a part of the requests, or slows answers, to see how callers bear it.",
   status: "stable",
   security: "A header of the caller's can only choose among faults that the file allows.",
   create: (config, { random }) => {
@@ -22,6 +24,7 @@ class Fault implements Filter {
   readonly #policy: FaultPolicy;
   readonly #random: Random;
   readonly #headers: readonly (readonly [name: string, value: string])[];
+  readonly #paced = new Set<Stream>();
   readonly #held = new Map<Stream, { readonly timer: Timer; readonly release: () => void }>();
 
   constructor(policy: FaultPolicy, random: Random) {
@@ -34,8 +37,11 @@ class Fault implements Filter {
     for (const [name, value] of this.#headers) {
       if (stream.head.headers.get(name) !== value) return undefined;
     }
-    const { delay, abort, maxHeld } = this.#policy;
+    const { delay, abort, bandwidth, maxHeld } = this.#policy;
     // One draw each, whatever the other says: so each share is exact by itself.
+    if (bandwidth !== undefined && this.#random.next() < bandwidth.ratio) {
+      this.#slowDown(stream, bandwidth.bytesPerSecond);
+    }
     const delays = delay !== null && this.#random.next() < delay.ratio;
     const aborts = abort !== null && this.#random.next() < abort.ratio;
     const answer = (): DirectAnswer | undefined => (aborts ? this.#abort(stream) : undefined);
@@ -63,6 +69,15 @@ class Fault implements Filter {
     });
   }
 
+  /** Its answer will come slowly, if it is the callee's own. */
+  #slowDown(stream: Stream, bytesPerSecond: number): void {
+    const { faults } = stream.route!.counters;
+    if (this.#paced.size >= this.#policy.maxHeld) return increment(faults, "overflow");
+    increment(faults, "bandwidth");
+    this.#paced.add(stream);
+    stream.pace = new Pace(stream, bytesPerSecond, releaseResponse);
+  }
+
   #abort(stream: Stream): DirectAnswer | undefined {
     // It ended while it was held: nobody is left to answer.
     if (stream.finished) return undefined;
@@ -75,6 +90,10 @@ class Fault implements Filter {
 
   /** The caller left, or a timeout ended it: its place is free. */
   onComplete(stream: Stream): void {
+    if (stream.pace !== null && this.#paced.delete(stream)) {
+      stream.pace.stop();
+      stream.pace = null;
+    }
     const held = this.#held.get(stream);
     if (held === undefined) return;
     held.timer.cancel();

@@ -55,8 +55,8 @@ export class RouteCounters {
   /** Of the fallbacks, those with a last good answer. */
   lastGood = 0;
   readonly duration = new Histogram();
-  /** Faults injected on purpose, by kind; `overflow` is a delay that found no room. */
-  readonly faults = new Map<"delay" | "abort" | "overflow", number>();
+  /** Faults injected on purpose, by kind; `overflow` is one that found no room. */
+  readonly faults = new Map<"delay" | "abort" | "bandwidth" | "overflow", number>();
   /** By the limit's name; see `limitCounters`. */
   readonly rateLimits = new Map<string, LimitCounters>();
 }
