@@ -72,6 +72,21 @@ export interface ListenerPolicy {
   readonly idleTimeoutMs: number;
   /** Networks of the proxies in front whose X-Forwarded-For is believed; missing: nobody's. */
   readonly trustedHops?: readonly string[];
+  /** Callers come by TLS, which ends here; missing: without it. */
+  readonly tls?: ListenerTlsPolicy;
+}
+
+export interface ListenerTlsPolicy {
+  /**
+   * By the names that the bindings have for their files. The certificate that is for the name that
+   * a caller asks for is shown, else the first.
+   */
+  readonly certificates: readonly string[];
+  readonly minVersion: "1.2" | "1.3";
+  /** Of the caller: `request` takes callers without one, and no bad ones. */
+  readonly clientCertificate: "none" | "request" | "require";
+  /** From the accept to the end of the handshake. */
+  readonly handshakeTimeoutMs: number;
 }
 
 export interface RoutePolicy {
@@ -421,6 +436,22 @@ export interface WorkloadBindings {
   readonly stateFolder: string;
   /** Where limits are shared, by the name that policies use; missing where none is. */
   readonly redis?: Readonly<Record<string, RedisBinding>>;
+  /** Files of the listeners that speak TLS, by the listener's name; missing where none does. */
+  readonly tls?: Readonly<Record<string, ListenerTlsBinding>>;
+}
+
+/** Absolute paths of PEM files. They are read again when they change. */
+export interface ListenerTlsBinding {
+  /** By the certificate's name. */
+  readonly certificates: Readonly<Record<string, CertificateFiles>>;
+  /** Who signs callers' certificates; null where none is asked for. */
+  readonly clientCa: string | null;
+}
+
+export interface CertificateFiles {
+  /** The leaf first, then its intermediates. */
+  readonly certificate: string;
+  readonly key: string;
 }
 
 export interface HostPort {

@@ -18,6 +18,8 @@ export interface ProxyStats {
   readonly events: readonly ProxyEvent[];
   /** Missing where nothing bounds it. */
   readonly overload?: OverloadStats;
+  /** Missing where there is one, in the sidecar's own thread. */
+  readonly workers?: WorkersStats;
   /** Where shared limits are kept; missing where none is. */
   readonly redis?: readonly RedisStats[];
   /** Every call that came by, declared or not; missing from a proxy of an older version. */
@@ -36,6 +38,15 @@ export interface ObservedCall {
   readonly count: number;
   /** Wall clock. */
   readonly lastSeenMs: number;
+}
+
+/** The threads of a proxy that runs in several; everything else here counts over all of them. */
+export interface WorkersStats {
+  readonly wanted: number;
+  /** That take requests now. */
+  readonly running: number;
+  /** How often one ended or stood still, and was replaced. */
+  readonly restartsTotal: number;
 }
 
 /** How the sidecar itself bears its load. */
@@ -67,7 +78,28 @@ export interface ListenerStats {
   readonly connectionsTotal: number;
   /** Requests that could not be parsed. */
   readonly malformedTotal: number;
+  /** Missing where callers come without TLS. */
+  readonly tls?: ListenerTlsStats;
   readonly routes: readonly RouteStats[];
+}
+
+export interface ListenerTlsStats {
+  readonly handshakesTotal: number;
+  /** By reason, for example `not-tls`. */
+  readonly failuresTotal: Readonly<Record<string, number>>;
+  readonly reloadsTotal: number;
+  readonly reloadFailuresTotal: number;
+  readonly certificates: readonly CertificateStats[];
+}
+
+export interface CertificateStats {
+  /** As the policy names it. */
+  readonly name: string;
+  readonly subject: string;
+  /** Wall clock. */
+  readonly notAfterMs: number;
+  /** SHA-256, in hexadecimal digits. */
+  readonly fingerprint: string;
 }
 
 export interface RouteStats {
@@ -172,11 +204,17 @@ export interface ProxyEvent {
     | "endpoint-unhealthy"
     | "endpoint-healthy"
     | "drain-started"
+    | "certificate-loaded"
+    | "certificate-refused"
+    | "certificate-expires"
+    | "handshakes-failed"
     | "overload-started"
     | "overload-ended"
     | "redis-away"
     | "redis-back"
-    | "faults-changed";
+    | "faults-changed"
+    | "worker-ended"
+    | "worker-started";
   /** A cluster or listener name, or empty. */
   readonly subject: string;
   readonly text: string;

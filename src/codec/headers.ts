@@ -34,6 +34,7 @@ export const KNOWN_NAMES = [
   "x-forwarded-port",
   "x-real-ip",
   "forwarded",
+  "x-forwarded-client-cert",
 ] as const;
 
 export const HOST = 1;
@@ -57,6 +58,7 @@ export const X_FORWARDED_HOST = 24;
 export const X_FORWARDED_PORT = 25;
 export const X_REAL_IP = 26;
 export const FORWARDED = 27;
+export const X_FORWARDED_CLIENT_CERT = 28;
 
 /** Meaningful for one connection only (RFC 9110, 7.6.1); framing is written anew. */
 export const HOP_BY_HOP =

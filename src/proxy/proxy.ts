@@ -1,7 +1,9 @@
 import type { FaultOrder, FaultStatus } from "../api/fault.ts";
 import type { HostPort, Snapshot } from "../api/snapshot.ts";
 import type {
+  CertificateStats,
   ListenerStats,
+  ListenerTlsStats,
   ObservedCall,
   ProxyEvent,
   ProxyStats,
@@ -20,12 +22,13 @@ import { GroupGauge } from "./group/gauge.ts";
 import type { GroupMember } from "./group/member.ts";
 import type { ListenerConfig } from "./listener/config.ts";
 import { HttpListener } from "./listener/http_listener.ts";
+import { TlsStores } from "./listener/listener_tls.ts";
 import { LimitStores } from "./limits/limit_stores.ts";
 import { Mirror } from "./mirror.ts";
 import { LastGoodStores } from "./route/last_good_stores.ts";
 import { Route } from "./route/route.ts";
 import { RouteTable } from "./route/route_table.ts";
-import { ListenerCounters, type RouteCounters } from "./telemetry/counters.ts";
+import { ListenerCounters, type RouteCounters, type TlsCounters } from "./telemetry/counters.ts";
 import { metricsText } from "./telemetry/metrics.ts";
 
 export interface ProxyOptions {
@@ -57,6 +60,7 @@ export class Proxy {
   readonly #faults: RuntimeFaults;
   readonly #lastGood = new LastGoodStores();
   readonly #limits: LimitStores;
+  readonly #tls: TlsStores;
   readonly #member: GroupMember | null;
   /** Of the Snapshot in force. */
   #allotment: Allotment | null = null;
@@ -69,6 +73,7 @@ export class Proxy {
     this.#member = options.member ?? null;
     this.#context = new ProxyContext(world, options.log ?? (() => {}), options.tell);
     this.#limits = new LimitStores(this.#context);
+    this.#tls = new TlsStores(this.#context);
     this.#startedMs = world.clock.now();
     this.#faults = new RuntimeFaults(world.clock, () => this.#replan("a fault ended by itself"));
   }
@@ -110,6 +115,7 @@ export class Proxy {
       for (const listener of opened) listener.terminate();
       for (const cluster of added.values()) cluster.terminate();
       this.#limits.keepOnly(this.#snapshot);
+      this.#tls.keepOnly(this.#snapshot);
     };
     const faultChanges = this.#faultChanges;
     try {
@@ -202,7 +208,8 @@ export class Proxy {
         memory === undefined
           ? null
           : new GroupGauge(new Int32Array(memory), 0, this.#member!.worker);
-      configs.set(name, { name, policy, counters, routes, trustedHops, connections });
+      const tls = this.#tls.of(snapshot, name, counters.tls);
+      configs.set(name, { name, policy, counters, routes, trustedHops, connections, tls });
     }
     return configs;
   }
@@ -256,6 +263,7 @@ export class Proxy {
     this.#clusters = clusters;
     this.#lastGood.keepOnly(snapshot.policy.listeners);
     this.#limits.keepOnly(snapshot);
+    this.#tls.keepOnly(snapshot);
     this.#listeners = listeners;
     this.#snapshot = snapshot;
     this.#faults.retain((listener, route) => this.#hasRoute(listener, route));
@@ -378,6 +386,7 @@ export class Proxy {
     for (const listener of [...this.#listeners.values(), ...this.#leaving]) listener.terminate();
     for (const cluster of this.#clusters.values()) cluster.terminate();
     this.#limits.close();
+    this.#tls.keepOnly(null);
     this.#faults.clear(null, null);
     this.#context.overload.stop();
     this.#context.accessLog.flush();
@@ -394,13 +403,14 @@ function refusal(error: unknown): Failure {
 }
 
 function listenerStats({ config }: HttpListener): ListenerStats {
-  const { counters, name, policy } = config;
+  const { counters, name, policy, tls } = config;
   return {
     name,
     direction: policy.direction,
     connectionsActive: counters.connectionsActive,
     connectionsTotal: counters.connectionsTotal,
     malformedTotal: counters.malformed,
+    ...(tls === null ? {} : { tls: tlsStats(counters.tls, tls.certificates) }),
     routes: [...counters.routes].map(([route, one]) => ({
       name: route,
       active: one.active,
@@ -409,6 +419,19 @@ function listenerStats({ config }: HttpListener): ListenerStats {
       ...rateLimitStats(one),
       duration: one.duration.stats(),
     })),
+  };
+}
+
+function tlsStats(
+  counters: TlsCounters,
+  certificates: readonly CertificateStats[],
+): ListenerTlsStats {
+  return {
+    handshakesTotal: [...counters.handshakes.values()].reduce((sum, count) => sum + count, 0),
+    failuresTotal: Object.fromEntries(counters.failures),
+    reloadsTotal: counters.reloads,
+    reloadFailuresTotal: counters.reloadFailures,
+    certificates,
   };
 }
 

@@ -9,6 +9,7 @@ class FakeSocket implements Socket {
   readonly remotePort = 0;
   readonly localAddress = "";
   readonly localPort = 0;
+  readonly tls = null;
   taken = "";
   writes = 0;
   room = Number.POSITIVE_INFINITY;

@@ -1,5 +1,6 @@
 import { TimeoutEntry, type TimeoutList } from "../../base/timeouts.ts";
 import type { NetError, Socket, SocketHandler } from "../../base/world.ts";
+import { TlsError } from "../../base/world.ts";
 import {
   localResponseSize,
   responseHeadSize,
@@ -66,6 +67,11 @@ export class Http1Downstream implements SocketHandler, RequestSink, Downstream {
   }
 
   onOpen(): void {
+    const { tls } = this.#socket;
+    if (tls !== null) {
+      this.#stream.tls = tls;
+      this.#listener.secured(tls);
+    }
     this.#idleList.arm(this.#timeout);
   }
 
@@ -184,7 +190,8 @@ export class Http1Downstream implements SocketHandler, RequestSink, Downstream {
     this.#context.scratch.flush();
   }
 
-  onClose(_error: NetError | null): void {
+  onClose(error: NetError | null): void {
+    if (error instanceof TlsError) this.#listener.tlsFailed(error, this.#socket.remoteAddress);
     this.#timeout.disarm();
     this.#writer.detach();
     this.#closing = true;

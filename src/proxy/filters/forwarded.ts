@@ -1,6 +1,7 @@
 import {
   FORWARDED,
   type HeaderBlock,
+  X_FORWARDED_CLIENT_CERT,
   X_FORWARDED_FOR,
   X_FORWARDED_HOST,
   X_FORWARDED_PORT,
@@ -19,6 +20,7 @@ const CLAIMS = [
   [X_FORWARDED_PORT, "x-forwarded-port"],
   [X_REAL_IP, "x-real-ip"],
   [FORWARDED, "forwarded"],
+  [X_FORWARDED_CLIENT_CERT, "x-forwarded-client-cert"],
 ] as const;
 const ANY_CLAIM = CLAIMS.reduce((bits, [id]) => bits | (1 << id), 0);
 
@@ -33,7 +35,7 @@ export const forwarded: FilterComponent = {
   status: "stable",
   security:
     "Believes only hops that the file trusts: a forged X-Forwarded-For is replaced, never " +
-    "extended, and Forwarded, X-Real-IP and X-Forwarded-Port are left out with it.",
+    "extended, and Forwarded, X-Real-IP, X-Forwarded-Port and -Client-Cert with it.",
   create: () => ({ onRequestHeaders }),
 };
 

@@ -3,6 +3,7 @@ import { deny } from "./deny.ts";
 import { fault } from "./fault.ts";
 import type { FilterComponent } from "./filter.ts";
 import { forwarded } from "./forwarded.ts";
+import { forwardedTls } from "./forwarded_tls.ts";
 import { headers } from "./headers.ts";
 import { rateLimit } from "./rate_limit.ts";
 import { redirect } from "./redirect.ts";
@@ -17,6 +18,7 @@ export const FILTERS: readonly FilterComponent[] = [
   requestId,
   traceContext,
   forwarded,
+  forwardedTls,
   deny,
   rateLimit,
   cors,

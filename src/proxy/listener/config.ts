@@ -3,6 +3,7 @@ import type { Networks } from "../../base/ip_address.ts";
 import type { GroupGauge } from "../group/gauge.ts";
 import type { RouteTable } from "../route/route_table.ts";
 import type { ListenerCounters } from "../telemetry/counters.ts";
+import type { ListenerTls } from "./listener_tls.ts";
 
 /** What a listener is at a time: replaced whole by a new Snapshot, read anew for each request. */
 export interface ListenerConfig {
@@ -14,4 +15,6 @@ export interface ListenerConfig {
   readonly trustedHops: Networks;
   /** Open connections of all workers of the group; null where this proxy is alone. */
   readonly connections: GroupGauge | null;
+  /** Null where callers come without TLS. */
+  readonly tls: ListenerTls | null;
 }

@@ -1,8 +1,10 @@
 import type { HostPort } from "../../api/snapshot.ts";
-import type { Listener, Socket, SocketHandler } from "../../base/world.ts";
+import type { Listener, Socket, SocketHandler, TlsError, TlsState } from "../../base/world.ts";
 import type { ProxyContext } from "../context.ts";
 import { Http1Downstream } from "../downstream/http1_connection.ts";
+import { increment } from "../telemetry/counters.ts";
 import type { ListenerConfig } from "./config.ts";
+import { HandshakeReport } from "./handshake_report.ts";
 
 /** An address that takes HTTP requests. Its configuration changes under live connections. */
 export class HttpListener {
@@ -14,14 +16,19 @@ export class HttpListener {
   #config: ListenerConfig;
   #whenEmpty: (() => void) | null = null;
   #drained: Promise<void> | null = null;
+  readonly #failures: HandshakeReport;
 
   /** @throws NetError where the address cannot be had. */
   constructor(config: ListenerConfig, address: HostPort, context: ProxyContext) {
     this.#config = config;
     this.address = address;
     this.#context = context;
+    this.#failures = new HandshakeReport(context);
     const reusePort = config.connections !== null;
-    this.#listener = context.net.listen({ address, reusePort }, (socket) => this.#accept(socket));
+    const tls = config.tls === null ? {} : { tls: config.tls.options };
+    const options = { address, reusePort, ...tls };
+    this.#listener = context.net.listen(options, (socket) => this.#accept(socket));
+    this.#followTls();
   }
 
   get config(): ListenerConfig {
@@ -36,9 +43,34 @@ export class HttpListener {
     before.counters.connectionsActive -= size;
     this.#config = config;
     config.counters.connectionsActive += size;
+    if (before.tls !== config.tls) {
+      this.#listener?.setTls(config.tls?.options ?? null);
+      this.#followTls();
+    }
     if (before.name === config.name) return;
     before.connections?.add(-size);
     config.connections?.add(size);
+  }
+
+  /** New certificates are for handshakes from then on. */
+  #followTls(): void {
+    const { tls } = this.#config;
+    if (tls !== null) tls.changed = () => this.#listener?.setTls(tls.options);
+  }
+
+  /** A caller's handshake has ended well. */
+  secured({ version, resumed }: TlsState): void {
+    const { tls } = this.#config.counters;
+    increment(tls.handshakes, version);
+    if (resumed) tls.resumed++;
+  }
+
+  /** A caller's handshake failed, or its TLS later on. */
+  tlsFailed(error: TlsError, remoteAddress: string): void {
+    const { name, counters } = this.#config;
+    increment(counters.tls.failures, error.reason);
+    this.#context.accessLog.addHandshake(name, remoteAddress, error);
+    this.#failures.add(name, error);
   }
 
   /** The port that was bound. */

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "../../base/world.ts";
+import type { Clock, Timer, TlsError, TlsState } from "../../base/world.ts";
 import type { AccessLogPolicy } from "../../api/snapshot.ts";
 import type { CodecError } from "../../codec/message.ts";
 import type { Stream } from "../stream.ts";
@@ -33,6 +33,20 @@ export class AccessLog {
       response_code: error.status,
       response_flags: "DPE",
       response_code_details: error.code,
+      reason: error.message,
+      listener,
+      downstream_remote_address: remoteAddress,
+    });
+  }
+
+  /** A caller whose TLS failed before there was a request, or between two. */
+  addHandshake(listener: string, remoteAddress: string, error: TlsError): void {
+    if (this.format === "off") return;
+    this.#write({
+      start_time: new Date(this.#clock.wallMs()).toISOString(),
+      response_code: 0,
+      response_flags: "DC",
+      response_code_details: `tls_${error.reason.replaceAll("-", "_")}`,
       reason: error.message,
       listener,
       downstream_remote_address: remoteAddress,
@@ -80,5 +94,23 @@ function accessRecord(stream: Stream, wallMs: number, nowMs: number): Record<str
     request_id: stream.requestId,
     trace_id: stream.traceId,
     user_agent: stream.head.headers.get("user-agent") ?? "-",
+    ...(stream.tls === null ? {} : tlsFields(stream.tls)),
+  };
+}
+
+/** Envoy's DOWNSTREAM_TLS_VERSION, ..._CIPHER, ..._PEER_SUBJECT and the peer's names. */
+function tlsFields(tls: TlsState): Record<string, unknown> {
+  const fields = {
+    downstream_tls_version: `TLSv${tls.version}`,
+    downstream_tls_cipher: tls.cipher,
+    downstream_tls_server_name: tls.serverName === "" ? "-" : tls.serverName,
+  };
+  const peer = tls.peer();
+  if (peer === null) return fields;
+  return {
+    ...fields,
+    downstream_peer_subject: peer.subject,
+    downstream_peer_sans: peer.subjectAltNames,
+    downstream_peer_fingerprint: peer.fingerprint,
   };
 }

@@ -1,3 +1,4 @@
+import type { TlsFailure, TlsVersion } from "../../base/world.ts";
 import type { FallbackTrigger } from "../../api/snapshot.ts";
 import type { MirrorOutcome } from "../../api/stats.ts";
 import type { EjectionReason } from "../cluster/outliers.ts";
@@ -81,12 +82,23 @@ export function limitCounters({ rateLimits }: RouteCounters, name: string): Limi
   return counters;
 }
 
+/** What a listener counts of TLS. */
+export class TlsCounters {
+  /** By version. */
+  readonly handshakes = new Map<TlsVersion, number>();
+  resumed = 0;
+  readonly failures = new Map<TlsFailure, number>();
+  reloads = 0;
+  reloadFailures = 0;
+}
+
 /** What a listener counts. */
 export class ListenerCounters {
   connectionsActive = 0;
   connectionsTotal = 0;
   connectionsRefused = 0;
   malformed = 0;
+  readonly tls = new TlsCounters();
   readonly observed = new ObservedCalls();
   readonly routes = new Map<string, RouteCounters>();
 

@@ -26,6 +26,7 @@ export function metricsText(
   text.sample("outrigger_build_info", { version: snapshot?.version ?? "" }, 1);
   writeOverload(text, overload);
   writeListeners(text, listeners);
+  writeTls(text, listeners);
   writeRoutes(text, listeners);
   writeTries(text, clusters);
   writeLimits(text, clusters);
@@ -72,6 +73,41 @@ function writeListeners(text: PrometheusText, listeners: readonly ListenerConfig
     for (const listener of listeners) {
       text.sample(name, { listener: listener.name }, listener.counters[field]);
     }
+  }
+}
+
+function writeTls(text: PrometheusText, listeners: readonly ListenerConfig[]): void {
+  const secured = listeners.flatMap(({ name, counters, tls }) =>
+    tls === null ? [] : [{ listener: name, counters: counters.tls, tls }],
+  );
+  if (secured.length === 0) return;
+  const handshakes = "outrigger_tls_handshakes_total";
+  text.family(handshakes, "counter", "Handshakes with callers, by version of TLS.");
+  for (const { listener, counters } of secured) {
+    for (const [version, count] of counters.handshakes) {
+      text.sample(handshakes, { listener, version: `TLSv${version}` }, count);
+    }
+  }
+  const resumed = "outrigger_tls_resumptions_total";
+  text.family(resumed, "counter", "Handshakes that resumed a session.");
+  for (const { listener, counters } of secured) text.sample(resumed, { listener }, counters.resumed);
+  const failures = "outrigger_tls_handshake_failures_total";
+  text.family(failures, "counter", "Handshakes with callers that failed, by reason.");
+  for (const { listener, counters } of secured) {
+    for (const [reason, count] of counters.failures) text.sample(failures, { listener, reason }, count);
+  }
+  const expiry = "outrigger_tls_certificate_not_after_seconds";
+  text.family(expiry, "gauge", "When a certificate in force expires, in seconds since 1970.");
+  for (const { listener, tls } of secured) {
+    for (const { name, notAfterMs } of tls.certificates) {
+      text.sample(expiry, { listener, certificate: name }, notAfterMs / 1000);
+    }
+  }
+  const reloads = "outrigger_tls_reloads_total";
+  text.family(reloads, "counter", "Changed certificate files, by whether they could be used.");
+  for (const { listener, counters } of secured) {
+    text.sample(reloads, { listener, result: "loaded" }, counters.reloads);
+    text.sample(reloads, { listener, result: "refused" }, counters.reloadFailures);
   }
 }
 
