@@ -11,6 +11,7 @@ import { listenerPolicy } from "./listeners.ts";
 import { noteMirror, withMirror } from "./mirror.ts";
 import { noteMatch } from "./request_match.ts";
 import { noteRouteFilters, type RouteRules } from "./route_filters.ts";
+import { addSharedLimit } from "./shared_limits.ts";
 import type { Context } from "./source.ts";
 import {
   noteFilters,
@@ -226,6 +227,7 @@ function addRoute(
   const policy = withMirror(plain, wish.mirror?.spec, mirror);
   noteMirror(draft, at, document, path);
   noteFilters(draft, at, policy, { document, path });
+  addSharedLimit(draft, context, document, path, traffic.rateLimit);
   noteRouteFilters(draft, at, policy.filters, document, path);
   return policy;
 }

@@ -13,6 +13,7 @@ import type { Segment } from "./pointer.ts";
 import { noteMirror, withMirror } from "./mirror.ts";
 import { noteMatch } from "./request_match.ts";
 import { noteRouteFilters } from "./route_filters.ts";
+import { addSharedLimit } from "./shared_limits.ts";
 import type { Context } from "./source.ts";
 import {
   noteFilters,
