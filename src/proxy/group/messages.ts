@@ -1,0 +1,57 @@
+import type { FaultOrder } from "../../api/fault.ts";
+import type { Snapshot } from "../../api/snapshot.ts";
+import type { ProxyEvent } from "../../api/stats.ts";
+import type { FailureKind } from "../../base/failure.ts";
+import type { Allotment } from "./allotment.ts";
+
+/** What the main thread asks of a worker; each is answered once. */
+export type Order =
+  | { readonly kind: "prepare"; readonly snapshot: Snapshot; readonly allotment: Allotment }
+  | { readonly kind: "commit" }
+  | { readonly kind: "abandon" }
+  | { readonly kind: "stats" }
+  | { readonly kind: "metrics" }
+  | { readonly kind: "faults" }
+  | { readonly kind: "set-fault"; readonly order: FaultOrder }
+  | {
+      readonly kind: "clear-faults";
+      readonly listener: string | null;
+      readonly route: string | null;
+    }
+  | { readonly kind: "drain" };
+
+/** The first message, once. */
+export interface Welcome {
+  readonly kind: "welcome";
+  readonly worker: number;
+  readonly workers: number;
+  /** The main thread's clock when this was sent: threads do not count from the same start. */
+  readonly nowMs: number;
+  /** A cell a worker, in which it counts that it lives. */
+  readonly beats: SharedArrayBuffer;
+}
+
+export type ToWorker =
+  | Welcome
+  | { readonly kind: "call"; readonly id: number; readonly order: Order }
+  | { readonly kind: "give-room"; readonly cluster: string }
+  | { readonly kind: "close" };
+
+export type FromWorker =
+  | { readonly kind: "answer"; readonly id: number; readonly value: unknown }
+  | { readonly kind: "refusal"; readonly id: number; readonly failure: PlainFailure }
+  | { readonly kind: "log"; readonly lines: string }
+  | { readonly kind: "event"; readonly event: ProxyEvent }
+  | { readonly kind: "ask-for-room"; readonly cluster: string }
+  /** An error that nobody caught; the worker ends. */
+  | { readonly kind: "broken"; readonly text: string };
+
+/** A Failure as plain data. */
+export interface PlainFailure {
+  readonly kind: FailureKind;
+  readonly message: string;
+  readonly advice: string | undefined;
+}
+
+/** How often a worker counts that it lives. */
+export const BEAT_MS = 250;

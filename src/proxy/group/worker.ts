@@ -1,0 +1,97 @@
+import { Failure } from "../../base/failure.ts";
+import type { ThreadPort, Timer, World } from "../../base/world.ts";
+import { type PreparedSnapshot, Proxy } from "../proxy.ts";
+import { BEAT_MS, type FromWorker, type Order, type ToWorker, type Welcome } from "./messages.ts";
+
+/** What a worker's thread runs: one proxy that does what the main thread says. */
+export function runWorker(world: World, port: ThreadPort): void {
+  const post = (message: FromWorker): void => port.post(message);
+  let worker: GroupWorker | null = null;
+  world.processes.self.onUncaught((error) => {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    post({ kind: "broken", text });
+  });
+  port.onMessage((message) => {
+    const order = message as ToWorker;
+    if (order.kind === "welcome") worker = new GroupWorker(world, post, order);
+    else worker?.take(order);
+  });
+}
+
+class GroupWorker {
+  readonly #post: (message: FromWorker) => void;
+  readonly #proxy: Proxy;
+  readonly #beat: Timer;
+  #prepared: PreparedSnapshot | null = null;
+
+  constructor(world: World, post: (message: FromWorker) => void, welcome: Welcome) {
+    const { worker, workers, nowMs, beats } = welcome;
+    this.#post = post;
+    this.#proxy = new Proxy(world, {
+      log: (lines) => post({ kind: "log", lines }),
+      tell: (event) => post({ kind: "event", event }),
+      member: {
+        worker,
+        workers,
+        // Late by a message's way, some 10 us: windows and waits are milliseconds.
+        clockOffsetMs: nowMs - world.clock.now(),
+        askForRoom: (cluster) => post({ kind: "ask-for-room", cluster }),
+      },
+    });
+    const cells = new Int32Array(beats);
+    this.#beat = world.clock.every(BEAT_MS, () => Atomics.add(cells, worker, 1));
+  }
+
+  take(message: Exclude<ToWorker, Welcome>): void {
+    switch (message.kind) {
+      case "call":
+        void this.#answer(message.id, message.order);
+        return;
+      case "give-room":
+        return this.#proxy.giveRoom(message.cluster);
+      case "close":
+        this.#beat.cancel();
+        return this.#proxy.close();
+    }
+  }
+
+  async #answer(id: number, order: Order): Promise<void> {
+    try {
+      const value = await this.#do(order);
+      this.#post({ kind: "answer", id, value });
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      const { kind, message, advice } = error;
+      this.#post({ kind: "refusal", id, failure: { kind, message, advice } });
+    }
+  }
+
+  #do(order: Order): unknown {
+    const proxy = this.#proxy;
+    switch (order.kind) {
+      case "prepare":
+        this.#prepared = proxy.prepare(order.snapshot, order.allotment);
+        return null;
+      case "commit":
+        this.#prepared?.commit();
+        this.#prepared = null;
+        return null;
+      case "abandon":
+        this.#prepared?.abandon();
+        this.#prepared = null;
+        return null;
+      case "stats":
+        return proxy.stats();
+      case "metrics":
+        return proxy.metrics();
+      case "faults":
+        return proxy.faults();
+      case "set-fault":
+        return proxy.setFault(order.order);
+      case "clear-faults":
+        return proxy.clearFaults(order.listener, order.route);
+      case "drain":
+        return proxy.drain();
+    }
+  }
+}
