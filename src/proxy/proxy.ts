@@ -10,7 +10,6 @@ import type {
   RouteStats,
 } from "../api/stats.ts";
 import { Failure } from "../base/failure.ts";
-import { Networks } from "../base/ip_address.ts";
 import { NetError, type World } from "../base/world.ts";
 import { BALANCERS } from "./cluster/balancers/mod.ts";
 import { Cluster } from "./cluster/cluster.ts";
@@ -22,6 +21,7 @@ import { GroupGauge } from "./group/gauge.ts";
 import type { GroupMember } from "./group/member.ts";
 import type { ListenerConfig } from "./listener/config.ts";
 import { HttpListener } from "./listener/http_listener.ts";
+import { TrustedHops } from "./listener/trusted_hops.ts";
 import { TlsStores } from "./listener/listener_tls.ts";
 import { LimitStores } from "./limits/limit_stores.ts";
 import { Mirror } from "./mirror.ts";
@@ -202,7 +202,7 @@ export class Proxy {
       }
       const counters = this.#counters.get(name) ?? new ListenerCounters();
       const routes = this.#routes(snapshot, name, clusters, counters);
-      const trustedHops = new Networks(policy.trustedHops ?? []);
+      const trustedHops = new TrustedHops(policy.trustedHops ?? []);
       const memory = allotment?.listeners[name];
       const connections =
         memory === undefined

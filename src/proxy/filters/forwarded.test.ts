@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from "bun:test";
-import { Networks } from "../../base/ip_address.ts";
 import { RequestHead } from "../../codec/message.ts";
 import { Rig } from "../../sim/rig.ts";
+import { TrustedHops } from "../listener/trusted_hops.ts";
 import type { Stream } from "../stream.ts";
 import type { FilterTools } from "./filter.ts";
 import { forwarded } from "./forwarded.ts";
@@ -62,7 +62,7 @@ test("a trusted hop that says nothing is a caller like any other", async () => {
 
 test("over TLS the scheme is https, whatever a caller says", () => {
   const head = new RequestHead();
-  const config = { trustedHops: new Networks([]) };
+  const config = { trustedHops: new TrustedHops([]) };
   const stream = { head, config, remoteAddress: CLIENT, tls: {} } as unknown as Stream;
   forwarded.create({}, NO_TOOLS).onRequestHeaders!(stream);
   expect(head.headers.get("x-forwarded-proto")).toBe("https");

@@ -8,7 +8,6 @@ import {
   X_FORWARDED_PROTO,
   X_REAL_IP,
 } from "../../codec/headers.ts";
-import { isTrustedHop } from "../listener/client_address.ts";
 import type { Stream } from "../stream.ts";
 import type { FilterComponent } from "./filter.ts";
 
@@ -45,7 +44,7 @@ function onRequestHeaders(stream: Stream): undefined {
   // Most requests claim nothing: one look at their bits tells, for 0.3 us instead of 0.6.
   if ((headers.present & ANY_CLAIM) === 0) {
     headers.append("x-forwarded-for", peer);
-  } else if (isTrustedHop(stream)) {
+  } else if (stream.config.trustedHops.hasPeer(stream.remoteAddress)) {
     const before = headers.get("x-forwarded-for");
     headers.set("x-forwarded-for", before === null ? peer : `${before}, ${peer}`);
   } else {

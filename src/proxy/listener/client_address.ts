@@ -10,7 +10,7 @@ import type { Stream } from "../stream.ts";
 export function clientAddress(stream: Stream): bigint | null {
   const { trustedHops } = stream.config;
   const peer = parseAddress(stream.remoteAddress);
-  if (peer === null || !trustedHops.has(peer)) return peer;
+  if (peer === null || !trustedHops.hasPeer(stream.remoteAddress)) return peer;
   // By `get`: the header may have been written here, for the next hop.
   const forwarded = stream.head.headers.get("x-forwarded-for");
   if (forwarded === null) return peer;
@@ -27,15 +27,8 @@ export function clientAddress(stream: Stream): bigint | null {
 /** The same as a key to count or hash by; the connection's other end where nobody knows. */
 export function clientSource(stream: Stream): string {
   const { config, remoteAddress } = stream;
-  if (config.trustedHops.isEmpty) return remoteAddress;
+  if (!config.trustedHops.hasPeer(remoteAddress)) return remoteAddress;
   return clientAddress(stream)?.toString(16) ?? remoteAddress;
-}
-
-/** Whether the connection's other end is a proxy whose word is believed. */
-export function isTrustedHop({ config, remoteAddress }: Stream): boolean {
-  if (config.trustedHops.isEmpty) return false;
-  const peer = parseAddress(remoteAddress);
-  return peer !== null && config.trustedHops.has(peer);
 }
 
 /** Some hops write a port too: `203.0.113.7:5000`, `[2001:db8::7]:5000`. */

@@ -1,9 +1,9 @@
 import type { ListenerPolicy } from "../../api/snapshot.ts";
-import type { Networks } from "../../base/ip_address.ts";
 import type { GroupGauge } from "../group/gauge.ts";
 import type { RouteTable } from "../route/route_table.ts";
 import type { ListenerCounters } from "../telemetry/counters.ts";
 import type { ListenerTls } from "./listener_tls.ts";
+import type { TrustedHops } from "./trusted_hops.ts";
 
 /** What a listener is at a time: replaced whole by a new Snapshot, read anew for each request. */
 export interface ListenerConfig {
@@ -12,7 +12,7 @@ export interface ListenerConfig {
   readonly routes: RouteTable;
   readonly counters: ListenerCounters;
   /** The policy's, compiled. */
-  readonly trustedHops: Networks;
+  readonly trustedHops: TrustedHops;
   /** Open connections of all workers of the group; null where this proxy is alone. */
   readonly connections: GroupGauge | null;
   /** Null where callers come without TLS. */
