@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { gzipSync } from "node:zlib";
 import type { SimulatedWorld } from "../../base/simulated/mod.ts";
 import type { PipelineRunner } from "../runner.ts";
 import {
@@ -211,6 +212,76 @@ describe("rotation", () => {
     expect(messages(world)).toEqual(["one", "two", "three", "four"]);
   });
 
+  test("copytruncate after we read on: the copy is shorter, and nothing comes twice", async () => {
+    for (const include of [LOG, "/logs/app.log*"]) {
+      const world = worldWithLogs(1);
+      startPipeline(world, follow({ include: [include] }));
+      const lines = (from: number, to: number): string =>
+        Array.from({ length: to - from }, (_, i) => `line ${from + i} of the app\n`).join("");
+      for (let n = 0; n < 10; n++) {
+        append(world, LOG, lines(n * 10, n * 10 + 10));
+        await world.clock.advance(300);
+      }
+      const copy = world.files.readBytes(LOG);
+      append(world, LOG, lines(100, 105));
+      await world.clock.advance(50);
+      world.files.write(`${LOG}.1`, copy);
+      await world.clock.advance(30);
+      world.files.write(LOG, "");
+      append(world, LOG, lines(105, 110));
+      await world.clock.advance(30_000);
+      expect(messages(world)).toEqual(lines(0, 110).trim().split("\n"));
+    }
+  });
+
+  test("copytruncate and compressed at once: the rest is read from the compressed copy", async () => {
+    const world = worldWithLogs(1);
+    append(world, LOG, "one\n");
+    startPipeline(world, policyOf());
+    await world.clock.advance(2000);
+    append(world, LOG, "two\nthree\n");
+    world.files.write(`${LOG}.1.gz`, gzipSync(world.files.readBytes(LOG)));
+    world.files.write(LOG, "");
+    append(world, LOG, "four\n");
+    await world.clock.advance(30_000);
+    expect(messages(world)).toEqual(["one", "two", "three", "four"]);
+  });
+
+  test("rotated and compressed while nobody looked: its rest is read, once", async () => {
+    const world = worldWithLogs(1);
+    append(world, LOG, "one\n");
+    const first = startPipeline(world, policyOf());
+    await world.clock.advance(2000);
+    await stopPipeline(world, first);
+    append(world, LOG, "two\n");
+    world.files.write(`${LOG}-20261121.gz`, gzipSync(world.files.readBytes(LOG)));
+    world.files.remove(LOG);
+    append(world, LOG, "three\n");
+    for (let start = 0; start < 2; start++) {
+      const runner = startPipeline(world, policyOf());
+      await world.clock.advance(30_000);
+      await stopPipeline(world, runner);
+    }
+    expect(messages(world)).toEqual(["one", "two", "three"]);
+  });
+
+  test("a copy that a pattern meets while it is made is not read as a file of its own", async () => {
+    const world = worldWithLogs(1);
+    append(world, LOG, "one\ntwo\n");
+    startPipeline(world, follow({ include: ["/logs/app.log*"], keepRotated: "2s" }));
+    await world.clock.advance(2000);
+    append(world, `${LOG}.1`, "on");
+    await world.clock.advance(500);
+    append(world, `${LOG}.1`, "e\ntwo\n");
+    await world.clock.advance(30_000);
+    append(world, LOG, "three\n");
+    append(world, `${LOG}.2`, "one\nand another story\n");
+    await world.clock.advance(30_000);
+    expect(messages(world).sort()).toEqual(
+      ["one", "two", "three", "one", "and another story"].sort(),
+    );
+  });
+
   test("a file deleted while open is read to its end", async () => {
     const world = worldWithLogs(1);
     const handle = world.files.open(LOG, "append");
@@ -230,7 +301,7 @@ describe("rotation", () => {
 });
 
 describe("which file is which", () => {
-  test("two files with the same first bytes are two", async () => {
+  test("two files with one fingerprint, the same first bytes, are two", async () => {
     const world = worldWithLogs(1);
     const header = `${"h".repeat(1500)}\n`;
     append(world, "/logs/a.log", `${header}a\n`);
@@ -248,7 +319,7 @@ describe("which file is which", () => {
     expect(messages(world).length).toBe(6);
   });
 
-  test("a new file with the first bytes of the rotated one is new", async () => {
+  test("rotation with the same first bytes: the new file is new", async () => {
     const world = worldWithLogs(1);
     const header = `${"h".repeat(1500)}\n`;
     append(world, LOG, `${header}1\n`);
@@ -279,10 +350,8 @@ describe("which file is which", () => {
     expectBalanced(second);
   });
 
-  test("links out of the folder, sockets and compressed files are passed over", async () => {
+  test("links, sockets and compressed files are passed over, and that is said once", async () => {
     const world = worldWithLogs(1);
-    world.files.write("/secret.log", "secret\n");
-    world.files.link("/logs/out.log", "/secret.log");
     world.files.link("/logs/in.log", "/logs/real.txt");
     world.files.write("/logs/real.txt", "linked\n");
     world.files.placeSocket("/logs/socket.log", 0o600);
@@ -292,10 +361,76 @@ describe("which file is which", () => {
     const policy = follow({ include: ["/logs/*.log", "/logs/*.gz"] });
     startPipeline(world, policy, { report: (line) => said.push(line) });
     await world.clock.advance(5000);
-    expect(messages(world)).toEqual(["linked"]);
-    expect(said.filter((line) => line.includes("/logs/out.log is passed over")).length).toBe(1);
+    expect(messages(world)).toEqual([]);
+    expect(said.filter((line) => line.includes("in.log is passed over: it is a link")).length).toBe(1);
     expect(said.filter((line) => line.includes("socket.log is passed over")).length).toBe(1);
     expect(said.filter((line) => line.includes("compressed")).length).toBe(1);
+  });
+
+  test("links are followed where the source says so, and never out of its folders", async () => {
+    const world = worldWithLogs(1);
+    world.files.makeFolder("/containers/a");
+    world.files.write("/containers/a/0.log", "pod\n");
+    world.files.write("/secret.log", "secret\n");
+    world.files.write("/logs/real.txt", "linked\n");
+    world.files.link("/logs/in.log", "/logs/real.txt");
+    world.files.link("/logs/pod.log", "/containers/a/0.log");
+    world.files.link("/logs/out.log", "/secret.log");
+    world.files.link("/logs/far.log", "/containers/../secret.log");
+    const said: string[] = [];
+    const config = { followLinks: true, linkFolders: ["/containers"] };
+    const policy = follow({ include: ["/logs/*.log"], ...config });
+    startPipeline(world, policy, { report: (line) => said.push(line) });
+    await world.clock.advance(5000);
+    expect(messages(world).sort()).toEqual(["linked", "pod"]);
+    expect(said.filter((line) => line.includes("/logs/out.log is passed over")).length).toBe(1);
+    // Rotated where it really lies.
+    append(world, "/containers/a/0.log", "rest\n");
+    world.files.rename("/containers/a/0.log", "/containers/a/0.log.20240301");
+    append(world, "/containers/a/0.log", "new\n");
+    await world.clock.advance(5000);
+    expect(messages(world).slice(2)).toEqual(["rest", "new"]);
+  });
+
+  test("a log that becomes a link out of its folder is not followed there", async () => {
+    const world = worldWithLogs(1);
+    append(world, LOG, "one\n");
+    world.files.write("/secret.log", "secret\n");
+    startPipeline(world, follow({ followLinks: true }));
+    await world.clock.advance(2000);
+    world.files.remove(LOG);
+    world.files.link(LOG, "/secret.log");
+    await world.clock.advance(20_000);
+    expect(messages(world)).toEqual(["one"]);
+  });
+
+  test("what is excluded is not followed, by path or by name", async () => {
+    const world = worldWithLogs(1);
+    world.files.makeFolder("/logs/old");
+    for (const name of ["a", "b.debug", "old/c"]) append(world, `/logs/${name}.log`, `${name}\n`);
+    startPipeline(
+      world,
+      follow({ include: ["/logs/**/*.log"], exclude: ["*.debug.log", "/logs/old/**"] }),
+    );
+    await world.clock.advance(2000);
+    expect(messages(world)).toEqual(["a"]);
+  });
+
+  test("from the end: what is there at the first start is old, what comes later is not", async () => {
+    const world = worldWithLogs(1);
+    append(world, LOG, "old\nunfin");
+    const policy = follow({ include: ["/logs/*.log"], readFrom: "end" });
+    const first = startPipeline(world, policy);
+    await world.clock.advance(2000);
+    append(world, LOG, "ished\nnew\n");
+    append(world, "/logs/later.log", "all of it\n");
+    await world.clock.advance(2000);
+    expect(messages(world).sort()).toEqual(["all of it", "new", "unfinished"]);
+    await stopPipeline(world, first);
+    append(world, LOG, "while down\n");
+    startPipeline(world, policy);
+    await world.clock.advance(2000);
+    expect(messages(world).slice(3)).toEqual(["while down"]);
   });
 
   test("a folder that is not there is waited for, and that is said once", async () => {

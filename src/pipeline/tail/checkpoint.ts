@@ -30,7 +30,7 @@ export interface Checked {
 }
 
 /** A file's time lags behind the clock: by a tick of the kernel, or 2 s on the coarsest disks. */
-const COARSE_MS = 2000;
+export const COARSE_MS = 2000;
 
 /** The newest are kept. */
 export const MAX_ENTRIES = 10_000;
@@ -38,6 +38,8 @@ export const MAX_ENTRIES = 10_000;
 /** The checkpoint of one file source: JSON, mode 0600, replaced as a whole. */
 export class Checkpoint {
   #written = "";
+  /** There was one when it was read, be it damaged: this is not the very first start. */
+  wasThere = true;
 
   constructor(
     readonly files: Files,
@@ -51,7 +53,10 @@ export class Checkpoint {
     try {
       text = this.files.readText(this.path);
     } catch (error) {
-      if (error instanceof FileError && error.code === "not-found") return first;
+      if (error instanceof FileError && error.code === "not-found") {
+        this.wasThere = false;
+        return first;
+      }
       throw error;
     }
     const checked = parseCheckpoint(text);

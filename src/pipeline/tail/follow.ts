@@ -1,16 +1,20 @@
-import { basename } from "node:path";
+import { basename, dirname } from "node:path";
 import type { Files, FileStat, OpenFile } from "../../base/world.ts";
 import { FileError } from "../../base/world.ts";
 import type { Report } from "../component.ts";
 import type { Checked, Entry } from "./checkpoint.ts";
 import { MAX_ENTRIES } from "./checkpoint.ts";
-import { byAge, findCopy, findRenamed, isRotatedName, siblingsOf } from "./siblings.ts";
+import { byAge, findCompressed, findCopy, findPrefixCopy, findRenamed } from "./siblings.ts";
+import { isRotatedName, siblingsOf } from "./siblings.ts";
+import type { Sibling } from "./siblings.ts";
 import type { TailHost } from "./tailed_file.ts";
-import { TailedFile, keyOf, matches, newEntry } from "./tailed_file.ts";
+import { TailedFile, endEntry, keyOf, matches, newEntry, readEntry } from "./tailed_file.ts";
 
 /** One path and the files that had it: the rotated ones, oldest first, then the current one. */
 interface Chain {
   readonly path: string;
+  /** Where the file really lies, and its rotated ones beside it; the path may be a link. */
+  place: string;
   readonly files: TailedFile[];
   current: TailedFile | null;
 }
@@ -39,6 +43,11 @@ export class FollowedFiles {
   /** Files that are not open, as far as they were acknowledged. */
   #known = new Map<string, Entry>();
   #said = new Set<string>();
+  /** What may be opened, by path, and where it really lies: as of the last look. */
+  #places: ReadonlyMap<string, string> = new Map();
+  /** Since when a file is taken for a copy in the making. */
+  #copies = new Map<string, number>();
+  #fromEnd = false;
   #turn = 0;
   #sinceMs = Infinity;
 
@@ -71,14 +80,28 @@ export class FollowedFiles {
     return [...this.#chains.keys()];
   }
 
-  /** Looks for new files, rotated ones, those that are over. True where one was opened. */
-  refresh(paths: Iterable<string>): boolean {
+  /** Behind what was read, in the files that are open. */
+  lagBytes(): number {
+    let bytes = 0;
+    for (const file of this.#open.values()) bytes += file.lagBytes;
+    return bytes;
+  }
+
+  /**
+   * Looks for new files, rotated ones, those that are over. True where one was opened. `places` are
+   * all files that may be opened, with where they really lie; `fromEnd` is for those that are new.
+   */
+  refresh(places: ReadonlyMap<string, string>, fromEnd: boolean): boolean {
     const before = this.#open.size;
     const opened = new Set(this.#open.keys());
-    for (const path of paths) {
-      if (!this.#chains.has(path)) this.#begin(path);
+    this.#places = places;
+    this.#fromEnd = fromEnd;
+    for (const path of this.#copies.keys()) if (!places.has(path)) this.#copies.delete(path);
+    for (const [path, place] of places) {
+      if (!this.#chains.has(path)) this.#begin(path, place);
     }
     for (const chain of this.#chains.values()) {
+      chain.place = places.get(chain.path) ?? chain.place;
       if (chain.current !== null) this.#followPath(chain);
       else this.#tryCurrent(chain);
       this.#release(chain);
@@ -123,13 +146,51 @@ export class FollowedFiles {
 
   // -------------------------------------------------------------- which file is which
 
-  #begin(path: string): void {
+  #begin(path: string, place: string): void {
     const stat = this.#stat(path);
     if (stat !== null && this.#open.has(keyOf(stat))) return;
-    const chain: Chain = { path, files: [], current: null };
+    if (stat !== null && this.#isCopyOfAnother(path, place, stat)) return;
+    const chain: Chain = { path, place, files: [], current: null };
     this.#resumeRotated(chain, stat === null ? "" : keyOf(stat));
     if (stat !== null) this.#openCurrent(chain, stat);
     if (chain.files.length > 0) this.#chains.set(path, chain);
+  }
+
+  /**
+   * A pattern that meets rotated names too (`app.log*`) meets the copy that `copytruncate` makes,
+   * before the log itself is truncated. It is not begun while it may be one: then the truncation
+   * tells; where none comes, it is a copy of what was read, or a file of its own.
+   */
+  #isCopyOfAnother(path: string, place: string, stat: FileStat): boolean {
+    if (this.#known.has(keyOf(stat))) return false;
+    const original = [...this.#chains.values()].find(
+      (chain) =>
+        chain.current !== null &&
+        dirname(chain.place) === dirname(place) &&
+        isRotatedName(basename(place), chain.place),
+    )?.current;
+    if (original === undefined || original === null) return false;
+    const handle = this.#openFile(path, stat);
+    if (handle === null) return true;
+    const file = original;
+    const verdict = this.#try(path, () => {
+      const { keepRotatedMs } = this.#options;
+      if (!file.beginsLike(handle)) return "own";
+      const sinceMs = this.#copies.get(path) ?? this.#host.now();
+      this.#copies.set(path, sinceMs);
+      if (this.#host.now() - sinceMs < keepRotatedMs) return "wait";
+      if (!file.isCopiedBy(handle)) return "own";
+      this.#knowAsRead(path, { path: place, stat: handle.stat() }, handle);
+      return "copy";
+    });
+    handle.close();
+    if (verdict !== "wait") this.#copies.delete(path);
+    return verdict !== "own";
+  }
+
+  #knowAsRead(path: string, { stat }: Sibling, handle: OpenFile): void {
+    const entry = readEntry(newEntry(path, stat, 0), handle, stat.sizeBytes);
+    this.#known.set(keyOf(stat), entry);
   }
 
   /** What was rotated away while nobody looked. */
@@ -143,12 +204,13 @@ export class FollowedFiles {
       if (!this.#known.has(currentKey)) this.#addUnseen(chain, this.#sinceMs);
       return;
     }
-    const siblings = siblingsOf(this.#files, chain.path);
+    const siblings = siblingsOf(this.#files, chain.place);
     const sinceMs = Math.max(...olds.map((entry) => entry.modifiedMs));
     for (const entry of olds.sort((one, other) => one.generation - other.generation)) {
       const found =
         findRenamed(this.#files, siblings, entry) ??
-        findCopy(this.#files, siblings, entry, (key) => this.#isTaken(key));
+        findCopy(this.#files, siblings, entry, (key) => this.#isTaken(key)) ??
+        findCompressed(this.#files, chain.place, entry, (key) => this.#isTaken(key));
       if (found === null) {
         this.#known.delete(keyOf(entry));
         continue;
@@ -169,15 +231,16 @@ export class FollowedFiles {
    * name tells what it is, its age that it is no older than what we had read.
    */
   #addUnseen(chain: Chain, sinceMs: number): void {
-    const unseen = siblingsOf(this.#files, chain.path)
+    const unseen = siblingsOf(this.#files, chain.place)
       .filter(({ path, stat }) => {
-        if (!isRotatedName(basename(path), chain.path) || this.#isTaken(keyOf(stat))) return false;
+        if (!isRotatedName(basename(path), chain.place) || this.#isTaken(keyOf(stat))) return false;
         return stat.modifiedMs >= sinceMs;
       })
       .sort(byAge);
     for (const { path, stat } of unseen) {
-      const handle = this.#openFile(path, stat);
+      const handle = this.#openBeside(path, stat);
       if (handle === null) continue;
+      this.#copies.delete(path);
       this.#add(chain, new TailedFile(this.#host, handle, newEntry(chain.path, stat, 0)));
     }
   }
@@ -188,8 +251,12 @@ export class FollowedFiles {
     if (handle === null) return;
     const entry = this.#known.get(keyOf(stat));
     const same = entry === undefined || matches(handle, entry);
-    if (!same) this.#resumeCopy(chain, entry);
-    const next = newEntry(chain.path, stat, (entry?.generation ?? -1) + 1);
+    if (!same) this.#resumeCopy(chain, entry, null);
+    const generation = (entry?.generation ?? -1) + 1;
+    const next =
+      this.#fromEnd && entry === undefined
+        ? endEntry(chain.path, handle, generation, this.#host.bounds.maxLineBytes)
+        : newEntry(chain.path, stat, generation);
     const start = entry !== undefined && same ? { ...entry, path: chain.path } : next;
     this.#known.delete(keyOf(stat));
     chain.current = new TailedFile(this.#host, handle, start);
@@ -247,7 +314,7 @@ export class FollowedFiles {
   #beganAnew(chain: Chain, file: TailedFile): void {
     this.#host.counts.truncated += 1;
     const before = chain.files.length;
-    const copied = this.#resumeCopy(chain, file.readEntry());
+    const copied = this.#resumeCopy(chain, file.readEntry(), file);
     // A copy holds the unfinished line too; without one it is what is left of it.
     if (!copied) file.finish();
     const older = chain.files.length - before;
@@ -264,9 +331,22 @@ export class FollowedFiles {
   }
 
   /** True where a copy was found of what the entry had. Copies of what came after it follow. */
-  #resumeCopy(chain: Chain, entry: Entry): boolean {
-    const siblings = siblingsOf(this.#files, chain.path);
-    const copy = findCopy(this.#files, siblings, entry, (key) => this.#isTaken(key));
+  #resumeCopy(chain: Chain, entry: Entry, read: TailedFile | null): boolean {
+    const siblings = siblingsOf(this.#files, chain.place);
+    const isTaken = (key: string): boolean => this.#isTaken(key);
+    let copy = findCopy(this.#files, siblings, entry, isTaken);
+    if (copy === null && read !== null) {
+      const isCopy = (handle: OpenFile): boolean => read.holdsAllOf(handle);
+      const older = siblings.filter(({ path }) => isRotatedName(basename(path), chain.place));
+      const prefix = findPrefixCopy(this.#files, older, isCopy, isTaken);
+      if (prefix !== null) {
+        this.#knowAsRead(chain.path, prefix, prefix.handle);
+        prefix.handle.close();
+        this.#addUnseen(chain, prefix.stat.modifiedMs);
+        return false;
+      }
+    }
+    copy ??= findCompressed(this.#files, chain.place, entry, isTaken);
     if (copy !== null) {
       const { device, inode } = copy.stat;
       this.#add(chain, new TailedFile(this.#host, copy.handle, { ...entry, device, inode }));
@@ -312,15 +392,28 @@ export class FollowedFiles {
     return false;
   }
 
+  /** Null also for what may not be opened: a log that became a link out of its folder. */
   #stat(path: string): FileStat | null {
+    if (!this.#places.has(path)) return null;
     const stat = this.#try(path, () => this.#files.stat(path));
     return stat?.kind === "file" ? stat : null;
   }
 
   #openFile(path: string, stat: FileStat): OpenFile | null {
+    const place = this.#places.get(path);
+    return place === undefined ? null : this.#openChecked(path, place, stat);
+  }
+
+  /** A rotated file: no link, as `siblingsOf` found it. */
+  #openBeside(path: string, stat: FileStat): OpenFile | null {
+    return this.#openChecked(path, null, stat);
+  }
+
+  #openChecked(path: string, place: string | null, stat: FileStat): OpenFile | null {
     return this.#try(path, () => {
       const handle = this.#files.open(path, "read");
-      if (keyOf(handle.stat()) === keyOf(stat)) return handle;
+      const isThere = place === null || this.#files.realPath(path) === place;
+      if (isThere && keyOf(handle.stat()) === keyOf(stat)) return handle;
       // Moved between the look and the opening: the next look sees how it stands.
       handle.close();
       return null;

@@ -1,7 +1,9 @@
 import { basename, dirname, join } from "node:path";
 import type { Files, FileStat, OpenFile } from "../../base/world.ts";
+import { gunzip } from "../../base/gzip.ts";
 import { FileError } from "../../base/world.ts";
 import type { Entry } from "./checkpoint.ts";
+import { COARSE_MS } from "./checkpoint.ts";
 import { isCompressed } from "./glob.ts";
 import { keyOf, matches } from "./tailed_file.ts";
 
@@ -143,11 +145,108 @@ export interface Found extends Sibling {
   readonly handle: OpenFile;
 }
 
+/** What was truncated so soon that we had read more of it than the copy holds. */
+export function findPrefixCopy(
+  files: Files,
+  siblings: readonly Sibling[],
+  isCopy: (handle: OpenFile) => boolean,
+  isTaken: (key: string) => boolean,
+): Found | null {
+  for (const { path, stat } of siblings) {
+    if (isTaken(keyOf(stat))) continue;
+    const handle = openTrying(files, path, isCopy);
+    if (handle !== null) return { path, stat, handle };
+  }
+  return null;
+}
+
+/** Compressed copies that are looked into, the newest first. */
+const MAX_COMPRESSED = 3;
+/** A larger one is not unfolded: it would have to lie in memory. */
+const MAX_UNFOLDED_BYTES = 64 * 1024 * 1024;
+
+/**
+ * The file of an entry, or its copy, that was compressed before its rest was read: a rotation that
+ * compresses at once leaves a moment only. Compressed files are not followed otherwise.
+ */
+export function findCompressed(
+  files: Files,
+  path: string,
+  entry: Entry,
+  isTaken: (key: string) => boolean,
+): Found | null {
+  if (entry.head.length === 0) return null;
+  const folder = dirname(path);
+  const found: Sibling[] = [];
+  try {
+    for (const name of files.list(folder)) {
+      if (!name.endsWith(".gz") || !isRotatedName(name.slice(0, -3), path)) continue;
+      const stat = files.stat(join(folder, name));
+      const fits = stat?.kind === "file" && stat.sizeBytes <= MAX_UNFOLDED_BYTES;
+      if (!fits || isTaken(keyOf(stat)) || stat.modifiedMs < entry.modifiedMs - COARSE_MS) continue;
+      found.push({ path: join(folder, name), stat });
+    }
+    found.sort((one, other) => other.stat.modifiedMs - one.stat.modifiedMs);
+    for (const { path, stat } of found.slice(0, MAX_COMPRESSED)) {
+      if (files.realPath(path) !== join(files.realPath(folder), basename(path))) continue;
+      const bytes = gunzip(files.readBytes(path), MAX_UNFOLDED_BYTES);
+      if (typeof bytes === "string") continue;
+      const handle = new UnfoldedFile(bytes, stat);
+      if (matches(handle, entry)) return { path, stat: handle.stat(), handle };
+    }
+  } catch (error) {
+    if (!(error instanceof FileError)) throw error;
+  }
+  return null;
+}
+
+/** What was compressed, as an open file. */
+class UnfoldedFile implements OpenFile {
+  readonly #bytes: Buffer;
+  readonly #stat: FileStat;
+
+  constructor(bytes: Buffer, stat: FileStat) {
+    this.#bytes = bytes;
+    this.#stat = { ...stat, sizeBytes: bytes.length };
+  }
+
+  stat(): FileStat {
+    return this.#stat;
+  }
+
+  readAt(into: Uint8Array, offset: number, length: number, position: number): number {
+    const end = Math.min(this.#bytes.length, position + length);
+    if (end <= position) return 0;
+    into.set(this.#bytes.subarray(position, end), offset);
+    return end - position;
+  }
+
+  write(): void {
+    throw new Error("bug: a compressed log is read only");
+  }
+
+  sync(): void {}
+
+  truncate(): void {
+    throw new Error("bug: a compressed log is read only");
+  }
+
+  close(): void {}
+}
+
 function openMatching(files: Files, path: string, entry: Entry): OpenFile | null {
+  return openTrying(files, path, (handle) => matches(handle, entry));
+}
+
+function openTrying(
+  files: Files,
+  path: string,
+  isIt: (handle: OpenFile) => boolean,
+): OpenFile | null {
   let handle: OpenFile | null = null;
   try {
     handle = files.open(path, "read");
-    if (matches(handle, entry)) return handle;
+    if (isIt(handle)) return handle;
   } catch (error) {
     if (!(error instanceof FileError)) throw error;
   }

@@ -33,6 +33,17 @@ interface Range {
   done: boolean;
 }
 
+/** A place that was read, for telling a copy that is shorter than what was read since. */
+interface Mark {
+  readonly offset: number;
+  readonly tail: Fingerprint;
+}
+
+/** Marks reach back for about three seconds: longer than a copy takes until the truncation. */
+const MAX_MARKS = 32;
+const MARK_MS = 100;
+/** Of a copy that may be one: below a tenth of a second. */
+const MAX_COMPARED_BYTES = 64 * 1024 * 1024;
 const CHUNK_BYTES = 256 * 1024;
 /** Pieces behind one that is not acknowledged; then reading waits. */
 const MAX_RANGES = 1024;
@@ -65,6 +76,8 @@ export class TailedFile {
   #acked: number;
   #ackedTail: Fingerprint;
   #ranges: Range[] = [];
+  #marks: Mark[] = [];
+  #markedAtMs = -Infinity;
   #seenSize = -1;
   #seenModifiedMs: number;
   /** Since when the path names another file, or none. */
@@ -121,6 +134,49 @@ export class TailedFile {
   /** Like `entry`, as far as it has been read: what a copy of it must hold. */
   readEntry(): Entry {
     return { ...this.entry(), offset: this.#offset, tail: this.#readTail };
+  }
+
+  /** Bytes that are there and were not read, as far as we looked. */
+  get lagBytes(): number {
+    return Math.max(0, this.#seenSize - this.#offset);
+  }
+
+  /**
+   * Whether another file is a copy of the beginning of this one, all of which was read: a rotation
+   * that copied and then truncated, while we read on in between.
+   */
+  holdsAllOf(copy: OpenFile): boolean {
+    const { sizeBytes } = copy.stat();
+    if (sizeBytes === 0 || sizeBytes > this.#offset) return false;
+    const mark = this.#marks.findLast(({ offset }) => offset <= sizeBytes);
+    // Where nothing proves it: rather twice than not at all.
+    if (mark === undefined) return false;
+    if (this.#head.length <= sizeBytes && !holds(copy, 0, this.#head)) return false;
+    return holds(copy, mark.offset - mark.tail.length, mark.tail);
+  }
+
+  /** The same while this one still has its content: byte by byte, of the last of a large one. */
+  isCopiedBy(copy: OpenFile): boolean {
+    const { sizeBytes } = copy.stat();
+    if (sizeBytes > this.#offset) return false;
+    const [ours, theirs] = [Buffer.alloc(CHUNK_BYTES), Buffer.alloc(CHUNK_BYTES)];
+    const last = Math.max(0, sizeBytes - MAX_COMPARED_BYTES);
+    for (let at = last; at < sizeBytes; at += CHUNK_BYTES) {
+      const length = Math.min(CHUNK_BYTES, sizeBytes - at);
+      const read = this.#handle.readAt(ours, 0, length, at);
+      if (read !== length || copy.readAt(theirs, 0, length, at) !== length) return false;
+      if (ours.compare(theirs, 0, length, 0, length) !== 0) return false;
+    }
+    return true;
+  }
+
+  /** Whether another file could be a copy of this one that is being made: it begins like it. */
+  beginsLike(copy: OpenFile): boolean {
+    const { sizeBytes } = copy.stat();
+    const length = Math.min(sizeBytes, MAX_HEAD_BYTES);
+    if (length === 0) return true;
+    const ours = fingerprintAt(this.#handle, 0, length);
+    return ours.length === length && holds(copy, 0, ours);
   }
 
   /** False where the file began anew: truncated, or written over, under the same inode. */
@@ -234,10 +290,19 @@ export class TailedFile {
     this.#readTail = tail;
     this.#partial = null;
     this.#ranges.push(range);
+    this.#mark(end, tail);
     return new EventBatch(source, this.#stream, this.path, chunk, start, wallMs, () => {
       range.done = true;
       this.#advance();
     });
+  }
+
+  #mark(offset: number, tail: Fingerprint): void {
+    const nowMs = this.#host.now();
+    if (nowMs - this.#markedAtMs < MARK_MS) return;
+    this.#markedAtMs = nowMs;
+    this.#marks.push({ offset, tail });
+    if (this.#marks.length > MAX_MARKS) this.#marks.shift();
   }
 
   #send(batch: EventBatch): void {
@@ -290,4 +355,29 @@ export function matches(handle: OpenFile, entry: Entry): boolean {
   if (handle.stat().sizeBytes < entry.offset) return false;
   if (!holds(handle, 0, entry.head)) return false;
   return holds(handle, entry.offset - entry.tail.length, entry.tail);
+}
+
+/** A file of which only what comes from now on is wanted: behind its last line. */
+export function endEntry(
+  path: string,
+  handle: OpenFile,
+  generation: number,
+  maxLineBytes: number,
+): Entry {
+  const stat = handle.stat();
+  const length = Math.min(stat.sizeBytes, maxLineBytes);
+  const last = Buffer.alloc(length);
+  const from = stat.sizeBytes - length;
+  const read = handle.readAt(last, 0, length, from);
+  const newline = last.lastIndexOf(NEWLINE, read - 1);
+  const offset = read === 0 || newline < 0 ? from + read : from + newline + 1;
+  return readEntry(newEntry(path, stat, generation), handle, offset);
+}
+
+/** The entry of a file of which everything before `offset` is done with. */
+export function readEntry(entry: Entry, handle: OpenFile, offset: number): Entry {
+  const tailBytes = Math.min(offset, MAX_TAIL_BYTES);
+  const head = fingerprintAt(handle, 0, MAX_HEAD_BYTES);
+  const tail = fingerprintAt(handle, offset - tailBytes, tailBytes);
+  return { ...entry, head, tail, offset };
 }
