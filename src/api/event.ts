@@ -57,6 +57,11 @@ export class Event {
   pending = 0;
   /** The worst that was made of it so far. Owned by the runner. */
   outcome: string = DELIVERED;
+  /**
+   * Where its books are: 0 for here (`pending`, `outcome`); where buffers on disk have a part in
+   * it, -1 for the one stored copy, or the number of what its copies share. Owned by the runner.
+   */
+  slot = 0;
 
   constructor(
     readonly origin: EventOrigin,

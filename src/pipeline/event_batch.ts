@@ -32,7 +32,19 @@ export class EventBatch implements EventOrigin {
   add(start: number, end: number): void {
     this.#eventBytes += end - start;
     if (this.#events === null) this.#ranges.push(start, end);
-    else this.#events.push(new Event(this, start, end));
+    else this.#events.push(this.newEvent(start, end));
+  }
+
+  /** Adds the same ranges as another batch of the same chunk, for which there are no objects. */
+  addRanges(batch: EventBatch): void {
+    this.#ranges = batch.#ranges;
+    this.#eventBytes = batch.#eventBytes;
+  }
+
+  /** Adds an event that is there already. */
+  addEvent(event: Event): void {
+    this.#eventBytes += event.sizeBytes;
+    this.events.push(event);
   }
 
   /**
@@ -86,12 +98,16 @@ export class EventBatch implements EventOrigin {
     const ranges = this.#ranges;
     const events: Event[] = [];
     for (let i = 0; i < ranges.length; i += 2) {
-      const event = new Event(this, ranges[i]!, ranges[i + 1]!);
+      const event = this.newEvent(ranges[i]!, ranges[i + 1]!);
       event.pending = this.pendingEach;
       events.push(event);
     }
     this.#ranges = [];
     return events;
+  }
+
+  protected newEvent(start: number, end: number): Event {
+    return new Event(this, start, end);
   }
 }
 

@@ -42,24 +42,38 @@ export interface Route {
   readonly when: ((event: Event) => boolean) | null;
 }
 
+/** What a pipeline can be made of. */
+export interface ComponentLists {
+  readonly sources: readonly SourceDefinition<unknown>[];
+  readonly transforms: readonly TransformDefinition<unknown>[];
+  readonly sinks: readonly SinkDefinition<unknown>[];
+}
+
+export const COMPONENTS: ComponentLists = {
+  sources: sourceList,
+  transforms: transformList,
+  sinks: sinkList,
+};
+
 /** @throws Failure `refused` with all problems in one message. */
 export function planPipeline(
   name: string,
   policy: PipelinePolicy,
   binding: PipelineBinding,
+  components: ComponentLists = COMPONENTS,
 ): Plan {
   const problems: string[] = [];
   const names = Object.keys(policy.sources);
   const sinks = Object.entries(policy.sinks).map(([name, sink]) => {
     const where = `sinks.${name}`;
     const config = { ...sink.config, ...binding.sinks[name] };
-    const definition = find(sinkList, "sink", where, sink.component, problems);
+    const definition = find(components.sinks, "sink", where, sink.component, problems);
     const made = prepare(definition, where, config, problems);
     return { ...made!, name, policy: sink, route: routeOf(where, sink.from, names, problems) };
   });
   const steps = policy.steps.map((step, i) => {
     const where = `steps.${i}`;
-    const definition = find(transformList, "step", where, step.component, problems);
+    const definition = find(components.transforms, "step", where, step.component, problems);
     const made = prepare(definition, where, step.config, problems);
     const onError = step.onError ?? "keep";
     const route = routeOf(where, step.from, names, problems);
@@ -69,7 +83,7 @@ export function planPipeline(
   const sources = Object.entries(policy.sources).map(([name, source]) => {
     const where = `sources.${name}`;
     const config = { ...source.config, ...binding.sources[name] };
-    const definition = find(sourceList, "source", where, source.component, problems);
+    const definition = find(components.sources, "source", where, source.component, problems);
     return { ...prepare(definition, where, config, problems)!, name };
   });
   if (sources.length === 0) problems.push("sources: none is given, expected one at least");

@@ -10,15 +10,21 @@ import type { EventBatch } from "./event_batch.ts";
 import type { Ledger } from "./ledger.ts";
 import { SinkCounts, SourceCounts } from "./ledger.ts";
 import { pipelineMetrics } from "./metrics.ts";
-import type { Planned, PlannedSink, Route } from "./plan.ts";
+import type { ComponentLists, Planned, PlannedSink, Route } from "./plan.ts";
 import { planPipeline } from "./plan.ts";
+import type { QueueOwner } from "./sink_queue.ts";
 import { SinkQueue } from "./sink_queue.ts";
+import { DiskBuffer } from "./buffer/disk_buffer.ts";
+import { Joins } from "./buffer/joins.ts";
+import { Frame, StoredEvent } from "./buffer/stored_event.ts";
 import { RunningStep } from "./step.ts";
 import type { StepHost } from "./step.ts";
 
 export interface PipelineOptions {
   /** Where the Pipeline file lies: its relative file names are below it. The program's without. */
   readonly folder?: string;
+  /** All there are if not given; tests bring their own. */
+  readonly components?: ComponentLists;
   /** For sinks that speak HTTP. */
   readonly post?: HttpPost;
   /** A line for people, without the pipeline's name: what waits, fails or works again. */
@@ -46,7 +52,10 @@ interface RunningSource {
   readonly sinks: readonly RunningSink[];
   /** No step reads its events, and every sink gets all: its batches need no objects. */
   readonly isPlain: boolean;
+  readonly hasDisk: boolean;
   source: Source;
+  /** Batches that are not acknowledged. */
+  openBatches: number;
   /** Bytes of batches that have an open event. */
   openBytes: number;
   /** It was told to wait. */
@@ -57,6 +66,8 @@ interface RunningSink {
   readonly name: string;
   readonly counts: SinkCounts;
   readonly queue: SinkQueue;
+  /** Null where it waits in memory only. */
+  readonly disk: DiskBuffer | null;
   readonly route: Route;
   readonly whenFull: "block" | "drop" | "dropLowest";
   /** Refused, and not in the file of dead letters yet. */
@@ -75,6 +86,8 @@ export class PipelineRunner {
   #folder: string;
   #sources: RunningSource[] = [];
   #bySource = new Map<string, RunningSource>();
+  #counts = new Map<string, SourceCounts>();
+  #joins = new Joins();
   #sinks: RunningSink[] = [];
   #bySink = new Map<string, RunningSink>();
   #steps: RunningStep[] = [];
@@ -125,6 +138,7 @@ export class PipelineRunner {
   start(): void {
     if (this.#state !== "new") throw new Error(`bug: pipeline ${this.name} was started twice`);
     this.#state = "running";
+    for (const { disk } of this.#sinks) disk?.load();
     for (const { source } of this.#sources) source.start();
   }
 
@@ -135,10 +149,10 @@ export class PipelineRunner {
   }
 
   ledger(): Ledger {
-    const sources = this.#sources.map(({ name, counts }) => [name, counts.line()] as const);
-    const sinks = this.#sinks.map(({ name, counts, queue, letters }) => {
+    const sources = [...this.#counts].map(([name, counts]) => [name, counts.line()] as const);
+    const sinks = this.#sinks.map(({ name, counts, queue, disk, letters }) => {
       const { received, recovered, delivered, deadLettered, dropped } = counts;
-      const buffered = queue.unsettled + letters;
+      const buffered = (disk ?? queue).unsettled + letters;
       const line = { received, recovered, delivered, deadLettered, dropped, buffered };
       return [name, line] as const;
     });
@@ -156,7 +170,7 @@ export class PipelineRunner {
   // -------------------------------------------------------------- building
 
   #build(policy: PipelinePolicy, binding: PipelineBinding): void {
-    const plan = planPipeline(this.name, policy, binding);
+    const plan = planPipeline(this.name, policy, binding, this.#options.components);
     const instance = this.#prepareFolder();
     for (const sink of plan.sinks) this.#addSink(sink);
     for (const step of plan.steps) this.#steps.push(new RunningStep(this.#stepHost(), step));
@@ -183,38 +197,81 @@ export class PipelineRunner {
     return instance;
   }
 
-  #addSink({ name, policy, route, definition, config }: PlannedSink): void {
+  #addSink(planned: PlannedSink): void {
+    const { name, policy, route, definition, config } = planned;
     const counts = new SinkCounts();
     const buffer = policy.buffer ?? DEFAULT_BUFFER;
-    const queue = new SinkQueue(this.#world.clock, buffer, {
-      delivered: (events) => {
+    const report = (text: string): void => this.#report(`sink ${name}: ${text}`);
+    const settling = {
+      delivered: (events: readonly Event[]) => {
         counts.delivered += events.length;
         this.#settled(events);
       },
-      deliveredBatch: (batch) => {
+      deliveredBatch: (batch: EventBatch) => {
         counts.delivered += batch.count;
         this.#settledBatch(batch);
       },
-      refused: (event, reason) => {
-        if (policy.onError === "drop") return this.#sinkDropped(running, [event], reason);
+      refused: (event: Event, reason: string) => {
         running.letters += 1;
-        this.#deadLetters.add(event, name, reason);
+        if (policy.onError !== "drop") return this.#deadLetters.add(event, name, reason);
+        if (event.outcome === DELIVERED) event.outcome = reason;
+        this.#sinkRefusalEnded(running, event, false);
       },
       roomAgain: () => this.#resumeAll(),
-    });
+    };
+    const disk = buffer.disk === undefined ? null : this.#openDisk(planned, counts, settling);
+    const queue = disk?.queue ?? new SinkQueue(this.#world.clock, buffer, settling);
     const sink = definition.create(config, {
       world: this.#world,
       name,
       folder: this.#filesFolder,
       queue,
-      report: (text) => this.#report(`sink ${name}: ${text}`),
+      report,
       count: (counter, n = 1) => this.#count(name, counter, n),
       post: this.#options.post ?? null,
     });
     const whenFull = buffer.whenFull ?? "block";
-    const running: RunningSink = { name, counts, queue, route, whenFull, letters: 0, sink };
+    const running: RunningSink = { name, counts, queue, disk, route, whenFull, letters: 0, sink };
     this.#sinks.push(running);
     this.#bySink.set(name, running);
+  }
+
+  /** What an earlier process left in it is in the books from here on. */
+  #openDisk(planned: PlannedSink, counts: SinkCounts, settling: QueueOwner): DiskBuffer {
+    const { name, policy } = planned;
+    const buffer = policy.buffer!;
+    const { maxEvents, maxBytes } = buffer;
+    const disk = new DiskBuffer(
+      this.#world,
+      {
+        folder: join(this.#folder, "buffers", encodeURIComponent(name)),
+        maxBytes: buffer.disk!,
+        fsync: buffer.fsync ?? "interval",
+        memory: { maxEvents, maxBytes },
+      },
+      {
+        ...settling,
+        durable: (events) => this.#durable(events),
+        durableBatch: (batch) => this.#batchEnded(this.#bySource.get(batch.source)!, batch),
+        lost: (source, n) => {
+          counts.dropped += n;
+          const lost = this.#countsOf(source);
+          lost.buffered -= n;
+          lost.drop("buffer-damaged", n);
+        },
+        loaded: () => this.#bySink.get(name)?.sink.wake(),
+      },
+      (text) => this.#report(`sink ${name}: ${text}`),
+    );
+    const { events, truncatedTails, damagedFrames, orphans } = disk.open();
+    for (const [source, n] of events) {
+      counts.recovered += n;
+      this.#countsOf(source).recovered += n;
+      this.#countsOf(source).buffered += n;
+    }
+    const found = { truncated_tails: truncatedTails, damaged_frames: damagedFrames, orphans };
+    for (const [counter, n] of Object.entries(found)) if (n > 0) this.#count(name, counter, n);
+    return disk;
   }
 
   #stepHost(): StepHost {
@@ -241,7 +298,7 @@ export class PipelineRunner {
     { name, definition, config }: Planned<SourceDefinition<unknown>>,
     instance: string,
   ): void {
-    const counts = new SourceCounts();
+    const counts = this.#countsOf(name);
     const isFor = ({ route }: { readonly route: Route }): boolean =>
       route.sources?.includes(name) ?? true;
     const runner = this;
@@ -257,13 +314,17 @@ export class PipelineRunner {
     };
     const steps = this.#steps.filter(isFor);
     const sinks = this.#sinks.filter(isFor);
+    const hasDisk = sinks.some(({ disk }) => disk !== null);
     const running: RunningSource = {
       name,
       counts,
       steps,
       sinks,
-      isPlain: steps.length === 0 && sinks.length > 0 && sinks.every(takesAll),
+      isPlain: steps.length === 0 && sinks.length > 0 && sinks.every(takesAll) &&
+        (!hasDisk || sinks.length === 1),
+      hasDisk,
       source: null as unknown as Source,
+      openBatches: 0,
       openBytes: 0,
       isWaiting: false,
     };
@@ -287,15 +348,21 @@ export class PipelineRunner {
     const { count } = batch;
     running.counts.received += count;
     batch.open = count;
+    running.openBatches += 1;
     running.openBytes += batch.sizeBytes;
     if (!running.isPlain) return this.#advance(running, 0, batch.events);
     if (count === 0) return this.#batchEnded(running, batch);
     running.counts.buffered += count;
     batch.pendingEach = running.sinks.length;
-    if (batch.hasEvents) for (const event of batch.events) event.pending = running.sinks.length;
-    for (const { counts, queue } of running.sinks) {
+    if (batch.hasEvents) {
+      for (const event of batch.events) {
+        event.pending = running.sinks.length;
+        if (running.hasDisk) event.slot = -1;
+      }
+    }
+    for (const { counts, queue, disk } of running.sinks) {
       counts.received += count;
-      queue.pushBatch(batch);
+      (disk ?? queue).pushBatch(batch);
     }
     for (const { sink } of running.sinks) sink.wake();
   }
@@ -327,6 +394,7 @@ export class PipelineRunner {
     const { counts, sinks } = running;
     const each = sinks.map((sink) => this.#wanted(sink, events));
     for (const wanted of each) for (const event of wanted) event.pending += 1;
+    if (running.hasDisk) this.#openSlots(sinks, each);
     let ended = 0;
     for (const event of events) {
       if (event.pending > 0) continue;
@@ -336,9 +404,20 @@ export class PipelineRunner {
     counts.buffered += events.length - ended;
     for (const [i, sink] of sinks.entries()) {
       sink.counts.received += each[i]!.length;
-      sink.queue.push(this.#letIn(sink, each[i]!));
+      (sink.disk ?? sink.queue).push(this.#letIn(sink, each[i]!));
     }
     for (const { sink } of sinks) sink.wake();
+  }
+
+  /** Events that have a copy on disk have their books elsewhere: they are acknowledged before. */
+  #openSlots(sinks: readonly RunningSink[], each: readonly (readonly Event[])[]): void {
+    for (const [i, sink] of sinks.entries()) {
+      if (sink.disk === null) continue;
+      for (const event of each[i]!) {
+        if (event.slot !== 0) continue;
+        event.slot = event.pending === 1 ? -1 : this.#joins.open(event.pending);
+      }
+    }
   }
 
   #wanted({ route }: RunningSink, events: readonly Event[]): readonly Event[] {
@@ -348,10 +427,11 @@ export class PipelineRunner {
 
   /** Those that a sink's buffer has room for; the others are dropped, for this sink. */
   #letIn(sink: RunningSink, events: readonly Event[]): readonly Event[] {
-    const { queue, whenFull } = sink;
-    const { fill } = queue;
+    const { whenFull } = sink;
+    const buffer = sink.disk ?? sink.queue;
+    const { fill } = buffer;
     if (fill < LOWEST_SHED) return events;
-    const isFull = whenFull !== "block" && queue.isFull;
+    const isFull = whenFull !== "block" && buffer.isFull;
     const lowest = whenFull === "dropLowest";
     const kept: Event[] = [];
     for (const event of events) {
@@ -384,42 +464,80 @@ export class PipelineRunner {
   }
 
   #letterEnded(event: Event, where: string, isKept: boolean): void {
-    const sink = this.#bySink.get(where);
-    if (sink !== undefined) {
-      sink.letters -= 1;
-      if (isKept) sink.counts.deadLettered += 1;
-      else sink.counts.dropped += 1;
-    }
     // In the dead letters of one sink, and lost to another: it can still be replayed.
     if (isKept) event.outcome = DEAD_LETTERED;
     else if (event.outcome !== DEAD_LETTERED) event.outcome = "dead-letters-full";
+    const sink = this.#bySink.get(where);
+    if (sink === undefined) this.#settled([event]);
+    else this.#sinkRefusalEnded(sink, event, isKept);
+  }
+
+  #sinkRefusalEnded(sink: RunningSink, event: Event, isKept: boolean): void {
+    sink.letters -= 1;
+    if (isKept) sink.counts.deadLettered += 1;
+    else sink.counts.dropped += 1;
+    sink.disk?.ended(event);
     this.#settled([event]);
   }
 
   /** One of the event's owners has done with it. */
   #settled(events: readonly Event[]): void {
     for (const event of events) {
+      if (event.slot !== 0) {
+        this.#settledCopy(event);
+        continue;
+      }
       event.pending -= 1;
       if (event.pending > 0) continue;
-      const { counts } = this.#source(event);
-      counts.buffered -= 1;
-      if (event.outcome === DELIVERED) counts.delivered += 1;
-      else if (event.outcome === DEAD_LETTERED) counts.deadLettered += 1;
-      else counts.drop(event.outcome);
+      this.#book(this.#countsOf(event.origin.source), event.outcome);
       this.#end(event);
     }
-    if (this.#drained !== null && this.#isEmpty()) this.#drained();
+    this.#look();
+  }
+
+  /** Of an event that has a copy on disk; this may be that copy. */
+  #settledCopy(event: Event): void {
+    const { slot, outcome } = event;
+    const whole = slot === -1 ? outcome : this.#joins.settle(slot, outcome);
+    if (whole !== null) this.#book(this.#countsOf(event.origin.source), whole);
+    if (!(event instanceof StoredEvent)) this.#durable([event]);
+  }
+
+  /** One of its owners is safe without the source. */
+  #durable(events: readonly Event[]): void {
+    for (const event of events) {
+      event.pending -= 1;
+      if (event.pending === 0) this.#end(event);
+    }
+    this.#look();
+  }
+
+  #book(counts: SourceCounts, outcome: string): void {
+    counts.buffered -= 1;
+    if (outcome === DELIVERED) counts.delivered += 1;
+    else if (outcome === DEAD_LETTERED) counts.deadLettered += 1;
+    else counts.drop(outcome);
   }
 
   /** One of its owners took all events of a batch. */
   #settledBatch(batch: EventBatch): void {
     if (batch.hasEvents) return this.#settled(batch.events);
+    const counts = this.#countsOf(batch.source);
+    if (batch instanceof Frame) {
+      counts.buffered -= batch.count;
+      counts.delivered += batch.count;
+      return this.#look();
+    }
     batch.pendingEach -= 1;
     if (batch.pendingEach > 0) return;
-    const running = this.#bySource.get(batch.source)!;
-    running.counts.buffered -= batch.open;
-    running.counts.delivered += batch.open;
-    this.#batchEnded(running, batch);
+    counts.buffered -= batch.open;
+    counts.delivered += batch.open;
+    this.#batchEnded(this.#bySource.get(batch.source)!, batch);
+    this.#look();
+  }
+
+  /** Whether a stop that waits can go on. */
+  #look(): void {
     if (this.#drained !== null && this.#isEmpty()) this.#drained();
   }
 
@@ -440,10 +558,22 @@ export class PipelineRunner {
 
   #batchEnded(running: RunningSource, batch: EventBatch): void {
     batch.open = 0;
+    running.openBatches -= 1;
     running.openBytes -= batch.sizeBytes;
     batch.done();
     if (running.isWaiting) this.#resume(running);
   }
+
+  /** Also of a source that is in a buffer on disk and no longer in the file. */
+  #countsOf(source: string): SourceCounts {
+    if (this.#lastCounts?.source === source) return this.#lastCounts.counts;
+    let counts = this.#counts.get(source);
+    if (counts === undefined) this.#counts.set(source, (counts = new SourceCounts()));
+    this.#lastCounts = { source, counts };
+    return counts;
+  }
+
+  #lastCounts: { readonly source: string; readonly counts: SourceCounts } | null = null;
 
   #source(event: Event): RunningSource {
     const { source } = event.origin;
@@ -465,7 +595,9 @@ export class PipelineRunner {
   #hasRoom(running: RunningSource, share: number): boolean {
     const bound = this.#options.maxInFlightBytes ?? DEFAULT_IN_FLIGHT_BYTES;
     if (running.openBytes >= bound * share || this.#deadLetters.isFull) return false;
-    return running.sinks.every(({ queue, whenFull }) => whenFull !== "block" || !queue.isFull);
+    return running.sinks.every(
+      ({ queue, disk, whenFull }) => whenFull !== "block" || !(disk ?? queue).isFull,
+    );
   }
 
   /** At half of the bound, so that the source goes on in large pieces. */
@@ -490,12 +622,18 @@ export class PipelineRunner {
       for (const { source } of this.#sources) source.stop();
       // In order: what one step lets go may be held by a later one.
       for (const step of this.#steps) step.flush();
-      for (const { sink } of this.#sinks) sink.drain();
+      for (const { sink, disk } of this.#sinks) {
+        sink.drain();
+        disk?.flush();
+      }
       this.#deadLetters.flush();
       if (!this.#isEmpty()) await this.#wait(this.#options.drainMs ?? DEFAULT_DRAIN_MS);
     }
     for (const step of this.#steps) step.close();
-    for (const { sink } of this.#sinks) sink.close();
+    for (const { sink, disk } of this.#sinks) {
+      sink.close();
+      disk?.close();
+    }
     if (wasRunning) for (const { source } of this.#sources) source.close();
     this.#deadLetters.close();
     this.#state = "stopped";
@@ -505,7 +643,8 @@ export class PipelineRunner {
     return new Promise((resolve) => {
       const timer: Timer = this.#world.clock.after(boundMs, () => {
         this.#drained = null;
-        const left = this.#sinks.reduce((sum, { queue }) => sum + queue.unsettled, 0);
+        const inMemory = this.#sinks.filter(({ disk }) => disk === null);
+        const left = inMemory.reduce((sum, { queue }) => sum + queue.unsettled, 0);
         const again = "they come again after a start";
         this.#report(`stopped with ${left} events that no sink took; ${again}`);
         resolve();
@@ -520,7 +659,7 @@ export class PipelineRunner {
 
   #isEmpty(): boolean {
     if (this.#deadLetters.pending > 0) return false;
-    return this.#sources.every(({ counts }) => counts.buffered === 0);
+    return this.#sources.every(({ openBatches }) => openBatches === 0);
   }
 
   #report(text: string): void {

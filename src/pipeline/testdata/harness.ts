@@ -4,8 +4,8 @@ import { DerivedEvent } from "../../api/event.ts";
 import type { PipelinePolicy } from "../../api/snapshot.ts";
 import { createSimulatedWorld } from "../../base/simulated/mod.ts";
 import type { SimulatedWorld } from "../../base/simulated/mod.ts";
-import type { World } from "../../base/world.ts";
-import type { TransformContext } from "../component.ts";
+import type { TextOutput, World } from "../../base/world.ts";
+import type { HttpPost, TransformContext } from "../component.ts";
 import { imbalance, sinkImbalance } from "../ledger.ts";
 import type { PipelineOptions } from "../runner.ts";
 import { PipelineRunner } from "../runner.ts";
@@ -13,8 +13,17 @@ import { PipelineRunner } from "../runner.ts";
 export const STATE = "/state";
 
 /** A world for one process: after `kill`, nothing of it runs or writes any more. */
-export function mortal(world: SimulatedWorld): { readonly world: World; kill(): void } {
+export function mortal(world: SimulatedWorld): Mortal {
   let alive = true;
+  /** A promise that a dead process waits for never ends. */
+  function outlived<T>(promise: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      promise.then(
+        (value) => alive && resolve(value),
+        (error: unknown) => alive && reject(error as Error),
+      );
+    });
+  }
   const guard = (run: () => void) => () => {
     if (alive) run();
   };
@@ -45,7 +54,27 @@ export function mortal(world: SimulatedWorld): { readonly world: World; kill(): 
   const kill = (): void => {
     alive = false;
   };
-  return { world: { ...world, clock: mortalClock, files: mortalFiles }, kill };
+  const { stdout } = world.stdio;
+  const mortalStdout: TextOutput = {
+    isTerminal: false,
+    columns: 0,
+    rows: 0,
+    write: (data) => stdout.write(data),
+    writeAll: (data) => outlived(stdout.writeAll(data)),
+  };
+  const stdio = { stdout: mortalStdout, stderr: world.stdio.stderr, stdin: world.stdio.stdin };
+  return {
+    world: { ...world, stdio, clock: mortalClock, files: mortalFiles },
+    kill,
+    post: (real) => (url, headers, body) => outlived(real(url, headers, body)),
+  };
+}
+
+export interface Mortal {
+  readonly world: World;
+  kill(): void;
+  /** The same, whose answers a dead process does not see. */
+  post(real: HttpPost): HttpPost;
 }
 
 export const FOLLOW = { component: "file", config: { include: ["/logs/app.log"] } } as const;
