@@ -14,6 +14,7 @@ import {
 import { checkLimitKey } from "./rate_limit_spec.ts";
 import { redis } from "./redis_spec.ts";
 import { templateProblem } from "./template.ts";
+import { tls } from "./tls_spec.ts";
 import { checkOpenTrigger, checkRequestPolicy } from "./traffic.ts";
 
 /** The Mesh file: what Apps share. Gateway API's words where it has them. */
@@ -119,9 +120,13 @@ export const meshShape = {
   ),
   gateway: object({
     port: port().about("Where it listens on this machine.").example(8000),
+    tls: tls.about("Callers come by TLS (https), which ends here. Without it by default.").optional(),
     trustedHops,
   })
-    .about("The door from outside: serves `routes` of the Mesh and `ingress` of Apps.")
+    .about(
+      "The door from outside: serves `routes` of the Mesh and `ingress` of Apps, and tells Apps " +
+        "whom a request is from: X-Forwarded-For, -Proto and -Host.",
+    )
     .example({ port: 8000 })
     .optional(),
   routes: list(route, { max: 1000 })

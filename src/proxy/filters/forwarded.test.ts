@@ -36,12 +36,17 @@ test("what a caller that nobody trusts says of itself is replaced, not extended"
   const headers = await seen(
     "X-Forwarded-For: 203.0.113.7\r\nX-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: https\r\n" +
       "X-Forwarded-Host: bank.example\r\nForwarded: for=203.0.113.7\r\nX-Real-IP: 203.0.113.7\r\n" +
-      "X-Forwarded-Port: 443\r\n",
+      "X-Forwarded-Port: 443\r\nX-Forwarded-Client-Cert: Subject=admin\r\n",
   );
   expect(three(headers)).toEqual([CLIENT, "http", "Shop.example:8000"]);
-  for (const name of ["forwarded", "x-real-ip", "x-forwarded-port"]) {
+  for (const name of ["forwarded", "x-real-ip", "x-forwarded-port", "x-forwarded-client-cert"]) {
     expect(headers.has(name)).toBe(false);
   }
+});
+
+test("no caller strips what is written here by naming it in Connection", async () => {
+  const headers = await seen("Connection: X-Forwarded-For, x-forwarded-proto\r\n");
+  expect(three(headers)).toEqual([CLIENT, "http", "Shop.example:8000"]);
 });
 
 test("a trusted hop is believed, and its own address appended", async () => {
