@@ -1,5 +1,6 @@
 /** Rate limits that two real sidecars share through a real Redis, and what holds without it. */
-import { afterAll, afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { setDefaultTimeout } from "bun:test";
 import { parsePrometheusText, sumOfSamples } from "../src/codec/prometheus_text.ts";
 import { BUCKET_SCRIPT } from "../src/proxy/limits/bucket_script.ts";
 import { TokenBuckets } from "../src/policy/token_bucket.ts";
@@ -109,7 +110,7 @@ describe.skipIf(REDIS === null)("with a real Redis", () => {
     expect(await metric("outrigger_rate_limit_unanswered_total")).toEqual([0, 0]);
   });
 
-  test("answers say what is left, over both; the secret is in no Snapshot and no output", async () => {
+  test("answers say what is left, over both; the secret is in no Snapshot or output", async () => {
     await redis.start();
     await place.up(await twoSidecars());
     await bothAre(1);
@@ -152,7 +153,7 @@ describe.skipIf(REDIS === null)("with a real Redis", () => {
     }
   });
 
-  test("a Redis that is not there when the sidecars start holds nobody up, and is found", async () => {
+  test("a Redis that is not there at the start holds nobody up, and is found later", async () => {
     await place.up(await twoSidecars());
     await bothAre(0);
     expect(await burst("/allow", "a", 30)).toEqual({ 200: 30 });
@@ -161,7 +162,7 @@ describe.skipIf(REDIS === null)("with a real Redis", () => {
     expect(await burst("/allow", "a", 60)).toEqual({ 200: BURST, 429: 60 - BURST });
   });
 
-  test("a Redis that stands still is away before long, and used again when it goes on", async () => {
+  test("a Redis that stands still is away before long, and used again after that", async () => {
     await redis.start();
     await place.up(await twoSidecars());
     await bothAre(1);
@@ -175,7 +176,7 @@ describe.skipIf(REDIS === null)("with a real Redis", () => {
     expect(await burst("/allow", "b", 60)).toEqual({ 200: BURST, 429: 60 - BURST });
   });
 
-  test("the script gives the verdicts of the local bucket, whatever the rate and the steps", async () => {
+  test("the script gives the local bucket's verdicts, whatever the rate and the steps", async () => {
     await redis.start();
     // By a clock that the test sets.
     const script = BUCKET_SCRIPT.replace('redis.call("TIME")', "{ ARGV[4], ARGV[5] }");

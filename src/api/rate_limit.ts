@@ -49,7 +49,9 @@ export function readRateLimit(value: Readonly<Record<string, unknown>>): RateLim
   for (const [field, one] of Object.entries({ requests, burst, maxKeys })) {
     if (!isCount(one)) return `${field}: a whole number of at least 1 was expected`;
   }
-  if (typeof perMs !== "number" || !(perMs >= 1)) return "perMs: a number of at least 1 was expected";
+  if (typeof perMs !== "number" || !(perMs >= 1)) {
+    return "perMs: a number of at least 1 was expected";
+  }
   if (typeof key !== "object" || key === null) return "key: an object was expected";
   const wrong = keyProblem(key as Readonly<Record<string, unknown>>);
   if (wrong !== null) return wrong;

@@ -77,8 +77,8 @@ export const rateLimit = object({
     .optional(),
   by: by
     .about(
-      "What is counted together: all requests of the `route` (the default), those of one `source` " +
-        "address (behind `trustedHops` the one that they name), of one `path` without its query, " +
+      "What is counted together: all requests of the `route` (the default), those of one " +
+        "`source` address (behind `trustedHops` the one that they name), of one `path` without its query, " +
         "of one beginning or segment of a path, or with one value of a header.",
     )
     .default("route")
@@ -161,8 +161,9 @@ export function checkLimitKey(
   const key = limit?.by;
   if (key === undefined || typeof key === "string" || key.parameter === undefined) return;
   if (segmentOf(key.parameter, path) !== null) return;
-  const where = path === undefined ? "a call has no path of its own" : "the path has no such segment";
-  const advice =
-    path === undefined ? "count by segments" : `write the path as /.../{${key.parameter}}/...`;
-  report("rateLimit.by.parameter", `rateLimit.by: {${key.parameter}}, but ${where}`, advice);
+  const [why, advice] =
+    path === undefined
+      ? ["a call has no path of its own", "count by segments"]
+      : ["the path has no such segment", `write the path as /.../{${key.parameter}}/...`];
+  report("rateLimit.by.parameter", `rateLimit.by: {${key.parameter}}, but ${why}`, advice);
 }

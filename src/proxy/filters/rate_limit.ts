@@ -145,7 +145,7 @@ class LimitFields {
     return this.#fields(remaining, Math.ceil(resetMs / 1000));
   }
 
-  /** Both times mean the same moment, as the draft wants it: when a request is let through again. */
+  /** Both times are the same, as the draft wants it: until a request is let through again. */
   ofRefusal({ remaining, retryMs }: BucketVerdict): Record<string, string> {
     const seconds = Math.max(1, Math.ceil(retryMs / 1000));
     return { "retry-after": String(seconds), ...this.#fields(remaining, seconds) };

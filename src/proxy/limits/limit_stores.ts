@@ -15,7 +15,7 @@ export type MakeBuckets = (identity: string, rate: BucketRate, maxKeys: number) 
 /** Where a route's limits keep their accounts. */
 export interface RouteLimits {
   local(policy: RateLimitPolicy): BucketStore;
-  /** Null for a limit that is not shared. @throws Failure `refused` where the Redis has no binding. */
+  /** Null for a limit that is not shared. @throws Failure `refused` without a binding. */
   shared(policy: RateLimitPolicy): SharedBuckets | null;
 }
 

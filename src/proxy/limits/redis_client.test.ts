@@ -58,7 +58,7 @@ async function answersOf(client: RedisClient, count: number): Promise<unknown[]>
   return asked.map(({ value }) => value);
 }
 
-test("it says who it is, chooses its database, sends its script once and calls it by hash", async () => {
+test("it says who it is, chooses its database, sends its script once, calls it by hash", async () => {
   redis.user = "limits";
   redis.password = "s3cret";
   world.files.makeFolder("/run");
@@ -113,7 +113,7 @@ test("a Redis that is killed fails calls at once; back, it is used again by itse
   expect(events.map((one) => one.split(":")[0])).toEqual(["away", "back"]);
 });
 
-test("a Redis that stands still costs each call its time, then the connection is given up", async () => {
+test("a Redis that stands still costs each call its time, then it is given up", async () => {
   const client = clientOf();
   await world.clock.advance(5);
   redis.answers = false;
@@ -176,7 +176,7 @@ test("more than may wait is refused at once", async () => {
   expect(client.failed).toEqual({ away: 0, overflow: 1, timeout: 10_000, error: 0 });
 });
 
-test("an error of Redis is no verdict, and bytes that are no answer end the connection", async () => {
+test("an error of Redis is no verdict, and what is no answer ends the connection", async () => {
   const client = clientOf();
   redis.reply = { type: "error", value: "READONLY You can't write against a read only replica." };
   expect(await answersOf(client, 1)).toEqual(["error"]);

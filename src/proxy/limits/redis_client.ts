@@ -15,7 +15,7 @@ import { ByteSender } from "../../http/byte_sender.ts";
 
 /** From the dial to the answer of the last command of the greeting. */
 const GREETING_TIMEOUT_MS = 1_000;
-/** An answer that is due for longer than this: the connection is dead, or its server stands still. */
+/** An answer is due for longer: the connection is dead, or its server stands still. */
 const SILENCE_MS = 1_000;
 /** Commands that wait for their answer. At 50,000 a second they are a fifth of a second's. */
 const MAX_WAITING = 10_000;

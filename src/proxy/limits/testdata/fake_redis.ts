@@ -1,6 +1,7 @@
 import { sha256Hex } from "../../../base/hash.ts";
 import type { Clock, Listener, Socket, SocketHandler, World } from "../../../base/world.ts";
 import { encodeValue, RespDecoder, type RespValue } from "../../../codec/resp.ts";
+import { ByteSender } from "../../../http/byte_sender.ts";
 import { TokenBuckets } from "../../../policy/token_bucket.ts";
 import { BUCKET_SCRIPT } from "../bucket_script.ts";
 
@@ -16,8 +17,6 @@ export class FakeRedis {
   readonly commands: string[] = [];
   /** How many commands came with each chunk of bytes. */
   readonly chunks: number[] = [];
-  /** False: it takes what comes and says nothing. */
-  answers = true;
   user = "default";
   password = "";
   /** Given instead of a verdict. */
@@ -28,6 +27,7 @@ export class FakeRedis {
   readonly #buckets = new Map<string, TokenBuckets>();
   readonly #scripts = new Set<string>();
   #listener: Listener | null = null;
+  #answers = true;
 
   constructor(world: World, host: string, port = 6379) {
     this.#world = world;
@@ -36,7 +36,18 @@ export class FakeRedis {
     this.start();
   }
 
+  /** False: it stands still, and does what came meanwhile when it goes on. */
+  set answers(answers: boolean) {
+    this.#answers = answers;
+    if (answers) for (const connection of this.open) connection.goOn();
+  }
+
+  get answers(): boolean {
+    return this.#answers;
+  }
+
   start(): void {
+    if (this.#listener !== null) return;
     this.#listener = this.#world.net.listen({ address: this.#at }, () => {
       this.connections++;
       return new FakeConnection(this);
@@ -102,6 +113,8 @@ class FakeConnection implements SocketHandler {
   readonly #redis: FakeRedis;
   readonly #decoder: RespDecoder;
   #user: string | null;
+  readonly #sender = new ByteSender();
+  readonly #held: (readonly string[])[] = [];
   #inChunk = 0;
 
   constructor(redis: FakeRedis) {
@@ -112,6 +125,7 @@ class FakeConnection implements SocketHandler {
 
   onOpen(socket: Socket): void {
     this.socket = socket;
+    this.#sender.attach(socket);
     this.#redis.open.add(this);
   }
 
@@ -122,7 +136,9 @@ class FakeConnection implements SocketHandler {
     if (this.#inChunk > 0) this.#redis.chunks.push(this.#inChunk);
   }
 
-  onDrain(): void {}
+  onDrain(): void {
+    this.#sender.flush();
+  }
 
   onEnd(): void {
     this.socket?.close();
@@ -140,9 +156,12 @@ class FakeConnection implements SocketHandler {
     });
     const told = words.map((word) => (word === BUCKET_SCRIPT ? "SCRIPT" : word));
     this.#redis.commands.push((words[0] === "AUTH" ? told.slice(0, -1) : told).join(" "));
-    if (!this.#redis.answers) return;
-    const answer = encodeValue(this.#answer(words));
-    this.socket?.write(answer, 0, answer.length);
+    this.#held.push(words);
+    if (this.#redis.answers) this.goOn();
+  }
+
+  goOn(): void {
+    for (const words of this.#held.splice(0)) this.#sender.send(encodeValue(this.#answer(words)));
   }
 
   #answer(words: readonly string[]): RespValue {
@@ -157,7 +176,7 @@ class FakeConnection implements SocketHandler {
       this.#user = user;
       return OK;
     }
-    return { type: "error", value: "WRONGPASS invalid username-password pair or user is disabled." };
+    return { type: "error", value: "WRONGPASS invalid username-password pair." };
   }
 }
 
