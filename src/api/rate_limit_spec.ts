@@ -87,8 +87,8 @@ export const rateLimit = object({
   maxKeys: integer({ min: 1, max: 1_000_000 })
     .about(
       "So many sources, paths or values are remembered; the one that was seen longest ago is " +
-        "forgotten first, and starts anew. 10000. In a shared Redis a value that is not seen for " +
-        "as long as its limit takes to fill up is forgotten.",
+        "forgotten first, and starts anew. A shared Redis forgets one when its limit has filled " +
+        "up again. 10000.",
     )
     .default(10_000),
   headers: boolean()

@@ -35,8 +35,8 @@ export function addSharedLimit(
   for (const member of ["host", "port", "database"]) {
     draft.note([...at, member], mesh, [...field, "url"]);
   }
-  for (const member of ["user", "password"]) {
-    draft.note([...at, member], mesh, [...field, member]);
+  for (const member of [["user"], ["password"], ["password", "env"], ["password", "file"]]) {
+    draft.note([...at, ...member], mesh, [...field, ...member]);
   }
 }
 

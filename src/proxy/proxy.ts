@@ -333,6 +333,7 @@ export class Proxy {
   stats(): ProxyStats {
     const usage = this.#world.processes.self.usage();
     const overload = this.#context.overload.stats();
+    const redis = this.#limits.stats();
     return {
       workload: this.#snapshot?.workload ?? { namespace: "", name: "" },
       version: this.#snapshot?.version ?? "",
@@ -345,7 +346,7 @@ export class Proxy {
       clusters: [...this.#clusters.values()].map((cluster) => cluster.stats()),
       events: this.#context.events.list(),
       ...(overload === undefined ? {} : { overload }),
-      redis: this.#limits.stats(),
+      ...(redis.length === 0 ? {} : { redis }),
       observed: this.#observed(),
     };
   }
