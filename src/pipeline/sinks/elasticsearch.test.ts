@@ -99,7 +99,7 @@ describe("the server fails", () => {
     await world.clock.advance(60_000);
     expect(server.messages.sort()).toEqual(lines(30).sort());
     expect(said.filter((line) => line.includes("tried again until it works")).length).toBe(1);
-    expect(said.at(-1)).toContain("takes documents again");
+    expect(said.at(-1)).toContain("takes events again");
     expectBalanced(runner);
   });
 
