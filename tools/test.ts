@@ -51,11 +51,14 @@ const END_TO_END: Step = {
   run: () => suite(["test"], ["--timeout", "120000", "--no-orphans"]),
 };
 
+/** They send to our sources, and rotate what we follow. */
+const LOGGING = ["rsyslog", "syslog-ng", "logrotate"] as const;
+
 /** promtool checks the rules that we render; Chromium looks at our pages; Redis holds limits. */
 async function installParts(): Promise<Counts> {
   let counts: Counts = { passed: 0, failed: 0, skipped: 0 };
-  for (const name of ["promtool", "prometheus", "chromium", "redis"]) {
-    const variable = `OUTRIGGER_${name.toUpperCase()}`;
+  for (const name of ["promtool", "prometheus", "chromium", "redis", ...LOGGING]) {
+    const variable = `OUTRIGGER_${name.toUpperCase().replaceAll("-", "_")}`;
     if (env[variable]) continue;
     try {
       env[variable] = (await part(name)).path;
