@@ -13,3 +13,9 @@ export function fieldPath(): Field<FieldPath> {
       parseFieldPath(written) === null ? 'names with dots between, others as ["odd name"]' : null,
   }).as((written) => parseFieldPath(written)!);
 }
+
+/** A value as a key: the same for the same value, and for no other one. */
+export function keyText(value: unknown): string {
+  if (typeof value === "string") return value;
+  return value === undefined ? "\u0001" : `\u0001${JSON.stringify(value)}`;
+}
