@@ -39,6 +39,7 @@ import {
 import { requestMatch } from "./request_match.ts";
 import { sidecar } from "./sidecar_spec.ts";
 import { templateNames, templateProblem } from "./template.ts";
+import { tls } from "./tls_spec.ts";
 import {
   breaker,
   checkOpenTrigger,
@@ -361,6 +362,14 @@ export const appShape = {
   })
     .about("What it speaks on `port`.")
     .default("http"),
+  tls: tls
+    .about(
+      "Callers come to `port` by TLS (https), which ends in the sidecar: the app itself gets plain " +
+        "HTTP. For an App that is reached from outside by itself; behind the Mesh's gateway let that " +
+        "end it. Without it by default.",
+    )
+    .optional()
+    .example({ certificates: [{ certificate: "certs/shop.pem", key: "certs/shop.key" }] }),
   replicas: replicas
     .about("How many run: a number, or bounds between which load decides.")
     .example(2)
@@ -540,6 +549,13 @@ export const appSpec = object(appShape)
   .checkOf(["ingress", "port"], (spec, report) => {
     if (spec.ingress.length > 0 && spec.port === undefined) {
       report("ingress", "ingress without port", "add port: the one that the app is reached by");
+    }
+  })
+  .checkOf(["tls", "port", "sidecar"], (spec, report) => {
+    if (spec.tls === undefined) return;
+    if (spec.port === undefined) report("tls", "tls without port", "add port");
+    if (!spec.sidecar.enabled) {
+      report("tls", "tls without a sidecar, where it would end", "remove sidecar.enabled: false");
     }
   })
   .checkOf(["run", "port", "sidecar"], checkPorts)

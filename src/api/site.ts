@@ -42,12 +42,16 @@ export interface LocalSite {
   readonly stateFolder: string;
   /** Absolute path of the app's working folder: log files are found from here. */
   readonly appFolder: string;
+  /** Absolute path of its file's folder, where certificates are found from; missing: `appFolder`. */
+  readonly filesFolder?: string;
 }
 
 export interface GatewaySite {
   readonly listener: HostPort;
   readonly admin: AdminBinding;
   readonly stateFolder: string;
+  /** Absolute path of the Mesh's file's folder; missing: the root. */
+  readonly filesFolder?: string;
 }
 
 /** The key of `Site.workloads`. */

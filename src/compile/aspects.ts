@@ -139,6 +139,10 @@ function listenerAspects(name: string, listener: ListenerPolicy): Aspect[] {
     const figure = aspect([...at, field], `${title} of ${what}`, value, text(value));
     found.push({ ...figure, plain: value === plain });
   }
+  if (listener.tls !== undefined) {
+    const text = words.tlsText(listener.tls);
+    found.push(aspect([...at, "tls"], `TLS of ${what}`, listener.tls, text));
+  }
   if (listener.trustedHops !== undefined) {
     const { trustedHops } = listener;
     const title = `trusted hops of ${what}`;

@@ -1,6 +1,7 @@
 /** Clusters: how tries reach the app itself, a declared call, or another App. */
 import type { AppDocument, AnyDocument } from "../api/document.ts";
 import type { CallSpec } from "../api/app.ts";
+import { workloadKey } from "../api/site.ts";
 import type {
   AdaptivePolicy,
   BreakerPolicy,
@@ -61,6 +62,7 @@ export function addPlainCluster(
   target: { readonly key: string; readonly document: AnyDocument; readonly path: Path },
 ): void {
   if (draft.hasCluster(name)) return;
+  refuseTls(context, target.key, target.document, target.path);
   const endpoints = context.siteOf(target.key)?.endpoints ?? [];
   draft.addCluster(name, clusterPolicy("call", PLAIN_CALL), clusterBinding(endpoints));
   const origin = target.document.origin(target.path);
@@ -81,7 +83,10 @@ export function endpointsOfCall(
   }
   const reference = call.app ?? name;
   const key = context.findApp(reference, app.namespace);
-  if (key !== null) return context.siteOf(key)?.endpoints ?? [];
+  if (key !== null) {
+    refuseTls(context, key, app, ["spec", "calls", name]);
+    return context.siteOf(key)?.endpoints ?? [];
+  }
   const known = context.documents.apps.map((one) => one.name);
   const meant = nearest(reference, known);
   context.report(app, ["spec", "calls", name, ...(call.app === undefined ? [] : ["app"])], {
@@ -90,6 +95,18 @@ export function endpointsOfCall(
     advice: meant === null ? "give its file too, or add host and port" : `did you mean "${meant}"?`,
   });
   return null;
+}
+
+/** An App whose port speaks TLS would not understand a sidecar that comes without. */
+function refuseTls(context: Context, key: string, document: AnyDocument, path: Path): void {
+  const target = context.documents.apps.find((one) => workloadKey(one) === key);
+  if (target?.spec.tls === undefined) return;
+  const { file, line } = target.origin(["spec", "tls"]);
+  context.report(document, path, {
+    found: key,
+    message: `${key} ends TLS at its port (${file}:${line}), and sidecars and the gateway call without`,
+    advice: "remove its tls and let the Mesh's gateway end TLS, or call it from outside only",
+  });
 }
 
 function clusterPolicy(kind: "app" | "call", call: CallSpec): ClusterPolicy {

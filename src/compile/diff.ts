@@ -202,6 +202,10 @@ function bindingParts(bindings: WorkloadBindings): BindingPart[] {
     const text = `${hostPortText({ host, port })}, database ${database}${whom}`;
     add(["redis", name], `place of Redis ${name}`, binding, text);
   }
+  for (const [name, binding] of Object.entries(bindings.tls ?? {})) {
+    const files = Object.values(binding.certificates).map(({ certificate }) => certificate);
+    add(["tls", name], `certificate files of listener ${name}`, binding, files.join(", "));
+  }
   add(["stateFolder"], "state folder", bindings.stateFolder, bindings.stateFolder);
   return parts;
 }

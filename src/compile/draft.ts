@@ -7,6 +7,7 @@ import type {
   ClusterPolicy,
   HostPort,
   ListenerPolicy,
+  ListenerTlsBinding,
   Origin,
   OverloadPolicy,
   PipelineBinding,
@@ -33,6 +34,7 @@ export class Draft {
   #pipelines = new Map<string, PipelinePolicy>();
   #pipelineBindings = new Map<string, PipelineBinding>();
   #redis = new Map<string, RedisBinding>();
+  #tls = new Map<string, ListenerTlsBinding>();
 
   constructor(readonly workload: WorkloadRef) {}
 
@@ -53,6 +55,11 @@ export class Draft {
   addPipeline(name: string, policy: PipelinePolicy, binding: PipelineBinding): void {
     this.#pipelines.set(name, policy);
     this.#pipelineBindings.set(name, binding);
+  }
+
+  /** The files of a listener's certificates. */
+  addTls(listener: string, binding: ListenerTlsBinding): void {
+    this.#tls.set(listener, binding);
   }
 
   addRedis(name: string, binding: RedisBinding): void {
@@ -88,6 +95,8 @@ export class Draft {
     readonly overload?: OverloadPolicy | undefined;
     readonly admin: AdminBinding;
     readonly stateFolder: string;
+    /** 1 where it is missing. */
+    readonly workers?: number;
   }): Snapshot {
     const policy: WorkloadPolicy = {
       listeners: Object.fromEntries(this.#listeners),
@@ -103,7 +112,9 @@ export class Draft {
       admin: rest.admin,
       pipelines: Object.fromEntries(this.#pipelineBindings),
       stateFolder: rest.stateFolder,
+      ...(rest.workers === undefined || rest.workers === 1 ? {} : { workers: rest.workers }),
       ...(this.#redis.size === 0 ? {} : { redis: Object.fromEntries(this.#redis) }),
+      ...(this.#tls.size === 0 ? {} : { tls: Object.fromEntries(this.#tls) }),
     };
     return {
       apiVersion: API_VERSION,

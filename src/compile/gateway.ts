@@ -1,8 +1,8 @@
 /** The door from outside: the hosts of the Mesh's routes and of the Apps' ingress, in one table. */
 import type { AppDocument, AnyDocument, MeshDocument } from "../api/document.ts";
-import { workloadKey } from "../api/site.ts";
+import { type GatewaySite, workloadKey } from "../api/site.ts";
 import type { MirrorSpec } from "../api/route_actions.ts";
-import type { RoutePolicy, Snapshot, WeightedBackend } from "../api/snapshot.ts";
+import type { ListenerTlsPolicy, RoutePolicy, Snapshot, WeightedBackend } from "../api/snapshot.ts";
 import type { Path } from "../schema/node.ts";
 import { addPlainCluster } from "./clusters.ts";
 import { PLAIN_CALL, PLAIN_SIDECAR } from "./defaults.ts";
@@ -13,6 +13,7 @@ import { noteMatch } from "./request_match.ts";
 import { noteRouteFilters, type RouteRules } from "./route_filters.ts";
 import { addSharedLimit } from "./shared_limits.ts";
 import type { Context } from "./source.ts";
+import { addTls } from "./tls.ts";
 import {
   noteFilters,
   noteTraffic,
@@ -71,9 +72,10 @@ export function gatewaySnapshot(context: Context): Snapshot | null {
     }
   }
   const trustedHops = documents.meshes.flatMap(({ spec }) => spec.gateway?.trustedHops ?? []);
+  const secured = addGatewayTls(draft, context, site.gateway);
   draft.addListener(
     GATEWAY_LISTENER,
-    listenerPolicy("gateway", routes, { ...PLAIN_SIDECAR, trustedHops }),
+    listenerPolicy("gateway", routes, { ...PLAIN_SIDECAR, trustedHops }, secured),
     site.gateway.listener,
   );
   for (const mesh of documents.meshes) {
@@ -88,6 +90,23 @@ export function gatewaySnapshot(context: Context): Snapshot | null {
     admin: site.gateway.admin,
     stateFolder: site.gateway.stateFolder,
   });
+}
+
+/** The first Mesh that says it: there is one gateway. */
+function meshWithTls(context: Context): MeshDocument | undefined {
+  return context.documents.meshes.find(({ spec }) => spec.gateway?.tls !== undefined);
+}
+
+function addGatewayTls(
+  draft: Draft,
+  context: Context,
+  site: GatewaySite,
+): { readonly tls?: ListenerTlsPolicy } {
+  const mesh = meshWithTls(context);
+  if (mesh === undefined) return {};
+  const path = ["spec", "gateway", "tls"];
+  const from = { document: mesh, path, folder: site.filesFolder ?? "/" };
+  return addTls(draft, GATEWAY_LISTENER, mesh.spec.gateway?.tls, from);
 }
 
 function byKey(a: AppDocument, b: AppDocument): number {
@@ -222,7 +241,11 @@ function addRoute(
     draft.note([...at, "backends", nth, "weight"], document, [...backend.path, "weight"]);
     return { cluster, weight: backend.weight };
   });
-  const plain = routePolicy(match, backends, traffic, { ...wish.rules, edge: true });
+  const plain = routePolicy(match, backends, traffic, {
+    ...wish.rules,
+    edge: true,
+    tls: meshWithTls(context)?.spec.gateway?.tls,
+  });
   const mirror = mirrorCluster(draft, context, namespace, wish);
   const policy = withMirror(plain, wish.mirror?.spec, mirror);
   noteMirror(draft, at, document, path);

@@ -15,6 +15,7 @@ import { noteMatch } from "./request_match.ts";
 import { noteRouteFilters } from "./route_filters.ts";
 import { addSharedLimit } from "./shared_limits.ts";
 import type { Context } from "./source.ts";
+import { addTls } from "./tls.ts";
 import {
   noteFilters,
   noteTraffic,
@@ -45,9 +46,12 @@ export function addInbound(
   draft.note(["bindings", "clusters", APP_CLUSTER], app, ["spec", "run", "port"]);
   const plain = app.spec.routes.length === 0;
   const routes = plain ? [plainRoute(draft, app)] : declared(draft, context, app);
+  const folder = local.filesFolder ?? local.appFolder;
+  const from = { document: app, path: ["spec", "tls"], folder };
+  const secured = addTls(draft, INBOUND_LISTENER, app.spec.tls, from);
   draft.addListener(
     INBOUND_LISTENER,
-    listenerPolicy("inbound", routes, app.spec.sidecar),
+    listenerPolicy("inbound", routes, app.spec.sidecar, secured),
     inbound,
   );
   draft.note(["policy", "listeners", INBOUND_LISTENER], app, ["spec", "port"]);
@@ -56,8 +60,9 @@ export function addInbound(
 }
 
 function plainRoute(draft: Draft, app: AppDocument): RoutePolicy {
-  const { edge } = app.spec.sidecar;
-  const route = routePolicy(ANY, [{ cluster: APP_CLUSTER, weight: 1 }], PLAIN_CALL, { edge });
+  const { sidecar, tls } = app.spec;
+  const rules = { edge: sidecar.edge, tls };
+  const route = routePolicy(ANY, [{ cluster: APP_CLUSTER, weight: 1 }], PLAIN_CALL, rules);
   noteEdge(draft, ["policy", "listeners", INBOUND_LISTENER, "routes", 0], app, route);
   return route;
 }
@@ -124,9 +129,9 @@ function addRoute(
     draft.note([...at, "backends", nth, "weight"], app, [...from, "weight"]);
   }
   const inherited = callOf(app, backends);
-  const { edge } = app.spec.sidecar;
+  const { sidecar, tls } = app.spec;
   const traffic = effective(app, spec, path, inherited?.call ?? null);
-  const plain = routePolicy(spec, backends, traffic, { ...spec, edge });
+  const plain = routePolicy(spec, backends, traffic, { ...spec, edge: sidecar.edge, tls });
   const policy = withMirror(plain, spec.mirror, mirror);
   noteMirror(draft, at, app, path);
   if (inherited !== null) {

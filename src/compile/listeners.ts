@@ -1,6 +1,6 @@
 import type { AppSpec } from "../api/app.ts";
 import type { AppDocument } from "../api/document.ts";
-import type { ListenerPolicy, RoutePolicy } from "../api/snapshot.ts";
+import type { ListenerPolicy, ListenerTlsPolicy, RoutePolicy } from "../api/snapshot.ts";
 import type { Draft } from "./draft.ts";
 
 /** A listener with the sidecar's settings. */
@@ -8,6 +8,7 @@ export function listenerPolicy(
   direction: ListenerPolicy["direction"],
   routes: readonly RoutePolicy[],
   sidecar: AppSpec["sidecar"],
+  secured: { readonly tls?: ListenerTlsPolicy } = {},
 ): ListenerPolicy {
   // What an app calls comes from the app itself.
   const comesIn = direction !== "outbound";
@@ -21,6 +22,7 @@ export function listenerPolicy(
     headerTimeoutMs: sidecar.headerTimeout,
     idleTimeoutMs: sidecar.idleTimeout,
     ...(comesIn && sidecar.trustedHops.length > 0 ? { trustedHops: sidecar.trustedHops } : {}),
+    ...secured,
   };
 }
 

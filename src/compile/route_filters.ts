@@ -23,6 +23,8 @@ export interface RouteRules {
   readonly path?: PathMatch;
   /** Requests come in from outside here: who sent them is written down. */
   readonly edge?: boolean;
+  /** Callers come by TLS, which ends here. */
+  readonly tls?: { readonly forwardClientCertificate: boolean } | undefined;
 }
 
 /** What ends a part of the requests of a call, route or rule. */
@@ -41,8 +43,13 @@ interface Limiting {
  */
 export function filtersOf({ rateLimit, faults }: Limiting, asked: RouteRules): FilterPolicy[] {
   const filters = FILTERS.map(({ filter, config }): FilterPolicy => ({ filter, config }));
-  const { deny = [], edge = false } = asked;
+  const { deny = [], edge = false, tls } = asked;
   if (edge) filters.push({ filter: "forwarded", config: {} });
+  if (tls !== undefined) {
+    // `forwarded` writes the scheme too, and knows whom to believe.
+    const config = { scheme: !edge, clientCertificate: tls.forwardClientCertificate };
+    filters.push({ filter: "forwarded_tls", config });
+  }
   if (deny.length > 0) {
     const rules = deny.map(({ methods, notFrom }) => ({ methods, notFrom }));
     filters.push({ filter: "deny", config: { rules } });

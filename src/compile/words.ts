@@ -12,6 +12,7 @@ import type {
   FieldMatch,
   HostPort,
   LimitsPolicy,
+  ListenerTlsPolicy,
   PathMatch,
   PipelinePolicy,
   RequestMatch,
@@ -188,6 +189,15 @@ export function backendsText(backends: readonly WeightedBackend[]): string {
       return `${cluster} ${total === 0 ? "0%" : percentText(weight / total)}`;
     })
     .join(", ");
+}
+
+/** `TLS 1.2 and later by certificate shop, client certificates required`. */
+export function tlsText({ certificates, minVersion, clientCertificate }: ListenerTlsPolicy): string {
+  const which = `certificate${certificates.length === 1 ? "" : "s"} ${certificates.join(", ")}`;
+  const versions = minVersion === "1.2" ? "1.2 and later" : "1.3";
+  const wish = clientCertificate === "require" ? "required" : "taken";
+  const asked = clientCertificate === "none" ? "" : `, client certificates ${wish}`;
+  return `TLS ${versions} by ${which}${asked}`;
 }
 
 export function pipelineText(pipeline: PipelinePolicy): string {

@@ -1,6 +1,6 @@
 import { dirname, resolve } from "node:path";
 
-import type { AppDocument, Documents } from "../api/document.ts";
+import type { AnyDocument, AppDocument, Documents } from "../api/document.ts";
 import { STDIN_NAME } from "../api/read_files.ts";
 import type { GatewaySite, LocalSite, Site, WorkloadSite } from "../api/site.ts";
 import { workloadKey } from "../api/site.ts";
@@ -61,6 +61,7 @@ export function buildSite(
         listener: local(ports[`${GATEWAY}/listener`]),
         admin: admin(GATEWAY, ports, state),
         stateFolder: state.workload(GATEWAY),
+        filesFolder: gatewayFolder(documents, folder),
       }
     : null;
   return { workloads, gateway, sinks: {} };
@@ -91,8 +92,18 @@ function workloadSite(
     admin: admin(key, ports, state),
     stateFolder: state.workload(key),
     appFolder: appFolder(app, folder),
+    filesFolder: filesFolder(app, folder),
   };
   return { endpoints: inbound === null ? [] : [inbound], local: site };
+}
+
+/** How callers come to a workload; null is the gateway. */
+export function schemeOf({ apps, meshes }: Documents, workload: string | null): "http" | "https" {
+  const secured =
+    workload === null
+      ? meshes.some(({ spec }) => spec.gateway?.tls !== undefined)
+      : apps.some((app) => workloadKey(app) === workload && app.spec.tls !== undefined);
+  return secured ? "https" : "http";
 }
 
 /** Where the process that is started here listens; null where none is, or nobody knows. */
@@ -102,8 +113,17 @@ export function listenPort(app: AppDocument): number | null {
 
 /** Folders are relative to the file; those of standard input to where the user is. */
 export function appFolder(app: AppDocument, folder: string): string {
-  const base = app.file !== STDIN_NAME ? dirname(resolve(folder, app.file)) : folder;
-  return resolve(base, app.spec.run?.dir ?? ".");
+  return resolve(filesFolder(app, folder), app.spec.run?.dir ?? ".");
+}
+
+function filesFolder({ file }: AnyDocument, folder: string): string {
+  return file !== STDIN_NAME ? dirname(resolve(folder, file)) : folder;
+}
+
+/** Of the Mesh that the gateway has its certificates from. */
+function gatewayFolder({ meshes }: Documents, folder: string): string {
+  const mesh = meshes.find(({ spec }) => spec.gateway?.tls !== undefined);
+  return mesh === undefined ? folder : filesFolder(mesh, folder);
 }
 
 function hasGateway({ apps, meshes }: Documents): boolean {

@@ -1,8 +1,10 @@
 import type { Documents } from "../api/document.ts";
 import { workloadKey } from "../api/site.ts";
+import type { HostPort } from "../api/snapshot.ts";
 import { coloursFor } from "../base/colour.ts";
 import { Failure } from "../base/failure.ts";
 import type { World } from "../base/world.ts";
+import { schemeOf } from "./build_site.ts";
 import { StatsCollector, type WorkloadStats } from "./collect_stats.ts";
 import { type LoadedSet, placeDocuments } from "./load_set.ts";
 import { requireCommands } from "./find_command.ts";
@@ -150,13 +152,17 @@ export class RunningSet {
   /** For `up`'s first words: where callers reach each App. */
   addresses(): readonly string[] {
     const lines: string[] = [];
-    for (const [key, { endpoints }] of Object.entries(this.loaded?.site.workloads ?? {})) {
+    const { loaded } = this;
+    if (loaded === null) return lines;
+    const url = (workload: string | null, { host, port }: HostPort): string =>
+      `${schemeOf(loaded.documents, workload)}://${host}:${port}`;
+    for (const [key, { endpoints }] of Object.entries(loaded.site.workloads)) {
       const [first] = endpoints;
-      if (first !== undefined) lines.push(`${key} answers on http://${first.host}:${first.port}`);
+      if (first !== undefined) lines.push(`${key} answers on ${url(key, first)}`);
     }
-    const gateway = this.loaded?.site.gateway;
-    if (gateway !== null && gateway !== undefined && this.#supervisor.processes.has("gateway")) {
-      lines.push(`the gateway answers on http://${gateway.listener.host}:${gateway.listener.port}`);
+    const { gateway } = loaded.site;
+    if (gateway !== null && this.#supervisor.processes.has("gateway")) {
+      lines.push(`the gateway answers on ${url(null, gateway.listener)}`);
     }
     return lines;
   }

@@ -3,7 +3,7 @@ import { Console } from "../console/console.ts";
 import type { ConsoleApp, ConsoleSource } from "../console/view.ts";
 import { HttpClient } from "../http/client.ts";
 import { LOCAL_HOST } from "./allot_ports.ts";
-import { CONSOLE } from "./build_site.ts";
+import { CONSOLE, schemeOf } from "./build_site.ts";
 import { askStats } from "./collect_stats.ts";
 import type { RunningSet } from "./running_set.ts";
 
@@ -58,7 +58,11 @@ async function appsOf(client: HttpClient, set: RunningSet): Promise<readonly Con
 }
 
 function urlOf(set: RunningSet, workload: string, gateway: boolean): string | null {
-  const site = set.loaded?.site;
-  const address = gateway ? site?.gateway?.listener : site?.workloads[workload]?.endpoints[0];
-  return address === undefined ? null : `http://${address.host}:${address.port}/`;
+  const { loaded } = set;
+  if (loaded === null) return null;
+  const { site } = loaded;
+  const address = gateway ? site.gateway?.listener : site.workloads[workload]?.endpoints[0];
+  if (address === undefined) return null;
+  const scheme = schemeOf(loaded.documents, gateway ? null : workload);
+  return `${scheme}://${address.host}:${address.port}/`;
 }
