@@ -1,9 +1,10 @@
-/** The program's entry: the only place that makes the real World. */
+/** The program's entry: with that of its threads the only place that makes the real World. */
 import { createBunWorld } from "./base/bun/mod.ts";
 import { describeFailure, failureOf } from "./cli/errors.ts";
 import { runProgram } from "./cli/run_program.ts";
 
-const world = createBunWorld();
+const threadEntry = new URL("./thread_main.ts", import.meta.url).href;
+const world = createBunWorld({ threadEntry });
 const { self } = world.processes;
 
 self.onUncaught((error) => {

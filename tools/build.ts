@@ -18,6 +18,8 @@ const child = Bun.spawn(
     process.execPath,
     "build",
     "src/main.ts",
+    // What a thread of it runs.
+    "src/thread_main.ts",
     "--compile",
     "--minify",
     "--bytecode",

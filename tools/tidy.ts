@@ -31,11 +31,15 @@ export const RANKS: Readonly<Record<string, number>> = {
   console: 7,
   local: 8,
   cli: 9,
-  // The program's entry, src/main.ts.
+  // The program's entries, src/main.ts and src/thread_main.ts.
   main: 10,
+  thread_main: 10,
   // Simulations, for tests only; they put any rooms together.
   sim: 11,
 };
+
+/** What makes the Bun World. */
+const ENTRIES: ReadonlySet<string> = new Set(["main", "thread_main"]);
 
 interface ComponentFolder {
   readonly folder: string;
@@ -256,9 +260,9 @@ function checkWorld(file: SourceFile): string[] {
     if (PLATFORM_MODULE.test(specifier) && !ALLOWED_MODULES.has(specifier)) {
       complaints.push(`${path}:${line}: imports "${specifier}"; take what it needs from the World`);
     }
-    if (room !== "main" && target(file, specifier)?.startsWith("src/base/bun/")) {
+    if (!ENTRIES.has(room) && target(file, specifier)?.startsWith("src/base/bun/")) {
       complaints.push(
-        `${path}:${line}: only src/main.ts makes the Bun World; take a World as an argument`,
+        `${path}:${line}: only src/main.ts and thread_main.ts make the Bun World; take it as an argument`,
       );
     }
   }

@@ -53,6 +53,13 @@ export const sidecar = object({
       "`json`: a line per request on stdout. Off by default: metrics count all requests anyway.",
     )
     .default("off"),
+  workers: integer({ min: 1, max: 64 })
+    .about(
+      "Threads of the sidecar that take requests; limits, breakers and metrics count for all of " +
+        "them together. 1: one thread serves some 50,000 requests a second. Another number takes " +
+        "effect when the sidecar starts.",
+    )
+    .default(1),
   drainTimeout: duration({ max: "1h" })
     .about("How long a stop waits for requests in flight. 10s: Kubernetes kills after 30s.")
     .default("10s"),

@@ -434,6 +434,8 @@ export interface WorkloadBindings {
   readonly pipelines: Readonly<Record<string, PipelineBinding>>;
   /** Folder for checkpoints and the last good Snapshot. */
   readonly stateFolder: string;
+  /** Threads of the proxy that take requests, from 2; one where it is missing. */
+  readonly workers?: number;
   /** Where limits are shared, by the name that policies use; missing where none is. */
   readonly redis?: Readonly<Record<string, RedisBinding>>;
   /** Files of the listeners that speak TLS, by the listener's name; missing where none does. */

@@ -96,6 +96,14 @@ export class Input {
     return number;
   }
 
+  /** @throws Failure "usage" where it is no whole number within the bounds. */
+  wholeNumber(long: string, bounds: { readonly min: number; readonly max: number }): number | null {
+    const number = this.number(long, bounds);
+    if (number === null || Number.isInteger(number)) return number;
+    const expected = `a whole number from ${bounds.min} to ${bounds.max} was expected`;
+    throw new Failure("usage", `--${long} is "${this.text(long)}"; ${expected}`);
+  }
+
   /** Files from the arguments (from the given word on) and from `-f`, which mean the same. */
   files(fromWord = 0): readonly string[] {
     const files = [...this.words.slice(fromWord), ...this.list("file")];
@@ -138,6 +146,12 @@ export const FILE_OPTION: OptionDefinition = {
   value: "FILE|DIR|-",
   about: "the same as a file argument",
   many: true,
+};
+
+export const WORKERS_OPTION: OptionDefinition = {
+  long: "workers",
+  value: "N",
+  about: "threads that take requests; else as the Snapshot says, which is 1 unless the App asks",
 };
 
 export function outputOption(

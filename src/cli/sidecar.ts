@@ -1,4 +1,4 @@
-import type { Command } from "./command.ts";
+import { type Command, WORKERS_OPTION } from "./command.ts";
 
 export const sidecar: Command = {
   name: "sidecar",
@@ -7,6 +7,7 @@ export const sidecar: Command = {
   options: [
     { long: "snapshot", value: "FILE", about: "the Snapshot to run" },
     { long: "state", value: "DIR", about: "where its last good Snapshot is, if FILE is bad" },
+    WORKERS_OPTION,
   ],
   examples: [
     {
@@ -15,19 +16,21 @@ export const sidecar: Command = {
     },
   ],
   async run(world, input) {
-    const { Proxy } = await import("../proxy/proxy.ts");
+    const { createDataPlane, MAX_WORKERS } = await import("../sidecar/data_plane.ts");
     const { Sidecar } = await import("../sidecar/sidecar.ts");
     const { untilStopped } = await import("../sidecar/until_stopped.ts");
     const { LineWriter } = await import("../sidecar/line_writer.ts");
     const output = new LineWriter(world.stdio.stdout);
     const talk = new LineWriter(world.stdio.stderr);
+    const workers = input.wholeNumber("workers", { min: 1, max: MAX_WORKERS });
+    const log = (lines: string): void => output.write(lines);
     const running = new Sidecar(world, {
       snapshotFile: input.required("snapshot"),
       stateFolder: input.text("state"),
-      proxy: new Proxy(world, { log: (lines) => output.write(lines) }),
+      createProxy: (snapshot) => createDataPlane(world, workers, snapshot, log),
       log: (line) => talk.write(line),
     });
-    running.start();
+    await running.start();
     return untilStopped(world, running);
   },
 };

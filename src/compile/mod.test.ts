@@ -278,3 +278,15 @@ describe("properties", () => {
     );
   });
 });
+
+test("workers are a matter of the place: another number is not another policy", () => {
+  const text = (lines: readonly string[]): string => appText("front", 8080, lines);
+  const [one, two] = [
+    snapshotOf(text([]), "front"),
+    snapshotOf(text(["sidecar: { workers: 2 }"]), "front"),
+  ];
+  expect([one.bindings.workers, two.bindings.workers]).toEqual([undefined, 2]);
+  expect(two.policyHash).toBe(one.policyHash);
+  expect(two.version).not.toBe(one.version);
+  expect(two.origins["/bindings/workers"]?.field).toBe("spec.sidecar.workers");
+});

@@ -48,7 +48,8 @@ function sidecarSnapshot(context: Context, app: AppDocument, local: LocalSite): 
   addInbound(draft, context, app, local);
   addCalls(draft, context, app, local);
   addLogs(draft, context, app, local);
-  const { accessLog, drainTimeout } = app.spec.sidecar;
+  const { accessLog, drainTimeout, workers } = app.spec.sidecar;
+  if (workers > 1) draft.note(["bindings", "workers"], app, ["spec", "sidecar", "workers"]);
   draft.note(["policy", "accessLog", "format"], app, ["spec", "sidecar", "accessLog"]);
   noteOverload(draft, app);
   draft.note(["policy", "drainMs"], app, ["spec", "sidecar", "drainTimeout"]);
@@ -58,5 +59,6 @@ function sidecarSnapshot(context: Context, app: AppDocument, local: LocalSite): 
     overload: overloadPolicy(app),
     admin: local.admin,
     stateFolder: local.stateFolder,
+    workers,
   });
 }

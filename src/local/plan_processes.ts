@@ -35,6 +35,7 @@ export function planProcesses(
     const gateway = !isApp.has(key);
     const folderKey = gateway ? GATEWAY : key;
     const { readOnly } = snapshot.bindings.admin;
+    const { workers } = snapshot.bindings;
     plans.push({
       id: gateway ? GATEWAY : `${key}/sidecar`,
       label: gateway ? GATEWAY : `${label(key)}~`,
@@ -44,6 +45,8 @@ export function planProcesses(
         ...ownCommand(world),
         "sidecar",
         ...["--snapshot", state.snapshot(folderKey), "--state", state.workload(folderKey)],
+        // In the command too, so that another number starts it anew.
+        ...(workers === undefined ? [] : ["--workers", String(workers)]),
       ],
       folder: state.root,
       env: environment(world, state),

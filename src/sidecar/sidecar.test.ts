@@ -87,7 +87,8 @@ function setup(text: string) {
   world.files.write("/home/app/s.json", text);
   const proxy = new FakeProxy(world);
   const log: string[] = [];
-  const options = { snapshotFile: "/home/app/s.json", stateFolder: "/state", proxy };
+  const createProxy = (): DataPlane => proxy;
+  const options = { snapshotFile: "/home/app/s.json", stateFolder: "/state", createProxy };
   const sidecar = new Sidecar(world, { ...options, log: (line) => log.push(line) });
   return { world, proxy, sidecar, log };
 }
@@ -111,7 +112,7 @@ async function ask(
 
 test("the read-only address answers ready, live and metrics, and nothing else", async () => {
   const { world, sidecar } = setup(JSON.stringify(snapshot("1")));
-  sidecar.start();
+  await sidecar.start();
   const at = { address: READ_ONLY };
   expect((await ask(world, "GET", "/ready", at)).status).toBe(200);
   expect((await ask(world, "GET", "/live", at)).status).toBe(200);
@@ -128,7 +129,7 @@ test("the read-only address answers ready, live and metrics, and nothing else", 
 
 test("the socket is its owner's alone, and shows what is in force", async () => {
   const { world, sidecar } = setup(JSON.stringify(snapshot("1")));
-  sidecar.start();
+  await sidecar.start();
   expect((world.files.stat(SOCKET.path)?.mode ?? 0) & 0o777).toBe(0o600);
   expect(JSON.parse((await ask(world, "GET", "/config")).text).version).toBe("1");
   expect(JSON.parse((await ask(world, "GET", "/stats")).text).version).toBe("1");
@@ -138,7 +139,7 @@ test("the socket is its owner's alone, and shows what is in force", async () => 
 
 test("a new Snapshot comes into force and is kept; a refused one leaves it so", async () => {
   const { world, sidecar, proxy, log } = setup(JSON.stringify(snapshot("1")));
-  sidecar.start();
+  await sidecar.start();
   const put = (body: string) => ask(world, "PUT", "/snapshot", { body });
   const good = await put(JSON.stringify(snapshot("2")));
   expect([good.status, JSON.parse(good.text)]).toEqual([200, { version: "2" }]);
@@ -162,12 +163,12 @@ test("a new Snapshot comes into force and is kept; a refused one leaves it so", 
   sidecar.close();
 });
 
-test("a bad file at the start: the last good Snapshot is used, or the start is refused", () => {
+test("a bad file at the start: the last good Snapshot is used, or it is refused", async () => {
   const { world, sidecar, proxy, log } = setup('{"kind": "Snapsh');
-  expect(() => sidecar.start()).toThrow("is not JSON");
+  expect(sidecar.start()).rejects.toThrow("is not JSON");
   world.files.makeFolder("/state");
   world.files.write("/state/last-good.json", JSON.stringify(snapshot("7")));
-  sidecar.start();
+  await sidecar.start();
   expect(proxy.versions).toEqual(["7"]);
   expect(log[0]).toContain("the last good Snapshot is used");
   sidecar.close();
@@ -176,7 +177,7 @@ test("a bad file at the start: the last good Snapshot is used, or the start is r
 test("a full disk keeps no Snapshot, and stops no traffic", async () => {
   const { world, sidecar, proxy, log } = setup(JSON.stringify(snapshot("1")));
   world.files.freeBytes = 0;
-  sidecar.start();
+  await sidecar.start();
   expect(proxy.versions).toEqual(["1"]);
   expect(log[0]).toContain("could not be kept");
   expect((await ask(world, "GET", "/ready", { address: READ_ONLY })).status).toBe(200);
@@ -186,7 +187,7 @@ test("a full disk keeps no Snapshot, and stops no traffic", async () => {
 test("a drain is bounded, and not ready from its start on", async () => {
   const { world, sidecar, proxy } = setup(JSON.stringify(snapshot("1")));
   proxy.drainTakesMs = 60_000;
-  sidecar.start();
+  await sidecar.start();
   let ended = false;
   void sidecar.drain().then(() => (ended = true));
   expect((await ask(world, "GET", "/ready", { address: READ_ONLY })).status).toBe(503);
@@ -201,7 +202,7 @@ test("pipelines run in a child: started again when it ends, anew when they chang
   const { world, sidecar } = setup(JSON.stringify(snapshot("1", pipelines)));
   const starts: string[][] = [];
   world.programs.set("outrigger", (child) => void starts.push([...child.command]));
-  sidecar.start();
+  await sidecar.start();
   await world.clock.advance(1);
   expect(starts).toEqual([
     [
@@ -232,7 +233,7 @@ test("pipelines run in a child: started again when it ends, anew when they chang
 
 test("faults are listed, set and cleared on the socket alone", async () => {
   const { world, sidecar, proxy } = setup(JSON.stringify(snapshot("1")));
-  sidecar.start();
+  await sidecar.start();
   const read = async (method: string, path: string, body?: unknown) => {
     const given = body === undefined ? {} : { body: JSON.stringify(body) };
     const { status, text } = await ask(world, method, path, given);

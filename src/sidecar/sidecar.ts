@@ -17,17 +17,17 @@ import { mergeMetrics } from "./merge_metrics.ts";
 import { PipelineChild } from "./pipeline_child.ts";
 import { readSnapshot } from "./read_snapshot.ts";
 
-/** What the sidecar asks of the proxy. */
+/** What the sidecar asks of the proxy. Several workers answer later, one at once. */
 export interface DataPlane {
   /** @throws Failure "refused" or "port-in-use"; what was in force stays so. */
-  apply(snapshot: Snapshot): void;
-  stats(): ProxyStats;
-  metrics(): string;
-  faults(): readonly FaultStatus[];
+  apply(snapshot: Snapshot): void | Promise<void>;
+  stats(): ProxyStats | Promise<ProxyStats>;
+  metrics(): string | Promise<string>;
+  faults(): readonly FaultStatus[] | Promise<readonly FaultStatus[]>;
   /** @throws Failure "refused" where there is no such listener or route. */
-  setFault(order: FaultOrder): void;
+  setFault(order: FaultOrder): void | Promise<void>;
   /** Returns how many ended. */
-  clearFaults(listener: string | null, route: string | null): number;
+  clearFaults(listener: string | null, route: string | null): number | Promise<number>;
   drain(): Promise<void>;
   close(): void;
   readonly ready: boolean;
@@ -37,7 +37,8 @@ export interface SidecarOptions {
   readonly snapshotFile: string;
   /** Where the last good Snapshot lies when the file is bad; beside the file without it. */
   readonly stateFolder: string | null;
-  readonly proxy: DataPlane;
+  /** Makes the proxy when the first Snapshot is known: it says how many workers there are. */
+  readonly createProxy: (snapshot: Snapshot) => DataPlane | Promise<DataPlane>;
   readonly log: (line: string) => void;
 }
 
@@ -52,9 +53,13 @@ export class Sidecar {
   readonly #world: World;
   readonly #options: SidecarOptions;
   #snapshot: Snapshot | null = null;
+  /** From the first Snapshot on. */
+  #proxy!: DataPlane;
   #servers: HttpServer[] = [];
   #pipelines: PipelineChild | null = null;
-  #changing: Promise<void> = Promise.resolve();
+  #pipelinesChange: Promise<void> = Promise.resolve();
+  /** Snapshots come into force one after the other. */
+  #applying: Promise<unknown> = Promise.resolve();
   #draining: Promise<void> | null = null;
 
   constructor(world: World, options: SidecarOptions) {
@@ -66,8 +71,8 @@ export class Sidecar {
    * @throws Failure "refused" where neither the file nor a last good Snapshot can be used,
    *   "port-in-use" where a listener's port is taken.
    */
-  start(): void {
-    const snapshot = this.#applyFirst();
+  async start(): Promise<void> {
+    const snapshot = await this.#applyFirst();
     const { admin } = snapshot.bindings;
     // A socket file that a killed predecessor left would be in the way.
     this.#world.files.remove(admin.socket);
@@ -96,7 +101,7 @@ export class Sidecar {
   /** At once. */
   close(): void {
     for (const server of this.#servers) server.stop();
-    this.#options.proxy.close();
+    this.#proxy.close();
     void this.#pipelines?.stop();
   }
 
@@ -105,7 +110,7 @@ export class Sidecar {
     let wake = () => {};
     const tooLate = new Promise<void>((resolve) => (wake = resolve));
     const timer = this.#world.clock.after(waitMs, wake);
-    await Promise.race([this.#options.proxy.drain(), tooLate]);
+    await Promise.race([this.#proxy.drain(), tooLate]);
     timer.cancel();
     await this.#pipelines?.stop();
     this.close();
@@ -113,21 +118,32 @@ export class Sidecar {
 
   // -------------------------------------------------------------- Snapshots
 
-  #applyFirst(): Snapshot {
+  async #applyFirst(): Promise<Snapshot> {
     const { snapshotFile, log } = this.#options;
     try {
-      return this.#apply(readSnapshot(this.#world.files.readText(snapshotFile), snapshotFile));
+      return await this.#startWith(snapshotFile);
     } catch (error) {
       if (error instanceof Failure && error.kind === "port-in-use") throw error;
       const lastGood = lastGoodFile(this.#options.stateFolder ?? dirname(snapshotFile));
       if (this.#world.files.stat(lastGood) === null) throw error;
       log(`${(error as Error).message}; the last good Snapshot is used: ${lastGood}`);
-      return this.#apply(readSnapshot(this.#world.files.readText(lastGood), lastGood));
+      return this.#startWith(lastGood);
+    }
+  }
+
+  async #startWith(file: string): Promise<Snapshot> {
+    const snapshot = readSnapshot(this.#world.files.readText(file), file);
+    this.#proxy = await this.#options.createProxy(snapshot);
+    try {
+      return await this.#apply(snapshot);
+    } catch (error) {
+      this.#proxy.close();
+      throw error;
     }
   }
 
   /** @throws Failure "refused" or "port-in-use"; then nothing has changed. */
-  #apply(snapshot: Snapshot): Snapshot {
+  async #apply(snapshot: Snapshot): Promise<Snapshot> {
     const before = this.#snapshot;
     if (before !== null) {
       const fixed = ({ workload, bindings }: Snapshot) =>
@@ -139,8 +155,11 @@ export class Sidecar {
           "start the sidecar anew with this Snapshot",
         );
       }
+      if (before.bindings.workers !== snapshot.bindings.workers) {
+        this.#options.log("another number of workers takes effect when the sidecar starts anew");
+      }
     }
-    this.#options.proxy.apply(snapshot);
+    await this.#proxy.apply(snapshot);
     this.#snapshot = snapshot;
     this.#keep(snapshot);
     return snapshot;
@@ -158,12 +177,18 @@ export class Sidecar {
     }
   }
 
-  #replace(snapshot: Snapshot): void {
+  #replace(snapshot: Snapshot): Promise<void> {
+    const replaced = this.#applying.then(() => this.#replaceNow(snapshot));
+    this.#applying = replaced.catch(() => {});
+    return replaced;
+  }
+
+  async #replaceNow(snapshot: Snapshot): Promise<void> {
     const before = pipelineKey(this.#snapshot);
-    this.#apply(snapshot);
+    await this.#apply(snapshot);
     if (pipelineKey(snapshot) === before) return;
     // One after the other: two changes in a row must not leave two processes.
-    this.#changing = this.#changing.then(async () => {
+    this.#pipelinesChange = this.#pipelinesChange.then(async () => {
       await this.#pipelines?.stop();
       this.#pipelines = null;
       if (this.#draining === null) this.#startPipelines();
@@ -187,13 +212,13 @@ export class Sidecar {
     if (request.method !== "GET" && request.method !== "HEAD") return notAllowed("GET, HEAD");
     if (request.path === "/live") return textAnswer(200, "live");
     if (request.path === "/metrics") return this.#metrics();
-    const ready = this.#options.proxy.ready && this.#draining === null;
+    const ready = this.#proxy.ready && this.#draining === null;
     return ready ? textAnswer(200, "ready") : textAnswer(503, "not ready");
   }
 
   async #metrics(): Promise<ServerAnswer> {
     const pipelines = await this.#pipelines?.metrics();
-    const own = this.#options.proxy.metrics();
+    const own = await this.#proxy.metrics();
     return {
       status: 200,
       headers: { "content-type": PROMETHEUS_TEXT_TYPE },
@@ -207,13 +232,13 @@ export class Sidecar {
         return jsonAnswer(200, this.#snapshot);
       case "GET /stats":
         return jsonAnswer(200, {
-          ...this.#options.proxy.stats(),
+          ...(await this.#proxy.stats()),
           pipelines: (await this.#pipelines?.ledgers()) ?? {},
         });
       case "GET /clusters":
-        return jsonAnswer(200, this.#options.proxy.stats().clusters);
+        return jsonAnswer(200, (await this.#proxy.stats()).clusters);
       case "GET /listeners":
-        return jsonAnswer(200, this.#options.proxy.stats().listeners);
+        return jsonAnswer(200, (await this.#proxy.stats()).listeners);
       case "PUT /snapshot":
         return this.#putSnapshot(Buffer.from(request.body).toString());
       case "GET /faults":
@@ -223,7 +248,7 @@ export class Sidecar {
       case "DELETE /faults": {
         const { query } = request;
         const [listener, route] = [query.get("listener") ?? null, query.get("route") ?? null];
-        this.#options.proxy.clearFaults(listener, route);
+        await this.#proxy.clearFaults(listener, route);
         return this.#faults();
       }
       case "POST /drain":
@@ -234,26 +259,26 @@ export class Sidecar {
     }
   }
 
-  #faults(): ServerAnswer {
-    return jsonAnswer(200, { faults: this.#options.proxy.faults() });
+  async #faults(): Promise<ServerAnswer> {
+    return jsonAnswer(200, { faults: await this.#proxy.faults() });
   }
 
-  #putFault(text: string): ServerAnswer {
+  async #putFault(text: string): Promise<ServerAnswer> {
     const order = readFaultOrder(jsonOf(text));
     if (typeof order === "string") return jsonAnswer(409, { problem: order, advice: null });
     try {
-      this.#options.proxy.setFault(order);
-      return this.#faults();
+      await this.#proxy.setFault(order);
+      return await this.#faults();
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       return jsonAnswer(409, { problem: error.message, advice: error.advice ?? null });
     }
   }
 
-  #putSnapshot(text: string): ServerAnswer {
+  async #putSnapshot(text: string): Promise<ServerAnswer> {
     try {
       const snapshot = readSnapshot(text, "the given Snapshot");
-      this.#replace(snapshot);
+      await this.#replace(snapshot);
       return jsonAnswer(200, { version: snapshot.version });
     } catch (error) {
       if (!(error instanceof Failure)) throw error;

@@ -85,7 +85,8 @@ export class ProxyGroup {
   // -------------------------------------------------------------- Snapshots
 
   /**
-   * As `Proxy.apply`, for all workers. The first call starts them.
+   * As `Proxy.apply`, for all workers. The first call starts them; where it fails they wait for the
+   * next.
    * @throws Failure `refused` or `port-in-use`; then what was in force is so everywhere.
    */
   apply(snapshot: Snapshot): Promise<void> {
@@ -98,7 +99,7 @@ export class ProxyGroup {
     try {
       if (seats.length === 0) throw new Failure("refused", "no worker is running", "try again");
       this.#checkPorts(snapshot);
-      if (isFirst) for (const seat of seats) this.#start(seat);
+      if (isFirst) for (const seat of seats) if (!seat.isRunning) this.#start(seat);
       const before = { snapshot: this.#snapshot, allotment: this.#allotment };
       const allotment = allot(snapshot, this.#seats.length, before);
       await this.#prepare(seats, snapshot, allotment);
@@ -107,7 +108,6 @@ export class ProxyGroup {
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       this.#events.add("snapshot-refused", snapshot.version, error.message);
-      if (isFirst) this.close();
       throw error;
     }
     // Who ends right now comes back with this Snapshot.
