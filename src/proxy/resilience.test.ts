@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import type { BreakerPolicy } from "../api/snapshot.ts";
+import { CALM } from "../base/simulated/faults.ts";
 import { Rig } from "../sim/rig.ts";
 import { RETRY, upstreamAt } from "../sim/snapshots.ts";
 import { reply } from "../sim/upstream.ts";
@@ -109,6 +110,22 @@ describe("retries", () => {
     expect([ill.status, ill.answer!.body]).toEqual([200, "u2"]);
     expect(first.requests.filter(({ target }) => target === "/ill").length).toBe(1);
     expect(second.requests.map(({ target }) => target)).toContain("/ill");
+  });
+
+  test("S1-25 a host that is drained while its connection opens gets no request any more", async () => {
+    const cluster = { connectTimeoutMs: 9_000 };
+    rig = new Rig({ cluster: { ...cluster, endpoints: [upstreamAt(1)] } });
+    const [first, second] = [rig.upstream(1), rig.upstream(2)];
+    rig.world.net.setFaults({ ...CALM, latencyMs: [300, 300] });
+    const call = rig.client().get("/");
+    const open = (): number => rig.metric("outrigger_upstream_connections_active");
+    expect(await rig.world.clock.until(() => open() === 1, 5_000)).toBe(true);
+    rig.apply({ cluster: { ...cluster, endpoints: [upstreamAt(2)] } });
+    await rig.advance(5_000);
+    expect([call.status, call.answer?.body]).toEqual([200, "u2"]);
+    expect([first.requests.length, second.requests.length]).toEqual([0, 1]);
+    expect(open()).toBe(1);
+    expect(rig.proxy.stats().clusters[0]!.triesTotal).toBe(1);
   });
 });
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { simulateProxy } from "./proxy_simulation.ts";
-import { PROXY_SEEDS } from "./seeds.ts";
+import { PLAIN_SEEDS, PROXY_SEEDS } from "./seeds.ts";
 
 /** SIM_SEED, SIM_RUNS (make sim): so many seeds from there on; without them the fixed ones. */
 const { SIM_SEED, SIM_RUNS } = process.env;
@@ -20,11 +20,17 @@ test("every request ends once, whole or broken off, whatever the network does", 
   }
 });
 
+test("seeds that failed before later policies were drawn hold without those", async () => {
+  for (const seed of PLAIN_SEEDS) {
+    expect(await simulateProxy(seed, { plain: true }), `seed ${seed}, plain`).toEqual([]);
+  }
+});
+
 test("the same seed is the same run", async () => {
   const runs: string[] = [];
   for (let run = 0; run < 2; run++) {
     const hash = new Bun.CryptoHasher("sha256");
-    await simulateProxy(PROXY_SEEDS[0]!, (line) => hash.update(`${line}\n`));
+    await simulateProxy(PROXY_SEEDS[0]!, { trace: (line) => hash.update(`${line}\n`) });
     runs.push(hash.digest("hex"));
   }
   expect(runs[0]).toBe(runs[1]!);

@@ -33,6 +33,8 @@ export class Caller {
     random: SimulatedRandom,
     requests: number,
     readonly mayLeave: boolean,
+    /** Some ask for what others asked for too; null where nobody does. */
+    readonly shares: SimulatedRandom | null,
   ) {
     this.#world = world.at("10.0.2.1");
     this.#random = random;
@@ -80,9 +82,12 @@ export class Caller {
 
   #send(client: SimClient): void {
     const random = this.#random;
-    const id = `${this.name}-${this.asked.length}`;
+    let id = `${this.name}-${this.asked.length}`;
     const method = ["GET", "GET", "HEAD", "PUT", "POST"][random.integer(0, 4)]!;
     const route = random.chance(0.3) ? "named" : "app";
+    if (method === "GET" && this.shares?.chance(0.5) === true) {
+      id = `shared-${this.shares.integer(0, 5)}`;
+    }
     const head = `${method} /${route}/${id} HTTP/1.1\r\nHost: shop\r\n`;
     const hasBody = method === "PUT" || method === "POST";
     let text = `${head}\r\n`;

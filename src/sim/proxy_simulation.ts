@@ -13,7 +13,15 @@ import { parsePrometheusText, sumOfSamples } from "../codec/prometheus_text.ts";
 import { BALANCERS } from "../proxy/cluster/balancers/mod.ts";
 import { Proxy } from "../proxy/proxy.ts";
 import { Caller, Moody, TunnelCaller } from "./proxy_load.ts";
+import {
+  LaterPolicies,
+  MAX_MEMORY_BYTES,
+  MOST_ADAPTIVE,
+  MOST_COPIES,
+  SHADOW,
+} from "./later_policies.ts";
 import { RETRY, snapshotOf, type SnapshotShape, upstreamAt } from "./snapshots.ts";
+import { tapped } from "./tapped_net.ts";
 
 const NAME = { host: "api.example.com", port: 80 };
 const UPSTREAMS = 4;
@@ -45,15 +53,21 @@ const CHECKS: HealthCheckPolicy = {
 /** After the last request: longer than an unanswered SYN. */
 const REST_MS = 400_000;
 
+export interface SimulationOptions {
+  readonly trace?: (line: string) => void;
+  /** Without the policies that came later: what an old seed did then. */
+  readonly plain?: boolean;
+}
+
 /**
  * One run: callers, a proxy and upstreams on a network with faults, while Snapshots and DNS change.
  * Returns what did not hold; the same seed gives the same run.
  */
 export async function simulateProxy(
   seed: number,
-  trace?: (line: string) => void,
+  options: SimulationOptions = {},
 ): Promise<string[]> {
-  const run = new Simulation(seed, trace);
+  const run = new Simulation(seed, options);
   await run.play();
   return run.problems;
 }
@@ -65,15 +79,25 @@ class Simulation {
   readonly #proxy: Proxy;
   readonly #callers: (Caller | TunnelCaller)[] = [];
   readonly #upstreams: Moody[] = [];
+  /** Where copies go; nobody else's requests do. */
+  readonly #shadow: Moody;
+  /** Of the policies that came later; null without them. */
+  readonly #later: SimulatedRandom | null;
+  readonly #laterPolicies: LaterPolicies | null;
   /** No fault of the network, no caller that leaves: then counts are equal, not only bounded. */
   readonly #isCalm: boolean;
   #version = 0;
   #events = 0;
 
-  constructor(seed: number, trace?: (line: string) => void) {
+  constructor(seed: number, { trace, plain = false }: SimulationOptions) {
     this.#random = new SimulatedRandom(seed + 0x5eed);
+    this.#later = plain ? null : new SimulatedRandom(seed + 0x1a7e);
+    this.#laterPolicies = this.#later === null ? null : new LaterPolicies(this.#later);
     this.#world = createSimulatedWorld(trace === undefined ? { seed } : { seed, trace });
-    this.#proxy = new Proxy(this.#world);
+    this.#proxy = new Proxy(
+      tapped(this.#world, (host, target) => this.#checkTarget(host, target)),
+    );
+    this.#shadow = new Moody(SHADOW, this.#world, this.#later ?? this.#random);
     this.#isCalm = this.#random.chance(0.3);
     const some = this.#random.next();
     this.#world.net.setFaults(
@@ -95,7 +119,8 @@ class Simulation {
     };
     for (let index = 0; index < CALLERS; index++) {
       const name = `c${index}`;
-      this.#callers.push(new Caller(name, this.#world, this.#random, REQUESTS, !this.#isCalm));
+      const [world, random, later] = [this.#world, this.#random, this.#later];
+      this.#callers.push(new Caller(name, world, random, REQUESTS, !this.#isCalm, later));
     }
     for (let index = 0; index < TUNNELS; index++) {
       clock.plan(this.#random.between(0, 400), () => {
@@ -107,6 +132,7 @@ class Simulation {
     const isOver = await clock.until(() => this.#callers.every(({ done }) => done), 3_600_000);
     if (!isOver) this.problems.push("after an hour there are callers without an end");
     this.#isQuiet = true;
+    this.#use(0);
     this.#apply();
     net.heal("127.0.0.1", upstreamAt(1).host);
     await clock.advance(REST_MS);
@@ -118,11 +144,19 @@ class Simulation {
 
   #isQuiet = false;
 
+  #use(residentBytes: number): void {
+    this.#world.processes.self.resources = { residentBytes, userMs: 0, systemMs: 0 };
+  }
+
   #disturb(): void {
     const random = this.#random;
     const { clock, net } = this.#world;
     clock.plan(random.between(10, 150), () => {
       if (this.#isQuiet) return;
+      if (this.#later?.chance(0.3) === true) {
+        this.#use(this.#later.chance(0.4) ? 2 * MAX_MEMORY_BYTES : 0);
+        this.#shadow.mood = this.#later.chance(0.5) ? 0 : this.#later.next();
+      }
       switch (random.integer(0, 3)) {
         case 0:
           this.#apply();
@@ -186,7 +220,8 @@ class Simulation {
         ...(random.chance(0.3) ? { spare: { dns: NAME } } : {}),
       },
     };
-    this.#proxy.apply(snapshotOf(shape));
+    const later = this.#laterPolicies;
+    this.#proxy.apply(snapshotOf(later === null ? shape : later.addTo(shape, this.#isQuiet)));
   }
 
   #balance(): BalancePolicy {
@@ -231,6 +266,22 @@ class Simulation {
     }
   }
 
+  /** A request is being written to a host: one that may have it. */
+  #checkTarget(host: string, target: string): void {
+    const route = target.split("/")[1]!;
+    const isShadow = host === upstreamAt(SHADOW).host;
+    const name = isShadow ? "shadow" : route;
+    const cluster = this.#proxy.stats().clusters.find((one) => one.name === name);
+    // A Snapshot without it came meanwhile: what is in flight ends where it was.
+    if (cluster === undefined) return;
+    const healthy = cluster.endpoints.filter(({ ejected, healthy: well }) => well && !ejected);
+    if (healthy.length === 0 || healthy.some(({ address }) => address === host)) return;
+    const isThere = cluster.endpoints.some(({ address }) => address === host);
+    const why = isThere ? "is left out" : "is drained";
+    const others = healthy.map(({ address }) => address).join(", ");
+    this.#expect(false, `${target} is sent to ${host}, which ${why}; well: ${others}`);
+  }
+
   /** At every time. */
   #checkNow(): void {
     const now = this.#proxy.stats();
@@ -242,11 +293,15 @@ class Simulation {
       this.#expect(requestsActive <= LIMITS.maxRequests, `${requestsActive} requests of ${at}`);
       this.#expect(requestsPending <= LIMITS.maxPendingRequests, `${requestsPending} wait, ${at}`);
       this.#expect(connectionsActive <= LIMITS.maxConnections, `${connectionsActive} open, ${at}`);
+      const { limit = 1 } = stats.adaptive ?? {};
+      this.#expect(limit >= 1 && limit <= MOST_ADAPTIVE, `an adaptive limit of ${limit}, ${at}`);
       const gauges = [requestsActive, requestsPending, connectionsActive];
       this.#expect(Math.min(...gauges) >= 0, `a gauge below 0: ${gauges} of ${at}`);
     }
     if (this.#events % 256 !== 0) return;
     const metrics = this.#metrics();
+    const copies = sumOfSamples(metrics, "outrigger_mirrored_active");
+    this.#expect(copies >= 0 && copies <= MOST_COPIES, `${copies} copies in flight`);
     this.#expect(metrics.problems.length === 0, `metrics: ${JSON.stringify(metrics.problems)}`);
     const most = Math.max(BUDGET.budgetMinimum, BUDGET.budgetRatio * LIMITS.maxRequests);
     for (const cluster of ["app", "named"]) {
@@ -261,12 +316,13 @@ class Simulation {
       for (const asked of caller.asked) this.#checkCall(asked);
       if (caller instanceof TunnelCaller) this.#checkTunnel(caller);
     }
-    for (const upstream of this.#upstreams) {
+    for (const upstream of [...this.#upstreams, this.#shadow]) {
       this.problems.push(...upstream.problems);
       const { problem } = upstream.server;
       this.#expect(problem === "", `an upstream: ${problem}`);
     }
     this.#checkTries();
+    this.#checkCopies();
     this.#checkCounts();
     this.#checkBreaker();
   }
@@ -290,13 +346,29 @@ class Simulation {
   }
 
   #checkTries(): void {
-    for (const { id, method } of this.#callers.flatMap(({ asked }) => asked)) {
+    const all = this.#callers.flatMap(({ asked }) => asked);
+    for (const { id, method } of all) {
       const each = this.#upstreams.map(({ tries }) => tries.get(id) ?? 0);
       const tries = each.reduce((sum, count) => sum + count, 0);
+      const times = id.startsWith("shared") ? all.filter((other) => other.id === id).length : 1;
       // Each try may be sent once more where its pooled connection was found closed.
-      const most = method === "POST" ? 1 : 2 * (1 + ATTEMPTS);
+      const most = method === "POST" ? 1 : 2 * (1 + ATTEMPTS) * times;
       this.#expect(tries <= most, `${method} ${id} was tried ${tries} times`);
     }
+  }
+
+  /** Each copy is sent once, or once more where its pooled connection was found closed. */
+  #checkCopies(): void {
+    const { requests } = this.#shadow.server;
+    const { clusters } = this.#proxy.stats();
+    const counted = clusters.find(({ name }) => name === "shadow")?.mirroredTotal ?? {};
+    const { ok = 0, error = 0, failed = 0 } = counted;
+    const sent = ok + error + failed;
+    this.#expect(requests.length <= 2 * sent, `${requests.length} copies came, ${sent} were sent`);
+    this.#expect(ok <= requests.length, `${ok} copies answered, ${requests.length} came`);
+    const hosts = new Set(requests.map(({ headers }) => headers.get("host")));
+    hosts.delete("shop-shadow");
+    this.#expect(hosts.size === 0, `copies for ${[...hosts].join(", ")}`);
   }
 
   #checkCounts(): void {
@@ -318,6 +390,7 @@ class Simulation {
       "outrigger_upstream_pending",
       "outrigger_upstream_retries_active",
       "outrigger_connections_active",
+      "outrigger_mirrored_active",
     ]) {
       const value = sumOfSamples(metrics, name);
       this.#expect(value === 0, `${name} is ${value} when all is over`);
@@ -344,7 +417,7 @@ class Simulation {
 
   /** Each change follows from the one before; a new policy starts with a closed breaker. */
   #checkBreaker(): void {
-    let state = "breaker-closed";
+    let state = "";
     const before: Record<string, readonly string[]> = {
       "breaker-opened": ["breaker-closed", "breaker-half-open", "breaker-opened"],
       "breaker-half-open": ["breaker-opened"],
@@ -353,7 +426,9 @@ class Simulation {
     for (const { kind } of this.#proxy.stats().events) {
       const allowed = before[kind];
       if (allowed === undefined) continue;
-      this.#expect(allowed.includes(state), `the breaker went from ${state} to ${kind}`);
+      // The first ones are not kept for ever.
+      const isFirst = state === "";
+      this.#expect(isFirst || allowed.includes(state), `the breaker went from ${state} to ${kind}`);
       state = kind;
     }
   }
@@ -361,7 +436,7 @@ class Simulation {
   async #checkLeaks(): Promise<void> {
     const { clock } = this.#world;
     this.#proxy.close();
-    for (const { server } of this.#upstreams) {
+    for (const { server } of [...this.#upstreams, this.#shadow]) {
       server.stop();
       for (const peer of server.peers) peer.terminate();
     }

@@ -248,6 +248,23 @@ export class Cluster {
     this.#dial(stream, stale.endpoint);
   }
 
+  /**
+   * A connection opened for the stream that asked for it. Where its host left or fell ill meanwhile
+   * and another is there, the try begins anew elsewhere: nothing has been sent.
+   */
+  opened(connection: Http1Upstream, stream: Stream): void {
+    const { endpoint } = connection;
+    const isLeftOut = endpoint.removed || endpoint.isOut;
+    if (!isLeftOut || !this.#endpoints.hasOther(endpoint)) return connection.send(stream);
+    // Its room is the stream's own: nobody who waits gets there first.
+    if (this.#connections.delete(connection)) this.counters.connectionsActive--;
+    connection.close();
+    this.counters.triesStarted--;
+    stream.tries--;
+    this.connect(stream);
+    this.#serveWaiting();
+  }
+
   #wait(stream: Stream): void {
     const { maxPendingRequests: most } = this.policy.limits;
     const share = this.#share;

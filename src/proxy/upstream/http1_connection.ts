@@ -95,7 +95,7 @@ export class Http1Upstream implements DialHandler, ResponseSink {
     if (stream === null) this.#cluster.release(this);
     else {
       stream.dialing = null;
-      this.send(stream);
+      this.#cluster.opened(this, stream);
     }
     this.#context.scratch.flush();
   }
