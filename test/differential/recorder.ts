@@ -27,7 +27,7 @@ export class Recorder {
     const index = this.#taken.push(Buffer.alloc(0)) - 1;
     const taken = this.#taken;
     socket.on("data", (bytes) => {
-      taken[index] = Buffer.concat([taken[index]!, bytes]);
+      taken[index] = Buffer.concat([taken[index]!, Buffer.from(bytes)]);
       if (timer !== null) clearTimeout(timer);
       if (isWhole(taken[index]!.toString("latin1"))) socket.end(ANSWER);
       else timer = setTimeout(() => socket.end(ANSWER), QUIET_MS);
