@@ -1,4 +1,4 @@
-import type { SocketAddress, World } from "../base/world.ts";
+import type { SocketAddress, TlsClientOptions, World } from "../base/world.ts";
 import { type Message, readResponse, statusOf } from "./messages.ts";
 import { Peer } from "./peer.ts";
 
@@ -23,9 +23,9 @@ export class SimClient {
   whenDone: (call: Call) => void = () => {};
   #next = 0;
 
-  constructor(world: World, address: SocketAddress) {
+  constructor(world: World, address: SocketAddress, tls?: TlsClientOptions) {
     this.peer.changed = () => this.#read();
-    world.net.connect(address, this.peer);
+    world.net.connect(address, this.peer, tls);
   }
 
   /** `text` is a whole request, or its start: the rest follows by `peer.send`. */

@@ -1,4 +1,5 @@
 import { createSimulatedWorld, type SimulatedWorld } from "../base/simulated/mod.ts";
+import type { TlsClientOptions } from "../base/world.ts";
 import { parsePrometheusText, sumOfSamples } from "../codec/prometheus_text.ts";
 import { Proxy } from "../proxy/proxy.ts";
 import { SimClient } from "./client.ts";
@@ -35,8 +36,8 @@ export class Rig {
     return upstream;
   }
 
-  client(address = PROXY): SimClient {
-    const client = new SimClient(this.world.at("10.0.2.1"), address);
+  client(address = PROXY, tls?: TlsClientOptions): SimClient {
+    const client = new SimClient(this.world.at("10.0.2.1"), address, tls);
     this.clients.push(client);
     return client;
   }

@@ -4,6 +4,7 @@ import type {
   EndpointBinding,
   HostPort,
   ListenerPolicy,
+  ListenerTlsBinding,
   OverloadPolicy,
   RetryPolicy,
   RoutePolicy,
@@ -40,6 +41,8 @@ export interface SnapshotShape {
   readonly drainMs?: number;
   readonly redis?: Readonly<Record<string, RedisBinding>>;
   readonly overload?: OverloadPolicy;
+  /** By the listener's name. */
+  readonly tls?: Readonly<Record<string, ListenerTlsBinding>>;
 }
 
 /** Where the proxy listens, and its first upstreams. */
@@ -87,6 +90,7 @@ export function snapshotOf(shape: SnapshotShape = {}): Snapshot {
       pipelines: {},
       stateFolder: "/state",
       ...(shape.redis === undefined ? {} : { redis: shape.redis }),
+      ...(shape.tls === undefined ? {} : { tls: shape.tls }),
     },
   };
 }
