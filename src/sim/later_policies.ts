@@ -9,7 +9,7 @@ export const MOST_ADAPTIVE = 5;
 export const MAX_MEMORY_BYTES = 100 * 2 ** 20;
 
 const ADAPTIVE: AdaptivePolicy = {
-  min: 1,
+  min: 2,
   max: MOST_ADAPTIVE,
   percentile: 0.5,
   windowMs: 100,
@@ -36,6 +36,8 @@ const SLOW = { slowCallMs: 150, slowCallRate: 0.5 };
  */
 export class LaterPolicies {
   readonly #random: SimulatedRandom;
+  /** What was added to each route last: a store of last good answers goes with its route. */
+  readonly #last = new Map<string, RouteShape>();
 
   constructor(random: SimulatedRandom) {
     this.#random = random;
@@ -60,12 +62,17 @@ export class LaterPolicies {
   }
 
   #route(route: RouteShape): RouteShape {
+    const last = this.#last.get(route.name!);
+    const added = last !== undefined && this.#random.chance(0.8) ? last : this.#added(route);
+    this.#last.set(route.name!, added);
+    return { ...route, ...added };
+  }
+
+  #added({ fallback }: RouteShape): RouteShape {
     const random = this.#random;
-    const { fallback } = route;
     const bandwidth = { bytesPerSecond: 100_000, ratio: 0.3 };
     const fault = { delay: null, abort: null, headers: {}, maxHeld: 2, bandwidth };
     return {
-      ...route,
       ...(random.chance(0.6) ? { mirror: MIRROR } : {}),
       ...(fallback != null && random.chance(0.6)
         ? { fallback: { ...fallback, on: ["open", "exhausted"], lastGood: LAST_GOOD } }
@@ -83,7 +90,7 @@ export class LaterPolicies {
       limits: {
         ...limits!,
         ...(random.chance(0.4) ? { maxRetries: random.integer(0, 1) } : {}),
-        ...(random.chance(0.5) ? { adaptive: ADAPTIVE } : {}),
+        ...(random.chance(0.25) ? { adaptive: ADAPTIVE } : {}),
       },
       ...(random.chance(0.3) ? { breaker: slow } : {}),
     };

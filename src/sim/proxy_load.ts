@@ -86,7 +86,7 @@ export class Caller {
     const method = ["GET", "GET", "HEAD", "PUT", "POST"][random.integer(0, 4)]!;
     const route = random.chance(0.3) ? "named" : "app";
     if (method === "GET" && this.shares?.chance(0.5) === true) {
-      id = `shared-${this.shares.integer(0, 5)}`;
+      id = `shared-${this.shares.integer(0, 2)}`;
     }
     const head = `${method} /${route}/${id} HTTP/1.1\r\nHost: shop\r\n`;
     const hasBody = method === "PUT" || method === "POST";

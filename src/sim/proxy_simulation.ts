@@ -50,6 +50,8 @@ const CHECKS: HealthCheckPolicy = {
   unhealthyAfter: 1,
   healthyAfter: 1,
 };
+/** A caller whose SYN got lost waits for minutes: meanwhile nothing changes any more. */
+const DISTURBED_MS = 20_000;
 /** After the last request: longer than an unanswered SYN. */
 const REST_MS = 400_000;
 
@@ -131,9 +133,7 @@ class Simulation {
     await clock.advance(400);
     const isOver = await clock.until(() => this.#callers.every(({ done }) => done), 3_600_000);
     if (!isOver) this.problems.push("after an hour there are callers without an end");
-    this.#isQuiet = true;
-    this.#use(0);
-    this.#apply();
+    this.#calmDown();
     net.heal("127.0.0.1", upstreamAt(1).host);
     await clock.advance(REST_MS);
     this.#checkEnd();
@@ -144,6 +144,12 @@ class Simulation {
 
   #isQuiet = false;
 
+  #calmDown(): void {
+    this.#isQuiet = true;
+    this.#use(0);
+    this.#apply();
+  }
+
   #use(residentBytes: number): void {
     this.#world.processes.self.resources = { residentBytes, userMs: 0, systemMs: 0 };
   }
@@ -153,6 +159,7 @@ class Simulation {
     const { clock, net } = this.#world;
     clock.plan(random.between(10, 150), () => {
       if (this.#isQuiet) return;
+      if (clock.now() > DISTURBED_MS) return this.#calmDown();
       if (this.#later?.chance(0.3) === true) {
         this.#use(this.#later.chance(0.4) ? 2 * MAX_MEMORY_BYTES : 0);
         this.#shadow.mood = this.#later.chance(0.5) ? 0 : this.#later.next();
