@@ -1,4 +1,5 @@
 /** Fields of configs that several steps have. */
+import { isAbsolute, join } from "node:path";
 import type { Field } from "../../schema/field.ts";
 import { text } from "../../schema/field.ts";
 import type { FieldPath } from "../expression/path.ts";
@@ -18,4 +19,9 @@ export function fieldPath(): Field<FieldPath> {
 export function keyText(value: unknown): string {
   if (typeof value === "string") return value;
   return value === undefined ? "\u0001" : `\u0001${JSON.stringify(value)}`;
+}
+
+/** A file that a config names: a relative one is below the Pipeline file's folder. */
+export function inFolder(folder: string, written: string): string {
+  return isAbsolute(written) ? written : join(folder, written);
 }
