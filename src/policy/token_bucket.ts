@@ -28,6 +28,25 @@ export interface BucketVerdict {
   readonly resetMs: number;
 }
 
+/** Fractions add up: a token that lacks a billionth is there. */
+export const ONE = 1 - 1e-9;
+
+/** What a bucket has after a time, which is none where the clock went back. */
+export function refilled(rate: BucketRate, tokens: number, elapsedMs: number): number {
+  return Math.min(rate.burst, tokens + (Math.max(0, elapsedMs) * rate.tokens) / rate.perMs);
+}
+
+/** @param tokens what is left, the one that was taken taken off */
+export function verdictOf(rate: BucketRate, tokens: number, allowed: boolean): BucketVerdict {
+  const perTokenMs = rate.perMs / rate.tokens;
+  return {
+    allowed,
+    remaining: Math.floor(tokens + 1e-9),
+    retryMs: tokens >= 1 ? 0 : (1 - tokens) * perTokenMs,
+    resetMs: (rate.burst - tokens) * perTokenMs,
+  };
+}
+
 interface Bucket {
   tokens: number;
   atMs: number;
@@ -51,27 +70,17 @@ export class TokenBuckets implements BucketStore {
   }
 
   take(key: string, nowMs: number): BucketVerdict {
-    const { burst, tokens: perPeriod, perMs } = this.rate;
     const known = this.#buckets.get(key);
-    const bucket = known ?? { tokens: burst, atMs: nowMs };
+    const bucket = known ?? { tokens: this.rate.burst, atMs: nowMs };
     // Moved to the end: used just now.
     if (known !== undefined) this.#buckets.delete(key);
     else if (this.#buckets.size >= this.maxKeys) this.#forgetOldest();
     this.#buckets.set(key, bucket);
-    const perTokenMs = perMs / perPeriod;
-    const elapsedMs = Math.max(0, nowMs - bucket.atMs);
-    bucket.tokens = Math.min(burst, bucket.tokens + elapsedMs / perTokenMs);
+    const tokens = refilled(this.rate, bucket.tokens, nowMs - bucket.atMs);
+    const allowed = tokens >= ONE;
+    bucket.tokens = allowed ? Math.max(0, tokens - 1) : tokens;
     bucket.atMs = nowMs;
-    // Fractions add up: a token that lacks a billionth is there.
-    const allowed = bucket.tokens >= 1 - 1e-9;
-    if (allowed) bucket.tokens = Math.max(0, bucket.tokens - 1);
-    const { tokens } = bucket;
-    return {
-      allowed,
-      remaining: Math.floor(tokens + 1e-9),
-      retryMs: tokens >= 1 ? 0 : (1 - tokens) * perTokenMs,
-      resetMs: (burst - tokens) * perTokenMs,
-    };
+    return verdictOf(this.rate, bucket.tokens, allowed);
   }
 
   #forgetOldest(): void {

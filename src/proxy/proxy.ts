@@ -10,7 +10,8 @@ import type {
   RouteStats,
 } from "../api/stats.ts";
 import { Failure } from "../base/failure.ts";
-import { NetError, type World } from "../base/world.ts";
+import type { World } from "../base/world.ts";
+import { TokenBuckets } from "../policy/token_bucket.ts";
 import { BALANCERS } from "./cluster/balancers/mod.ts";
 import { Cluster } from "./cluster/cluster.ts";
 import { ProxyContext } from "./context.ts";
@@ -18,6 +19,7 @@ import { RuntimeFaults } from "./faults.ts";
 import type { Allotment } from "./group/allotment.ts";
 import { ClusterShare } from "./group/cluster_share.ts";
 import { GroupGauge } from "./group/gauge.ts";
+import { GroupBuckets } from "./group/group_buckets.ts";
 import type { GroupMember } from "./group/member.ts";
 import type { ListenerConfig } from "./listener/config.ts";
 import { HttpListener } from "./listener/http_listener.ts";
@@ -25,6 +27,7 @@ import { TrustedHops } from "./listener/trusted_hops.ts";
 import { TlsStores } from "./listener/listener_tls.ts";
 import { LimitStores } from "./limits/limit_stores.ts";
 import { Mirror } from "./mirror.ts";
+import { refusal } from "./refusal.ts";
 import { LastGoodStores } from "./route/last_good_stores.ts";
 import { Route } from "./route/route.ts";
 import { RouteTable } from "./route/route_table.ts";
@@ -64,6 +67,8 @@ export class Proxy {
   readonly #member: GroupMember | null;
   /** Of the Snapshot in force. */
   #allotment: Allotment | null = null;
+  /** Of the Snapshot that was prepared last. */
+  #planned: Allotment | null = null;
   /** Grows with each change of the faults. */
   #faultChanges = 0;
   #draining = false;
@@ -72,7 +77,11 @@ export class Proxy {
     this.#world = world;
     this.#member = options.member ?? null;
     this.#context = new ProxyContext(world, options.log ?? (() => {}), options.tell);
-    this.#limits = new LimitStores(this.#context);
+    this.#limits = new LimitStores(this.#context, (identity, rate, maxKeys) => {
+      const memory = this.#planned?.buckets[identity];
+      if (memory === undefined) return new TokenBuckets(rate, maxKeys);
+      return new GroupBuckets(memory.cells, rate, maxKeys, this.#member!);
+    });
     this.#tls = new TlsStores(this.#context);
     this.#startedMs = world.clock.now();
     this.#faults = new RuntimeFaults(world.clock, () => this.#replan("a fault ended by itself"));
@@ -118,6 +127,7 @@ export class Proxy {
       this.#tls.keepOnly(this.#snapshot);
     };
     const faultChanges = this.#faultChanges;
+    this.#planned = allotment;
     try {
       const clusters = this.#planClusters(snapshot, allotment, added);
       const configs = this.#planListeners(snapshot, allotment, clusters);
@@ -392,15 +402,6 @@ export class Proxy {
     this.#context.overload.stop();
     this.#context.accessLog.flush();
   }
-}
-
-function refusal(error: unknown): Failure {
-  if (error instanceof Failure) return error;
-  if (error instanceof NetError) {
-    const kind = error.code === "address-in-use" ? "port-in-use" : "refused";
-    return new Failure(kind, error.message);
-  }
-  return new Failure("refused", error instanceof Error ? error.message : String(error));
 }
 
 function listenerStats({ config }: HttpListener): ListenerStats {

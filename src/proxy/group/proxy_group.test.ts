@@ -189,8 +189,14 @@ test("a Snapshot that one worker refuses comes into force in none", async () => 
   expect((await rig.stats()).version).toBe("1");
   expect(count(await rig.ask(10), 200)).toBe(10);
   expect(rig.world.net.listeners).toBe(4);
+  // What no worker could even be given.
+  const odd = { ...snapshotOf({ version: "4" }), policy: { clusters: { a: null } } };
+  const wrong = rig.group.apply(odd as never).catch((error: unknown) => error);
+  expect(((await rig.settled(wrong)) as Failure).kind).toBe("refused");
+  expect((await rig.stats()).version).toBe("1");
   const kinds = (await rig.stats()).events.map(({ kind }) => kind);
-  expect(kinds).toEqual(["snapshot-applied", "snapshot-refused", "snapshot-refused"]);
+  const refusal = "snapshot-refused";
+  expect(kinds).toEqual(["snapshot-applied", refusal, refusal, refusal]);
 });
 
 test("a new Snapshot changes what all do, without a failed request", async () => {
@@ -285,4 +291,26 @@ test("a worker that stands still is ended by the watchdog and replaced", async (
   expect(workers).toEqual({ wanted: 2, running: 2, restartsTotal: 1 });
   expect(events.at(-2)!.text).toContain("it stood still for 10 s");
   expect(count(await rig.ask(10), 200)).toBe(10);
+});
+
+test("a rate limit holds for all workers together, over a new Snapshot too", async () => {
+  rig = new GroupRig(4);
+  const config = {
+    ...{ name: "all", requests: 10, perMs: 60_000, burst: 10 },
+    ...{ key: { by: "source" }, maxKeys: 100 },
+  };
+  const route = { filters: [{ filter: "rate_limit", config }] };
+  await rig.apply({ route });
+  rig.upstream();
+  const statuses = await rig.ask(30, 100);
+  expect([count(statuses, 200), count(statuses, 429)]).toEqual([10, 20]);
+  await rig.apply({ version: "2", route });
+  expect(count(await rig.ask(30, 100), 429)).toBe(30);
+  // Six seconds a token.
+  await rig.advance(12_000);
+  expect(count(await rig.ask(30, 100), 200)).toBe(2);
+  const [{ limited } = { limited: null }] = Object.values(
+    (await rig.stats()).listeners[0]!.routes[0]!.rateLimits!,
+  );
+  expect(limited).toEqual({ local: 78, shared: 0, away: 0 });
 });

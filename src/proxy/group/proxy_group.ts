@@ -2,8 +2,9 @@ import type { FaultOrder, FaultStatus } from "../../api/fault.ts";
 import type { HostPort, Snapshot } from "../../api/snapshot.ts";
 import type { ProxyEvent, ProxyStats } from "../../api/stats.ts";
 import { Failure } from "../../base/failure.ts";
-import { NetError, type Timer, type World } from "../../base/world.ts";
+import type { Timer, World } from "../../base/world.ts";
 import { PrometheusText } from "../../codec/prometheus_text.ts";
+import { refusal } from "../refusal.ts";
 import { EventLog, eventLine } from "../telemetry/events.ts";
 import { remainingMetrics, sumMetrics } from "../telemetry/sum_metrics.ts";
 import { allot, type Allotment, bury, LostCounts, NOTHING_ALLOTTED } from "./allotment.ts";
@@ -101,14 +102,14 @@ export class ProxyGroup {
       this.#checkPorts(snapshot);
       if (isFirst) for (const seat of seats) if (!seat.isRunning) this.#start(seat);
       const before = { snapshot: this.#snapshot, allotment: this.#allotment };
-      const allotment = allot(snapshot, this.#seats.length, before);
+      const allotment = allot(snapshot, this.#seats.length, before, this.#world.random);
       await this.#prepare(seats, snapshot, allotment);
       this.#snapshot = snapshot;
       this.#allotment = allotment;
     } catch (error) {
-      if (!(error instanceof Failure)) throw error;
-      this.#events.add("snapshot-refused", snapshot.version, error.message);
-      throw error;
+      const failure = refusal(error);
+      this.#events.add("snapshot-refused", snapshot.version, failure.message);
+      throw failure;
     }
     // Who ends right now comes back with this Snapshot.
     await Promise.allSettled(seats.map((seat) => seat.call({ kind: "commit" })));
@@ -146,13 +147,7 @@ export class ProxyGroup {
           "give it a port, or run one worker",
         );
       }
-      try {
-        this.#world.net.listen({ address }, () => null).stop();
-      } catch (error) {
-        if (!(error instanceof NetError)) throw error;
-        const kind = error.code === "address-in-use" ? "port-in-use" : "refused";
-        throw new Failure(kind, error.message);
-      }
+      this.#world.net.listen({ address }, () => null).stop();
     }
   }
 

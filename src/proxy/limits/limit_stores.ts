@@ -66,18 +66,11 @@ export class LimitStores {
   /** Puts a Snapshot's connections in force, and forgets what it does not have. */
   keepOnly(snapshot: Snapshot | null): void {
     if (this.#buckets.size === 0 && this.#clients.size === 0) return;
-    const limits = new Set<string>();
+    const limits = limitsOf(snapshot);
     const bindings = new Set<string>();
-    for (const [listener, { routes }] of Object.entries(snapshot?.policy.listeners ?? {})) {
-      for (const route of routes) {
-        for (const { filter, config } of route.filters) {
-          if (filter !== "rate_limit") continue;
-          const policy = config as unknown as RateLimitPolicy;
-          limits.add(identityOf(listener, route.name, policy));
-          const binding = snapshot?.bindings.redis?.[policy.shared?.redis ?? ""];
-          if (binding !== undefined) bindings.add(clientKey(policy.shared!.redis, binding));
-        }
-      }
+    for (const { shared } of limits.values()) {
+      const binding = snapshot?.bindings.redis?.[shared?.redis ?? ""];
+      if (binding !== undefined) bindings.add(clientKey(shared!.redis, binding));
     }
     for (const key of this.#buckets.keys()) if (!limits.has(key)) this.#buckets.delete(key);
     for (const [key, { client }] of this.#clients) {
@@ -125,6 +118,21 @@ export const ALONE: RouteLimits = {
     throw new Failure("refused", `rate_limit: the Redis ${shared.redis} has no binding`);
   },
 };
+
+/** Every limit of a Snapshot by its identity, which is the same in all workers. */
+export function limitsOf(snapshot: Snapshot | null): Map<string, RateLimitPolicy> {
+  const limits = new Map<string, RateLimitPolicy>();
+  for (const [listener, { routes }] of Object.entries(snapshot?.policy.listeners ?? {})) {
+    for (const { name, filters } of routes) {
+      for (const { filter, config } of filters) {
+        if (filter !== "rate_limit") continue;
+        const policy = config as unknown as RateLimitPolicy;
+        limits.set(identityOf(listener, name, policy), policy);
+      }
+    }
+  }
+  return limits;
+}
 
 function rateOf({ requests, perMs, burst }: RateLimitPolicy): BucketRate {
   return { burst, tokens: requests, perMs };
