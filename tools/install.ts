@@ -51,6 +51,8 @@ const SOURCES: Readonly<Record<string, Source>> = {
   haproxy: debian("haproxy", "usr/sbin/haproxy"),
   nginx: debian("nginx", "usr/sbin/nginx"),
   wrk: debian("wrk", "usr/bin/wrk"),
+  openssl: debian("openssl", "usr/bin/openssl"),
+  curl: debian("curl", "usr/bin/curl"),
   redis: { ...debian("redis-server", "usr/bin/redis-server"), command: "redis-server" },
   prometheus: debian("prometheus", "usr/bin/prometheus"),
   promtool: { ...debian("prometheus", "usr/bin/promtool"), command: "promtool" },

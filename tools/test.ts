@@ -54,10 +54,13 @@ const END_TO_END: Step = {
 /** They send to our sources, and rotate what we follow. */
 const LOGGING = ["rsyslog", "syslog-ng", "logrotate"] as const;
 
+/** Other people's TLS, against ours. */
+const TLS = ["openssl", "curl"] as const;
+
 /** promtool checks the rules that we render; Chromium looks at our pages; Redis holds limits. */
 async function installParts(): Promise<Counts> {
   let counts: Counts = { passed: 0, failed: 0, skipped: 0 };
-  for (const name of ["promtool", "prometheus", "chromium", "redis", ...LOGGING]) {
+  for (const name of ["promtool", "prometheus", "chromium", "redis", ...TLS, ...LOGGING]) {
     const variable = `OUTRIGGER_${name.toUpperCase().replaceAll("-", "_")}`;
     if (env[variable]) continue;
     try {
