@@ -256,12 +256,16 @@ export class Cluster {
     const { endpoint } = connection;
     const isLeftOut = endpoint.removed || endpoint.isOut;
     if (!isLeftOut || !this.#endpoints.hasOther(endpoint)) return connection.send(stream);
-    // Its room is the stream's own: nobody who waits gets there first.
-    if (this.#connections.delete(connection)) this.counters.connectionsActive--;
+    // Its room is the stream's own, in the group's count too: nobody who waits gets there first.
+    if (this.#connections.delete(connection)) {
+      this.counters.connectionsActive--;
+      this.#hasReserved = this.#share !== null;
+    }
     connection.close();
     this.counters.triesStarted--;
     stream.tries--;
     this.connect(stream);
+    this.#freeReserved();
     this.#serveWaiting();
   }
 
@@ -433,11 +437,15 @@ export class Cluster {
       }
       const stream = this.#nextWaiting();
       if (stream !== null) this.connect(stream);
-      if (!this.#hasReserved) continue;
-      // It went another way.
-      this.#hasReserved = false;
-      this.#share!.connections.leave();
+      this.#freeReserved();
     }
+  }
+
+  /** Who it was for went another way. */
+  #freeReserved(): void {
+    if (!this.#hasReserved) return;
+    this.#hasReserved = false;
+    this.#share!.connections.leave();
   }
 
   stats(): ClusterStats {
