@@ -76,6 +76,17 @@ test("a sample is what changed between two readings, by the second", () => {
   });
 });
 
+test("an adaptive limit is among what is known of a call", () => {
+  const history = new History();
+  const adaptive = { limit: 17, minRttMs: 4, measuring: false, rejectedTotal: 3 };
+  for (const second of [1, 2]) {
+    const callee = { ...cluster(0, 0, "none"), adaptive };
+    history.add([app(stats(second * 1000, [], [callee]))], second * 1000, second * 1000);
+  }
+  const sample = history.since(1_000)[0]!.workloads["shop/frontend"]!;
+  expect(sample.calls.api!.limit).toBe(17);
+});
+
 test("a sidecar that was restarted counts from zero, and one without answer is left out", () => {
   const history = new History();
   history.add([app(stats(60_000, [listener("inbound", 500, 0)], []))], 0, 1000);
