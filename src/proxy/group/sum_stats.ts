@@ -12,6 +12,7 @@ const SEEN_BY_ALL: ReadonlySet<string> = new Set([
   "weight",
   "boundsMs",
   "lastSeenMs",
+  "notAfterMs",
   "minRttMs",
   "eventLoopLagMs",
   "maxBytes",

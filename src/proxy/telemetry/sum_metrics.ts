@@ -7,12 +7,11 @@ interface Family {
   readonly samples: Map<string, number>;
 }
 
-/** Gauges that are the same thing seen by several; all others are parts of a sum. */
+/** Gauges that are the same thing seen by several, as all times are; the others are parts of a sum. */
 const SEEN_BY_ALL: ReadonlyMap<string, (a: number, b: number) => number> = new Map([
   ["outrigger_build_info", Math.max],
   ["outrigger_breaker_state", Math.max],
   ["outrigger_overload_active", Math.max],
-  ["outrigger_upstream_min_rtt_seconds", Math.max],
   ["outrigger_redis_ready", Math.min],
 ]);
 
@@ -84,5 +83,6 @@ function addSample({ type, samples }: Family, name: string, key: string, value: 
 function ofGauge(name: string, key: string): (a: number, b: number) => number {
   // An endpoint counts as healthy where all workers find it so.
   if (name === ENDPOINTS) return key.includes('state="healthy"') ? Math.min : Math.max;
+  if (name.endsWith("_seconds")) return Math.max;
   return SEEN_BY_ALL.get(name) ?? ((a, b) => a + b);
 }
