@@ -10,6 +10,7 @@ export interface World {
   readonly files: Files;
   readonly processes: Processes;
   readonly threads: Threads;
+  readonly modules: Modules;
   readonly signals: Signals;
   readonly stdio: Stdio;
 }
@@ -536,6 +537,19 @@ export interface ThreadPort {
   /** Call it once, at the start. */
   onMessage(run: (message: unknown) => void): void;
 }
+
+// ---------------------------------------------------------------- modules
+
+export interface Modules {
+  /**
+   * Runs a file of TypeScript or JavaScript and returns what it exports. It runs again where the
+   * version is another one; files that it imports do not. What was loaded before stays in memory.
+   * Rejects with what is wrong with the file, or with what it threw.
+   */
+  load(path: string, version: number): Promise<Readonly<Record<string, unknown>>>;
+}
+
+// ---------------------------------------------------------------- signals
 
 export type SignalName =
   | "SIGTERM"

@@ -102,6 +102,8 @@ export interface TransformDefinition<C> extends Component<C> {
 export interface TransformExample {
   readonly title: string;
   readonly config: Json;
+  /** Files that the config names, by their names below the Pipeline file's folder. */
+  readonly files?: Readonly<Record<string, string>>;
   readonly lines: readonly string[];
   readonly events: readonly Readonly<Record<string, Json>>[];
 }

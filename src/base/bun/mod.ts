@@ -2,6 +2,7 @@ import type { World } from "../world.ts";
 import { BunClock } from "./clock.ts";
 import { Dns } from "./dns.ts";
 import { BunFiles } from "./files.ts";
+import { BunModules } from "./modules.ts";
 import { BunNet } from "./net.ts";
 import { holderOfPort } from "./port_holder.ts";
 import { BunProcesses } from "./processes.ts";
@@ -30,6 +31,7 @@ export function createBunWorld(options: BunWorldOptions = {}): World {
     files: new BunFiles(),
     processes: new BunProcesses(uncaught),
     threads: new BunThreads(options.threadEntry ?? null),
+    modules: new BunModules(),
     signals: new BunSignals(),
     stdio: new BunStdio(),
   };

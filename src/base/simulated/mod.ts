@@ -2,6 +2,7 @@ import type { World } from "../world.ts";
 import { SimulatedClock } from "./clock.ts";
 import type { LinkFaults } from "./faults.ts";
 import { SimulatedFiles } from "./files.ts";
+import { SimulatedModules } from "./modules.ts";
 import { Fabric, SimulatedNet } from "./net.ts";
 import { SimulatedProcesses, SimulatedSelf } from "./processes.ts";
 import type { FakeProgram } from "./processes.ts";
@@ -76,6 +77,7 @@ export function createSimulatedWorld(options: SimulatedWorldOptions): SimulatedW
     random: new SimulatedRandom(seed),
     net: new SimulatedNet(fabric, LOCAL_HOST),
     threads: new SimulatedThreads(clock),
+    modules: new SimulatedModules(files),
     signals: new SimulatedSignals(),
     stdio: new SimulatedStdio(),
     programs: processes.programs,

@@ -1,4 +1,5 @@
 /** What tests of pipelines share: a world that can be killed, and pipelines made of parts. */
+import { dirname, join } from "node:path";
 import { expect } from "bun:test";
 import { DerivedEvent } from "../../api/event.ts";
 import type { PipelinePolicy } from "../../api/snapshot.ts";
@@ -106,6 +107,15 @@ export async function stopPipeline(world: SimulatedWorld, runner: PipelineRunner
   let stopped = false;
   void runner.stop().then(() => (stopped = true));
   expect(await world.clock.until(() => stopped, 60_000)).toBe(true);
+}
+
+/** Files by their names below the Pipeline file's folder, which is the program's here. */
+export function putFiles(world: SimulatedWorld, files: Readonly<Record<string, string>>): void {
+  for (const [name, text] of Object.entries(files)) {
+    const path = join(world.processes.self.folder, name);
+    world.files.makeFolder(dirname(path));
+    world.files.write(path, text);
+  }
 }
 
 export function append(world: SimulatedWorld, path: string, text: string): void {
