@@ -230,6 +230,30 @@ describe("messages", () => {
     expect(third.answer?.body).toBe("/c");
   });
 
+  test("a caller that said close is left at once, one that did not has a moment to close", async () => {
+    rig = new Rig();
+    rig.upstream(1, ({ peer }) => peer.send(reply(200, "ok", "Connection: close\r\n")));
+    const client = rig.client();
+    const last = client.send("GET / HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n");
+    await rig.advance(0.6);
+    client.peer.socket!.pause();
+    await rig.advance(5);
+    expect(rig.metric("outrigger_connections_active")).toBe(0);
+    client.peer.socket!.resume();
+    await rig.advance(5);
+    expect(last.answer!.body).toBe("ok");
+
+    // What is unread would make a reset of the close, which may overtake the answer.
+    const other = rig.client();
+    other.send("GET / HTTP/1.0\r\nHost: shop\r\n\r\nGET / HTTP/1.0\r\n\r\n");
+    await rig.advance(0.6);
+    other.peer.socket!.pause();
+    await rig.advance(5);
+    expect(rig.metric("outrigger_connections_active")).toBe(1);
+    await rig.advance(1001);
+    expect(rig.metric("outrigger_connections_active")).toBe(0);
+  });
+
   test("a caller that closes its side early still gets its whole answer", async () => {
     rig = new Rig();
     const body = "w".repeat(1024 * 1024);

@@ -41,6 +41,8 @@ export class Http1Downstream implements SocketHandler, RequestSink, Downstream {
   #requestDone = true;
   #responseDone = true;
   #keepAlive = true;
+  /** The caller said that no request follows (RFC 9112, 9.6). */
+  #isLast = false;
   #chunked = false;
   #trailers: HeaderBlock | null = null;
   #tunnel = false;
@@ -118,6 +120,7 @@ export class Http1Downstream implements SocketHandler, RequestSink, Downstream {
     this.#responseDone = false;
     this.#trailers = null;
     this.#keepAlive = head.keepAlive;
+    this.#isLast = !head.keepAlive;
     this.#stream.begin(this.#listener.config, this.#socket.remoteAddress);
     processRequest(this.#stream);
   }
@@ -339,7 +342,7 @@ export class Http1Downstream implements SocketHandler, RequestSink, Downstream {
    * reset the connection and may take the answer along (RFC 9112, 9.6).
    */
   #finishClosing(): void {
-    if (this.#ended) {
+    if (this.#ended || this.#hasNothingMore) {
       this.#timeout.disarm();
       this.#socket.close();
       return;
@@ -348,6 +351,11 @@ export class Http1Downstream implements SocketHandler, RequestSink, Downstream {
     this.#socket.shutdown();
     this.#paused = false;
     this.#socket.resume();
+  }
+
+  /** Its last request is whole: there is nothing unread that a close would answer with a reset. */
+  get #hasNothingMore(): boolean {
+    return this.#isLast && this.#requestDone && !this.#tunnel && this.#decoder.heldBytes === 0;
   }
 
   /** Ends an idle connection; a busy one ends with its answer. */
