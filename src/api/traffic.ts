@@ -187,7 +187,7 @@ const adaptive = object({
     .about("How many answers a measurement takes. 50, as Envoy has it.")
     .default(50),
   tolerance: percent({ max: "1000%" })
-    .about("So much slower than the measured time is no queue yet. 25%, as Envoy has it.")
+    .about("So much slower than the measured time, or 1 ms, is no queue yet. 25%, as in Envoy.")
     .default("25%"),
 }).checkOf(["min", "max"], (value, report) => {
   if (value.max < value.min) report("max", "max is less than min", "raise it");

@@ -57,7 +57,7 @@ export class Overload {
     if (policy === null) return;
     const { memory, keepPaths } = policy;
     const wholeBytes = "ratio" in memory ? availableBytes(this.#source.files) : 0;
-    this.#maxBytes = "ratio" in memory ? memory.ratio * wholeBytes : memory.bytes;
+    this.#maxBytes = "ratio" in memory ? Math.floor(memory.ratio * wholeBytes) : memory.bytes;
     this.#keepPaths = new Set(keepPaths);
     this.#tickMs = this.#source.clock.now();
     this.#timer = this.#source.clock.every(TICK_MS, () => this.#tick());

@@ -62,6 +62,15 @@ describe("the limit by itself", () => {
     expect(limit.limit).toBeLessThan(after / 2);
   });
 
+  test("a millisecond more is no queue, however quick the callee is", () => {
+    const limit = limitOf({ measureEveryMs: 1e9 });
+    run(limit, 60, 0.1);
+    run(limit, 2_000, 1);
+    expect([limit.minRttMs, limit.limit]).toEqual([0.1, 100]);
+    run(limit, 500, 4);
+    expect(limit.limit).toBeLessThan(30);
+  });
+
   test("measures again when its time has come, after the jitter, and when min is doubted", () => {
     const limit = limitOf();
     run(limit, 55, 5);

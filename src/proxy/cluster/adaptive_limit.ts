@@ -6,6 +6,8 @@ const MAX_SAMPLES = 1024;
 /** One step changes the limit by no more than this: a window is short, and chance is large. */
 const LEAST_GRADIENT = 0.5;
 const MOST_GRADIENT = 2;
+/** Less than this is no queue, whatever part of the minimum it is: a turn of the event loop. */
+const LEAST_TOLERANCE_MS = 1;
 /** At its minimum for so many windows in a row, what was measured is doubted. */
 const DOUBT_AFTER = 5;
 
@@ -20,7 +22,8 @@ const DOUBT_AFTER = 5;
  * Envoy's and not Netflix's gradient2, which compares with a long average instead of a measured
  * minimum: under an overload that lasts, the average becomes the overload, and the queue stays.
  * Beyond Envoy: the limit grows only while it is used, so that a quiet hour does not undo it; and a
- * window of enough samples below the minimum is the new minimum at once.
+ * window of enough samples below the minimum is the new minimum at once. And a millisecond is
+ * always tolerated: of an app that answers in 0.1 ms, 0.2 ms say nothing.
  *
  * Driven by what is admitted and recorded: it has no timer.
  */
@@ -109,7 +112,8 @@ export class AdaptiveLimit {
     if (this.#count === 0) return this.#beginWindow(nowMs);
     const rttMs = this.#percentile();
     if (rttMs < this.minRttMs && this.#count >= measureSamples) this.minRttMs = rttMs;
-    const wanted = (this.minRttMs * (1 + tolerance)) / rttMs;
+    const tolerated = Math.max(LEAST_TOLERANCE_MS, tolerance * this.minRttMs);
+    const wanted = (this.minRttMs + tolerated) / rttMs;
     // Two times of 0 are equal.
     const gradient = rttMs === 0 ? 1 : Math.min(MOST_GRADIENT, Math.max(LEAST_GRADIENT, wanted));
     const scaled = gradient * this.limit;
