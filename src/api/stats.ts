@@ -47,6 +47,16 @@ export interface WorkersStats {
   readonly running: number;
   /** How often one ended or stood still, and was replaced. */
   readonly restartsTotal: number;
+  /** Of those that run: the system spreads connections over them, by chance. */
+  readonly each: readonly WorkerStats[];
+}
+
+/** Since this one started. */
+export interface WorkerStats {
+  /** From 0. */
+  readonly worker: number;
+  readonly connectionsActive: number;
+  readonly connectionsTotal: number;
 }
 
 /** How the sidecar itself bears its load. */

@@ -1,6 +1,6 @@
 import type { FaultOrder, FaultStatus } from "../../api/fault.ts";
 import type { HostPort, Snapshot } from "../../api/snapshot.ts";
-import type { ProxyEvent, ProxyStats } from "../../api/stats.ts";
+import type { ProxyEvent, ProxyStats, WorkerStats } from "../../api/stats.ts";
 import { Failure } from "../../base/failure.ts";
 import type { Timer, World } from "../../base/world.ts";
 import { PrometheusText } from "../../codec/prometheus_text.ts";
@@ -323,6 +323,7 @@ export class ProxyGroup {
         wanted: this.#seats.length,
         running: this.#joined.length,
         restartsTotal: this.#restarts,
+        each: [...this.#lastStats].map(([worker, one]) => workerStats(worker, one)).sort(byWorker),
       },
     };
   }
@@ -408,6 +409,20 @@ const EMPTY_STATS: ProxyStats = {
   clusters: [],
   events: [],
 };
+
+function workerStats(worker: number, { listeners }: ProxyStats): WorkerStats {
+  const sum = (key: "connectionsActive" | "connectionsTotal"): number =>
+    listeners.reduce((total, listener) => total + listener[key], 0);
+  return {
+    worker,
+    connectionsActive: sum("connectionsActive"),
+    connectionsTotal: sum("connectionsTotal"),
+  };
+}
+
+function byWorker(a: WorkerStats, b: WorkerStats): number {
+  return a.worker - b.worker;
+}
 
 function inWords({ host, port }: HostPort): string {
   return `${host} ${port}`;
