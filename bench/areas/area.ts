@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { checkCipher, tlsFiles } from "../tls.ts";
 import { freePort, type Program, temporaryFolder } from "../processes.ts";
 import { startUpstream } from "../proxies/nginx.ts";
 import { type BenchedProxy, HOST, type Profile } from "../proxies/proxy.ts";
@@ -30,12 +31,14 @@ export interface Work {
   readonly accessLog?: boolean;
   /** One if not given. */
   readonly routes?: number;
+  /** Callers come by TLS. */
+  readonly tls?: boolean;
 }
 
 /** Starts an upstream and all proxies in front of it, hands them over, and ends them all. */
 export async function withStand<T>(
   proxies: readonly BenchedProxy[],
-  { profile, accessLog = false, routes = 1 }: Work,
+  { profile, accessLog = false, routes = 1, tls = false }: Work,
   use: (stand: Stand) => Promise<T>,
 ): Promise<T> {
   const folder = temporaryFolder();
@@ -50,14 +53,17 @@ export async function withStand<T>(
     programs.push(upstream);
     await upstream.ready(`http://127.0.0.1:${upstreamPort}/1KB`);
     const running: Running[] = [];
+    const files = tls ? tlsFiles(folder.path) : null;
     for (const proxy of proxies) {
       const port = await freePort();
       const adminPort = await freePort();
       const where = { port, adminPort, upstreamPort, folder: own(proxy.name) };
-      const setup = { profile, accessLog, routes, ...where };
+      const setup = { profile, accessLog, routes, tls: files, ...where };
       const program = proxy.start(setup);
       programs.push(program);
-      await program.ready(`http://127.0.0.1:${port}/1KB`, { host: HOST });
+      const scheme = tls ? "https" : "http";
+      await program.ready(`${scheme}://127.0.0.1:${port}/1KB`, { host: HOST });
+      if (tls) await checkCipher(proxy.name, port);
       running.push({ name: proxy.name, program, port });
     }
     return await use({ upstreamPort, running });

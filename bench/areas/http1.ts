@@ -2,7 +2,8 @@ import { cpuMicros } from "../processes.ts";
 import { download } from "../download.ts";
 import { row, type Row } from "../results.ts";
 import { wrk } from "../wrk.ts";
-import type { BenchedProxy } from "../proxies/proxy.ts";
+import { type BenchedProxy, TLS_CIPHER } from "../proxies/proxy.ts";
+import { fullHandshakes } from "../tls.ts";
 import { type Area, described, rounds, type Run, type Running, type Work, withStand } from "./area.ts";
 
 interface Case {
@@ -20,6 +21,7 @@ const CASES: readonly Case[] = [
   { id: "policies/1KB/c64", work: POLICIES, size: "1KB", connections: 64 },
   { id: "policies/1KB/c1000", work: POLICIES, size: "1KB", connections: 1000 },
   { id: "policies/64KB/c64", work: POLICIES, size: "64KB", connections: 64 },
+  { id: "tls/1KB/c64", work: { ...POLICIES, tls: true }, size: "1KB", connections: 64 },
   { id: "policies/1KB/new", work: POLICIES, size: "1KB", connections: 64, close: true },
   {
     id: "accesslog/1KB/c64",
@@ -33,6 +35,7 @@ const CASES: readonly Case[] = [
 export const http1: Area = async (proxies, run) => {
   const rows: Row[] = [];
   for (const one of CASES) rows.push(await cpuRow(proxies, one, run));
+  rows.push(await handshakeRow(proxies, run));
   rows.push(...(await routesRows(proxies, run)));
   rows.push(await bulkRow(proxies, run));
   return rows;
@@ -45,7 +48,9 @@ async function cpuRow(
 ): Promise<Row> {
   say(`http1/${id}`);
   const found = await withStand(proxies, work, async ({ running }) => {
-    const load = (one: Running, seconds: number) => load1(one, size, { connections, seconds, close });
+    const { tls } = work;
+    const load = (one: Running, seconds: number) =>
+      load1(one, size, { connections, seconds, close, tls });
     // Compilers warm up, pools fill.
     for (const one of running) await load(one, quick ? 1 : 3);
     return rounds(running, quick ? 3 : 5, async (one) => ({
@@ -54,8 +59,9 @@ async function cpuRow(
   });
   const over = close ? `${connections} at a time, a connection each` : `over ${connections} keep-alive connections`;
   const logs = work.accessLog === true ? " With a JSON line a request into a file." : "";
+  const secured = work.tls === true ? ` Over TLS 1.3 with ${TLS_CIPHER}.` : "";
   const text =
-    `GET of ${size}, ${over}, as fast as they go (wrk).${logs} ` +
+    `GET of ${size}, ${over}, as fast as they go (wrk).${logs}${secured} ` +
     `${described(proxies, work.profile)}.`;
   const about = { id: `http1/${id}`, work: text, unit: "cpu us/request", better: "lower" } as const;
   return row(about, found.get("cpu")!);
@@ -94,6 +100,23 @@ async function routesRows(proxies: readonly BenchedProxy[], { quick, say }: Run)
   });
 }
 
+async function handshakeRow(proxies: readonly BenchedProxy[], { quick, say }: Run): Promise<Row> {
+  say("http1/tls-handshake");
+  const found = await withStand(proxies, { profile: "bare", tls: true }, async ({ running }) => {
+    const load = ({ name, port }: Running, seconds: number) => fullHandshakes(name, port, seconds);
+    for (const one of running) await load(one, quick ? 1 : 3);
+    return rounds(running, quick ? 3 : 5, async (one) => ({
+      cpu: await cpuOf(one, () => load(one, quick ? 2 : 5)),
+    }));
+  });
+  const work =
+    `Full handshakes of TLS 1.3, each on a new connection, one after the other (openssl s_time ` +
+    `-new): P-256 certificate, ${TLS_CIPHER}, no client certificate, no request. ` +
+    described(proxies, "bare");
+  const about = { id: "http1/tls-handshake", work, unit: "cpu us/handshake", better: "lower" } as const;
+  return row(about, found.get("cpu")!);
+}
+
 const GIB = 2 ** 30;
 
 async function bulkRow(proxies: readonly BenchedProxy[], { quick, say }: Run): Promise<Row> {
@@ -113,9 +136,15 @@ async function bulkRow(proxies: readonly BenchedProxy[], { quick, say }: Run): P
 async function load1(
   { name, port }: Running,
   size: string,
-  options: { readonly connections: number; readonly seconds: number; readonly close?: boolean },
+  options: {
+    readonly connections: number;
+    readonly seconds: number;
+    readonly close?: boolean;
+    readonly tls?: boolean | undefined;
+  },
 ): Promise<number> {
-  return (await wrk(name, `http://127.0.0.1:${port}/${size}`, options)).requests;
+  const scheme = options.tls === true ? "https" : "http";
+  return (await wrk(name, `${scheme}://127.0.0.1:${port}/${size}`, options)).requests;
 }
 
 /** CPU a request in microseconds while `load` sends as many as it returns. */

@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { part } from "../../tools/install.ts";
 import { Program } from "../processes.ts";
-import { type BenchedProxy, HOST, logFile, otherPrefixes, type Setup } from "./proxy.ts";
+import { type BenchedProxy, HOST, logFile, otherPrefixes, type Setup, type TlsFiles } from "./proxy.ts";
 
 export async function envoy(): Promise<BenchedProxy> {
   const { path, version } = await part("envoy");
@@ -71,8 +71,23 @@ function listener(setup: Setup): object {
   return {
     name: "in",
     address: address(port),
-    filter_chains: [{ filters: [{ name: "hcm", typed_config: manager }] }],
+    filter_chains: [
+      { filters: [{ name: "hcm", typed_config: manager }], ...transportOf(setup.tls) },
+    ],
   };
+}
+
+function transportOf(tls: TlsFiles | null): object {
+  if (tls === null) return {};
+  const chain = { filename: tls.certificate };
+  const context = {
+    "@type": `${TYPE}.transport_sockets.tls.v3.DownstreamTlsContext`,
+    common_tls_context: {
+      alpn_protocols: ["http/1.1"],
+      tls_certificates: [{ certificate_chain: chain, private_key: { filename: tls.key } }],
+    },
+  };
+  return { transport_socket: { name: "tls", typed_config: context } };
 }
 
 /** About what ours says of a request. */

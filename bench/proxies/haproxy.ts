@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { part } from "../../tools/install.ts";
 import { Program } from "../processes.ts";
-import { type BenchedProxy, HOST, logFile, otherPrefixes, type Setup } from "./proxy.ts";
+import { type BenchedProxy, HOST, logFile, otherPrefixes, type Setup, TLS_CIPHER } from "./proxy.ts";
 
 export async function haproxy(): Promise<BenchedProxy> {
   const { path, version } = await part("haproxy");
@@ -49,6 +49,8 @@ function configuration(setup: Setup, map: string): string {
 global
   nbthread 1
   maxconn 8192
+  ssl-default-bind-options ssl-min-ver TLSv1.2
+  ssl-default-bind-ciphersuites ${TLS_CIPHER}
 defaults
   mode http
   timeout connect 1s
@@ -57,10 +59,11 @@ defaults
   timeout http-keep-alive 300s
   http-reuse always
 ${log}`;
+  const bind = `bind 127.0.0.1:${port}${setup.tls === null ? "" : ` ssl crt ${setup.tls.both} alpn http/1.1`}`;
   if (profile === "bare") {
     return `${common}
 frontend in
-  bind 127.0.0.1:${port}
+  ${bind}
   default_backend api
 backend api
   server s1 127.0.0.1:${upstreamPort}
@@ -68,7 +71,7 @@ backend api
   }
   return `${common}
 frontend in
-  bind 127.0.0.1:${port}
+  ${bind}
   http-request set-header x-request-id %[uuid()] unless { req.hdr(x-request-id) -m found }
   acl host_ok hdr(host),field(1,:),lower -m str ${HOST}
   http-request return status 404 unless host_ok

@@ -2,7 +2,15 @@ import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { part } from "../../tools/install.ts";
 import { Program } from "../processes.ts";
-import { type BenchedProxy, HOST, logFile, otherPrefixes, type Setup } from "./proxy.ts";
+import {
+  type BenchedProxy,
+  HOST,
+  logFile,
+  otherPrefixes,
+  type Setup,
+  TLS_CIPHER,
+  type TlsFiles,
+} from "./proxy.ts";
 
 export async function nginx(): Promise<BenchedProxy> {
   const { path, version } = await part("nginx");
@@ -84,6 +92,15 @@ function log(setup: Setup): string {
   access_log ${logFile(setup)} json buffer=64k flush=1s;`;
 }
 
+function tlsLines({ certificate, key }: TlsFiles): string {
+  return `
+    ssl_certificate ${certificate};
+    ssl_certificate_key ${key};
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_conf_command Ciphersuites ${TLS_CIPHER};
+    ssl_session_cache shared:s:10m;`;
+}
+
 function site(setup: Setup): string {
   const { profile, port, adminPort, upstreamPort } = setup;
   const toUpstream = `
@@ -91,12 +108,14 @@ function site(setup: Setup): string {
       proxy_http_version 1.1;
       proxy_set_header Connection "";
       proxy_set_header Host $host;`;
+  const listen = `listen 127.0.0.1:${port}${setup.tls === null ? "" : " ssl"}`;
+  const tls = setup.tls === null ? "" : tlsLines(setup.tls);
   const pool = "keepalive 1024; keepalive_requests 1000000000;";
   if (profile === "bare") {
     return `
   upstream api { server 127.0.0.1:${upstreamPort}; ${pool} }
   server {
-    listen 127.0.0.1:${port};
+    ${listen};${tls}
     location / {${toUpstream}
     }
   }`;
@@ -107,9 +126,9 @@ function site(setup: Setup): string {
     ${pool}
   }
   map $http_x_request_id $rid { default $http_x_request_id; "" $request_id; }
-  server { listen 127.0.0.1:${port} default_server; return 404; }
+  server { ${listen} default_server;${tls} return 404; }
   server {
-    listen 127.0.0.1:${port};
+    ${listen};${tls}
     server_name ${HOST};
 ${otherPrefixes(setup)
   .map((prefix) => `    location ${prefix} { proxy_pass http://api; }`)

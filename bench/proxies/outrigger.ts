@@ -3,11 +3,13 @@ import { join } from "node:path";
 import type {
   ClusterPolicy,
   ListenerPolicy,
+  ListenerTlsBinding,
+  ListenerTlsPolicy,
   RoutePolicy,
   Snapshot,
 } from "../../src/api/snapshot.ts";
 import { Program } from "../processes.ts";
-import { type BenchedProxy, HOST, logFile, otherPrefixes, type Setup } from "./proxy.ts";
+import { type BenchedProxy, HOST, logFile, otherPrefixes, type Setup, type TlsFiles } from "./proxy.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 
@@ -85,6 +87,7 @@ export function benchSnapshot(setup: Setup): Snapshot {
       },
       pipelines: {},
       stateFolder: join(folder, "state"),
+      ...(setup.tls === null ? {} : { tls: { in: tlsBinding(setup.tls) } }),
     },
     origins: {},
   };
@@ -106,7 +109,19 @@ function listener(setup: Setup): ListenerPolicy {
     maxHeaders: 100,
     headerTimeoutMs: 10_000,
     idleTimeoutMs: 300_000,
+    ...(setup.tls === null ? {} : { tls: TLS }),
   };
+}
+
+const TLS: ListenerTlsPolicy = {
+  certificates: ["bench"],
+  minVersion: "1.2",
+  clientCertificate: "none",
+  handshakeTimeoutMs: 10_000,
+};
+
+function tlsBinding({ certificate, key }: TlsFiles): ListenerTlsBinding {
+  return { certificates: { bench: { certificate, key } }, clientCa: null };
 }
 
 function bareRoute(): RoutePolicy {

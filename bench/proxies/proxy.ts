@@ -22,7 +22,20 @@ export interface Setup {
   readonly upstreamPort: number;
   /** Empty, for its configuration. */
   readonly folder: string;
+  /** Callers come by TLS; null: without it. */
+  readonly tls: TlsFiles | null;
 }
+
+/** PEM files of a P-256 certificate. */
+export interface TlsFiles {
+  readonly certificate: string;
+  readonly key: string;
+  /** The key behind the certificate in one file, as HAProxy wants it. */
+  readonly both: string;
+}
+
+/** What all agree on with callers: the run checks it. */
+export const TLS_CIPHER = "TLS_AES_256_GCM_SHA384";
 
 /** A proxy that a bench measures: one worker, on the same machine, doing the same work. */
 export interface BenchedProxy {
