@@ -163,6 +163,7 @@ export class MirroredRequest implements Downstream {
     this.#end("failed");
   }
 
+  readonly isBlocked = false;
   sendInterim(): void {}
   sendHead(): void {}
   sendBody(): boolean {

@@ -116,6 +116,26 @@ test("the upstream is held back meanwhile, and no more is kept than it had sent"
   expect(rig.metric("outrigger_requests_active")).toBe(0);
 });
 
+test("a caller that does not read holds the upstream back too", async () => {
+  slow({ bandwidth: { bytesPerSecond: 2 ** 20, ratio: 1 } });
+  const whole = 8 * 2 ** 20;
+  let unsent = (): number => 0;
+  rig.upstream(1, ({ peer }: Received) => {
+    peer.send(reply(200, body(whole)));
+    unsent = () => peer.unsentBytes;
+  });
+  const client = rig.client();
+  const call = client.get("/");
+  await rig.advance(500);
+  client.peer.socket!.pause();
+  await rig.advance(6_000);
+  // A second and a half's bytes, and what the sockets and one read hold.
+  expect(whole - unsent()).toBeLessThan(1.5 * 2 ** 20);
+  client.peer.socket!.resume();
+  await rig.advance(9_000);
+  expect(call.answer!.body).toBe(body(whole));
+});
+
 test("an idle timeout does not end what still comes; the request's own time does", async () => {
   slow({}, { idleTimeoutMs: 200 });
   const answer = ({ peer }: Received): void => peer.send(reply(200, body(2 * RATE)));

@@ -7,8 +7,8 @@ const PORTION_MS = 50;
 /**
  * Lets an answer's body out at a rate: a token bucket that holds one portion. While it waits the
  * stream's answer is held, as a filter's promise would hold it: the upstream is paused, and what it
- * had sent until then comes behind, body before trailers before end. So no more is kept than what
- * one read of the socket brings.
+ * had sent until then comes behind, body before trailers before end; and while the caller does not
+ * read nothing goes out. So no more is kept than what one read of the socket brings.
  */
 export class Pace {
   readonly #stream: Stream;
@@ -54,6 +54,10 @@ export class Pace {
   #goOn = (): void => {
     this.#timer = null;
     const stream = this.#stream;
+    if (stream.downstream.isBlocked) {
+      this.#timer = stream.context.clock.after(PORTION_MS, this.#goOn);
+      return;
+    }
     const { bytes, start, end } = this.#rest!;
     this.#rest = null;
     stream.responseHeld = false;

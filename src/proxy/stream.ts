@@ -19,6 +19,8 @@ export interface Downstream {
   sendHead(head: ResponseHead): void;
   /** False when the caller reads slower than we send; `onDownstreamWritable` follows. */
   sendBody(bytes: Uint8Array, start: number, end: number): boolean;
+  /** The caller reads slower than we send. */
+  readonly isBlocked: boolean;
   sendTrailers(trailers: HeaderBlock): void;
   endResponse(): void;
   /** A whole answer made here. */

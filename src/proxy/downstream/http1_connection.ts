@@ -243,6 +243,10 @@ export class Http1Downstream implements SocketHandler, RequestSink, Downstream {
     return !this.#writer.isBlocked;
   }
 
+  get isBlocked(): boolean {
+    return this.#writer.isBlocked;
+  }
+
   sendTrailers(trailers: HeaderBlock): void {
     this.#trailers = trailers;
   }
