@@ -122,6 +122,13 @@ export class DeadLetters {
     }
   }
 
+  /** The file is another one by now. */
+  reopen(): void {
+    this.#file?.close();
+    this.#file = null;
+    this.#saidOverflow = false;
+  }
+
   close(): void {
     this.#scheduled?.cancel();
     this.#retry?.cancel();

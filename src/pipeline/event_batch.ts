@@ -9,6 +9,8 @@ import type { EventOrigin, Fields } from "../api/event.ts";
 export class EventBatch implements EventOrigin {
   /** Events that are neither delivered, dropped nor dead-lettered. Owned by the runner. */
   open = 0;
+  /** Who emitted it. Owned by the runner. */
+  owner: object | null = null;
   /** `pending` of events that have no object yet. Owned by the runner. */
   pendingEach = 0;
   /** First and last byte of each event, in turn. */

@@ -67,6 +67,8 @@ export class SourceCounts {
 export class SinkCounts {
   received = 0;
   recovered = 0;
+  /** Refused, and not in the file of dead letters yet: buffered. */
+  letters = 0;
   delivered = 0;
   deadLettered = 0;
   dropped = 0;

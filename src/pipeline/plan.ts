@@ -19,6 +19,8 @@ export interface Plan {
 
 export interface Planned<D> {
   readonly name: string;
+  /** The same for the same component with the same config. */
+  readonly key: string;
   readonly definition: D;
   readonly config: unknown;
 }
@@ -69,7 +71,9 @@ export function planPipeline(
     const config = { ...sink.config, ...binding.sinks[name] };
     const definition = find(components.sinks, "sink", where, sink.component, problems);
     const made = prepare(definition, where, config, problems);
-    return { ...made!, name, policy: sink, route: routeOf(where, sink.from, names, problems) };
+    const key = keyOf([sink.component, config, sink.buffer, sink.onError]);
+    const route = routeOf(where, sink.from, names, problems);
+    return { ...made!, name, key, policy: sink, route };
   });
   const steps = policy.steps.map((step, i) => {
     const where = `steps.${i}`;
@@ -78,19 +82,25 @@ export function planPipeline(
     const onError = step.onError ?? "keep";
     const route = routeOf(where, step.from, names, problems);
     const sheds = step.shed?.lowestFirst ?? false;
-    return { ...made!, name: `${where}.${step.component}`, onError, sheds, route };
+    const key = keyOf(step);
+    return { ...made!, key, name: `${where}.${step.component}`, onError, sheds, route };
   });
   const sources = Object.entries(policy.sources).map(([name, source]) => {
     const where = `sources.${name}`;
     const config = { ...source.config, ...binding.sources[name] };
     const definition = find(components.sources, "source", where, source.component, problems);
-    return { ...prepare(definition, where, config, problems)!, name };
+    const key = keyOf([source.component, config]);
+    return { ...prepare(definition, where, config, problems)!, name, key };
   });
   if (sources.length === 0) problems.push("sources: none is given, expected one at least");
   if (sinks.length === 0) problems.push("sinks: none is given, expected one at least");
   if (problems.length === 0) return { sources, steps, sinks };
   const text = `pipeline ${name}: ${problems.join("; ")}`;
   throw new Failure("refused", text, "correct the pipeline; nothing of it was started");
+}
+
+function keyOf(what: unknown): string {
+  return JSON.stringify(what);
 }
 
 interface Defined {

@@ -10,11 +10,14 @@ import type { EventBatch } from "./event_batch.ts";
 import type { Ledger } from "./ledger.ts";
 import { SinkCounts, SourceCounts } from "./ledger.ts";
 import { pipelineMetrics } from "./metrics.ts";
-import type { ComponentLists, Planned, PlannedSink, Route } from "./plan.ts";
+import type { ComponentLists, Plan, Planned, PlannedSink, Route } from "./plan.ts";
 import { planPipeline } from "./plan.ts";
 import type { QueueOwner } from "./sink_queue.ts";
 import { SinkQueue } from "./sink_queue.ts";
 import { DiskBuffer } from "./buffer/disk_buffer.ts";
+import { lettersPath } from "./letter_file.ts";
+import { REPLAY_SOURCE, ReplayedLetters } from "./replayed_letters.ts";
+import type { Trace } from "./trace.ts";
 import { Joins } from "./buffer/joins.ts";
 import { Frame, StoredEvent } from "./buffer/stored_event.ts";
 import { RunningStep } from "./step.ts";
@@ -47,12 +50,13 @@ const DEFAULT_DRAIN_MS = 5000;
 
 interface RunningSource {
   readonly name: string;
+  readonly key: string;
   readonly counts: SourceCounts;
-  readonly steps: readonly RunningStep[];
-  readonly sinks: readonly RunningSink[];
+  steps: readonly RunningStep[];
+  sinks: readonly RunningSink[];
   /** No step reads its events, and every sink gets all: its batches need no objects. */
-  readonly isPlain: boolean;
-  readonly hasDisk: boolean;
+  isPlain: boolean;
+  hasDisk: boolean;
   source: Source;
   /** Batches that are not acknowledged. */
   openBatches: number;
@@ -64,15 +68,14 @@ interface RunningSource {
 
 interface RunningSink {
   readonly name: string;
+  readonly key: string;
   readonly counts: SinkCounts;
   readonly queue: SinkQueue;
   /** Null where it waits in memory only. */
   readonly disk: DiskBuffer | null;
-  readonly route: Route;
+  route: Route;
   readonly whenFull: "block" | "drop" | "dropLowest";
-  /** Refused, and not in the file of dead letters yet. */
-  letters: number;
-  sink: Sink;
+  readonly sink: Sink;
 }
 
 /**
@@ -87,15 +90,23 @@ export class PipelineRunner {
   #sources: RunningSource[] = [];
   #bySource = new Map<string, RunningSource>();
   #counts = new Map<string, SourceCounts>();
+  #sinkCounts = new Map<string, SinkCounts>();
+  /** Sinks that a change has taken away, and what their buffers still hold. */
+  #retired = new Map<string, ReadonlyMap<string, number>>();
   #joins = new Joins();
+  #epoch: string;
+  #instance = "";
+  /** Null unless somebody asked for one. */
+  #trace: Trace | null = null;
+  #replayed: ReplayedLetters;
   #sinks: RunningSink[] = [];
   #bySink = new Map<string, RunningSink>();
   #steps: RunningStep[] = [];
   #deadLetters: DeadLetters;
   /** By component and counter. */
   #counters = new Map<string, Map<string, number>>();
-  #state: "new" | "running" | "stopping" | "stopped" = "new";
-  #drained: (() => void) | null = null;
+  #state: "new" | "running" | "changing" | "stopping" | "stopped" = "new";
+  #awaited: { readonly condition: () => boolean; readonly end: () => void }[] = [];
   #stopping: Promise<void> | null = null;
 
   /**
@@ -112,6 +123,7 @@ export class PipelineRunner {
   ) {
     this.#world = world;
     this.#options = options;
+    this.#epoch = Buffer.from(world.random.secureBytes(6)).toString("hex");
     this.#folder = join(stateFolder, "pipelines", encodeURIComponent(name));
     this.#deadLetters = new DeadLetters(
       world,
@@ -128,10 +140,31 @@ export class PipelineRunner {
       (text) => this.#report(text),
     );
     this.#build(policy, binding);
+    this.#replayed = this.#addReplay();
   }
 
   get deadLettersPath(): string {
-    return join(this.#folder, "dead-letters.jsonl");
+    return lettersPath(this.#folder);
+  }
+
+  /** From here on it is followed what happens to the next events; null ends it. */
+  set trace(trace: Trace | null) {
+    this.#trace = trace;
+  }
+
+  get trace(): Trace | null {
+    return this.#trace;
+  }
+
+  /** Its own, below the state folder. */
+  get folder(): string {
+    return this.#folder;
+  }
+
+  /** Another hand has changed the file of dead letters, or what is to be sent again. */
+  lettersChanged(): void {
+    this.#deadLetters.reopen();
+    if (this.#state === "running") this.#replayed.look();
   }
 
   /** @throws FileError where the state folder cannot be made or the checkpoint cannot be read. */
@@ -140,6 +173,7 @@ export class PipelineRunner {
     this.#state = "running";
     for (const { disk } of this.#sinks) disk?.load();
     for (const { source } of this.#sources) source.start();
+    this.#replayed.start();
   }
 
   /** Reads no more, gives the sinks their time, writes the checkpoints. */
@@ -148,11 +182,37 @@ export class PipelineRunner {
     return this.#stopping;
   }
 
+  /**
+   * Goes over to another version of its file, without losing an event: it is planned as a whole
+   * first; sources and sinks that are the same stay as they are, connections and all; what was under
+   * way goes the old way, at most `drainMs`; what an old sink could not deliver until then goes to
+   * the new one of its name, or to the dead letters where there is none.
+   *
+   * @throws Failure `refused`; then nothing has changed.
+   */
+  async change(policy: PipelinePolicy, binding: PipelineBinding): Promise<void> {
+    const plan = planPipeline(this.name, policy, binding, this.#options.components);
+    if (this.#state !== "running") throw new Error(`bug: ${this.name} is changed while it stops`);
+    this.#state = "changing";
+    try {
+      await this.#changeTo(plan);
+    } finally {
+      // A stop may have come in between.
+      if (this.#state === "changing") this.#state = "running";
+      this.#resumeAll();
+    }
+  }
+
   ledger(): Ledger {
-    const sources = [...this.#counts].map(([name, counts]) => [name, counts.line()] as const);
-    const sinks = this.#sinks.map(({ name, counts, queue, disk, letters }) => {
-      const { received, recovered, delivered, deadLettered, dropped } = counts;
-      const buffered = (disk ?? queue).unsettled + letters;
+    const sources = [...this.#counts]
+      .filter(([name, { received }]) => name !== REPLAY_SOURCE || received > 0)
+      .map(([name, counts]) => [name, counts.line()] as const);
+    const sinks = [...this.#sinkCounts].map(([name, counts]) => {
+      const { received, recovered, delivered, deadLettered, dropped, letters } = counts;
+      const sink = this.#bySink.get(name);
+      const own = sink === undefined ? 0 : (sink.disk ?? sink.queue).unsettled;
+      const kept = [...(this.#retired.get(name)?.values() ?? [])];
+      const buffered = kept.reduce((sum, n) => sum + n, own + letters);
       const line = { received, recovered, delivered, deadLettered, dropped, buffered };
       return [name, line] as const;
     });
@@ -172,9 +232,86 @@ export class PipelineRunner {
   #build(policy: PipelinePolicy, binding: PipelineBinding): void {
     const plan = planPipeline(this.name, policy, binding, this.#options.components);
     const instance = this.#prepareFolder();
+    this.#instance = instance;
     for (const sink of plan.sinks) this.#addSink(sink);
     for (const step of plan.steps) this.#steps.push(new RunningStep(this.#stepHost(), step));
     for (const source of plan.sources) this.#addSource(source, instance);
+  }
+
+  async #changeTo(plan: Plan): Promise<void> {
+    const sinkKeys = new Map(plan.sinks.map((sink) => [sink.name, sink]));
+    const sourceKeys = new Map(plan.sources.map((source) => [source.name, source]));
+    const oldSources = this.#sources.filter(({ name, key }) => sourceKeys.get(name)?.key !== key);
+    const oldSinks = this.#sinks.filter(({ name, key }) => sinkKeys.get(name)?.key !== key);
+    for (const { source } of oldSources) source.stop();
+    for (const step of this.#steps) step.flush();
+    for (const { sink, disk } of oldSinks) {
+      sink.drain();
+      disk?.flush();
+    }
+    const isDone = ({ queue, disk, counts }: RunningSink): boolean =>
+      counts.letters === 0 && (disk === null ? queue.unsettled === 0 : !disk.isUnwritten);
+    const isOver = (): boolean =>
+      oldSinks.every(isDone) && oldSources.every(({ openBatches }) => openBatches === 0);
+    await this.#until(isOver);
+    if (this.#state !== "changing") return;
+    // What came in the meantime, from sources that do not wait.
+    for (const step of this.#steps) step.flush();
+    const left = new Map(oldSinks.map((sink) => [sink.name, this.#removeSink(sink)]));
+    for (const step of this.#steps) step.close();
+    for (const old of oldSources) {
+      old.source.close();
+      this.#sources.splice(this.#sources.indexOf(old), 1);
+    }
+    this.#steps = plan.steps.map((step) => new RunningStep(this.#stepHost(), step));
+    const added = plan.sinks.flatMap((sink) => this.#keepOrAdd(sink));
+    const bySink = new Map(this.#sinks.map((sink) => [sink.name, sink]));
+    this.#sinks = plan.sinks.map(({ name }) => bySink.get(name)!);
+    for (const running of this.#bySource.values()) Object.assign(running, this.#wayOf(running.name));
+    const kept = new Set(this.#sources.map(({ name }) => name));
+    const started = plan.sources
+      .filter(({ name }) => !kept.has(name))
+      .map((source) => this.#addSource(source, this.#instance));
+    this.#takeOver(added, left);
+    for (const { source } of started) source.start();
+  }
+
+  #keepOrAdd(planned: PlannedSink): RunningSink[] {
+    const same = this.#bySink.get(planned.name);
+    if (same === undefined) return [this.#addSink(planned)];
+    same.route = planned.route;
+    return [];
+  }
+
+  /** Returns what it has not delivered, and has in memory only. */
+  #removeSink(running: RunningSink): readonly Event[] {
+    const { name, sink, queue, disk } = running;
+    sink.close();
+    const left = disk === null ? queue.leftovers() : [];
+    disk?.close();
+    if (disk !== null && disk.unsettled > 0) {
+      this.#retired.set(name, disk.unsettledBySource);
+      const again = disk.isUnwritten ? "; some of them come again only after a start" : "";
+      this.#report(`sink ${name}: its buffer on disk keeps ${disk.unsettled} events${again}`);
+    }
+    this.#sinks.splice(this.#sinks.indexOf(running), 1);
+    this.#bySink.delete(name);
+    return left;
+  }
+
+  #takeOver(added: readonly RunningSink[], left: ReadonlyMap<string, readonly Event[]>): void {
+    for (const { name, queue, disk, sink } of added) {
+      const events = left.get(name) ?? [];
+      if (disk !== null) this.#openSlotsOf(events);
+      (disk ?? queue).push(events);
+      disk?.load();
+      sink.wake();
+    }
+    for (const [name, events] of left) {
+      if (this.#bySink.has(name)) continue;
+      this.#sinkCounts.get(name)!.letters += events.length;
+      for (const event of events) this.#deadLetters.add(event, name, "the sink was removed");
+    }
   }
 
   #prepareFolder(): string {
@@ -197,14 +334,18 @@ export class PipelineRunner {
     return instance;
   }
 
-  #addSink(planned: PlannedSink): void {
+  #addSink(planned: PlannedSink): RunningSink {
     const { name, policy, route, definition, config } = planned;
-    const counts = new SinkCounts();
+    const counts = this.#sinkCounts.get(name) ?? new SinkCounts();
+    this.#sinkCounts.set(name, counts);
     const buffer = policy.buffer ?? DEFAULT_BUFFER;
     const report = (text: string): void => this.#report(`sink ${name}: ${text}`);
     const settling = {
       delivered: (events: readonly Event[]) => {
         counts.delivered += events.length;
+        if (this.#trace !== null) {
+          for (const event of events) this.#trace.note(event, name, "delivered");
+        }
         this.#settled(events);
       },
       deliveredBatch: (batch: EventBatch) => {
@@ -212,15 +353,16 @@ export class PipelineRunner {
         this.#settledBatch(batch);
       },
       refused: (event: Event, reason: string) => {
-        running.letters += 1;
+        counts.letters += 1;
+        this.#trace?.note(event, name, "refused", reason);
         if (policy.onError !== "drop") return this.#deadLetters.add(event, name, reason);
         if (event.outcome === DELIVERED) event.outcome = reason;
-        this.#sinkRefusalEnded(running, event, false);
+        this.#sinkRefusalEnded(name, counts, event, false);
       },
       roomAgain: () => this.#resumeAll(),
     };
     const disk = buffer.disk === undefined ? null : this.#openDisk(planned, counts, settling);
-    const queue = disk?.queue ?? new SinkQueue(this.#world.clock, buffer, settling);
+    const queue = disk?.queue ?? new SinkQueue(this.#world.clock, buffer, settling, true);
     const sink = definition.create(config, {
       world: this.#world,
       name,
@@ -231,9 +373,11 @@ export class PipelineRunner {
       post: this.#options.post ?? null,
     });
     const whenFull = buffer.whenFull ?? "block";
-    const running: RunningSink = { name, counts, queue, disk, route, whenFull, letters: 0, sink };
+    const { key } = planned;
+    const running: RunningSink = { name, key, counts, queue, disk, route, whenFull, sink };
     this.#sinks.push(running);
     this.#bySink.set(name, running);
+    return running;
   }
 
   /** What an earlier process left in it is in the books from here on. */
@@ -248,11 +392,12 @@ export class PipelineRunner {
         maxBytes: buffer.disk!,
         fsync: buffer.fsync ?? "interval",
         memory: { maxEvents, maxBytes },
+        epoch: this.#epoch,
       },
       {
         ...settling,
         durable: (events) => this.#durable(events),
-        durableBatch: (batch) => this.#batchEnded(this.#bySource.get(batch.source)!, batch),
+        durableBatch: (batch) => this.#batchEnded(batch),
         lost: (source, n) => {
           counts.dropped += n;
           const lost = this.#countsOf(source);
@@ -264,7 +409,12 @@ export class PipelineRunner {
       (text) => this.#report(`sink ${name}: ${text}`),
     );
     const { events, truncatedTails, damagedFrames, orphans } = disk.open();
-    for (const [source, n] of events) {
+    // In the books already, where this process has filled it and closed it for a change. What was
+    // settled within a frame that is not settled as a whole comes again.
+    const known = this.#retired.get(name);
+    this.#retired.delete(name);
+    for (const [source, found] of events) {
+      const n = found - (known?.get(source) ?? 0);
       counts.recovered += n;
       this.#countsOf(source).recovered += n;
       this.#countsOf(source).buffered += n;
@@ -280,11 +430,23 @@ export class PipelineRunner {
       folder: this.#filesFolder,
       report: (text) => this.#report(text),
       count: (component, counter, n) => this.#count(component, counter, n),
-      drop: (event, reason) => this.#dropEvent(event, reason),
+      drop: (event, step, reason) => {
+        this.#trace?.note(event, step, "dropped", reason);
+        this.#dropEvent(event, reason);
+      },
       refuse: (event, step, reason) => this.#stepRefused(event, step, reason),
-      buffered: (event, change) => void (this.#source(event).counts.buffered += change),
-      replaced: (event) => void (this.#source(event).counts.replaced += 1),
-      made: (event) => void (this.#source(event).counts.made += 1),
+      buffered: (event, step, change) => {
+        if (change > 0) this.#trace?.note(event, step, "held");
+        this.#source(event).counts.buffered += change;
+      },
+      replaced: (event, step) => {
+        this.#trace?.note(event, step, "replaced");
+        this.#source(event).counts.replaced += 1;
+      },
+      made: (event, step) => {
+        this.#trace?.made(event, event.parents, step);
+        this.#source(event).counts.made += 1;
+      },
       end: (event) => this.#end(event),
       advance: (step, events) => this.#advanceFrom(step, events),
     };
@@ -294,13 +456,9 @@ export class PipelineRunner {
     return this.#options.folder ?? this.#world.processes.self.folder;
   }
 
-  #addSource(
-    { name, definition, config }: Planned<SourceDefinition<unknown>>,
-    instance: string,
-  ): void {
+  #addSource(planned: Planned<SourceDefinition<unknown>>, instance: string): RunningSource {
+    const { name, key, definition, config } = planned;
     const counts = this.#countsOf(name);
-    const isFor = ({ route }: { readonly route: Route }): boolean =>
-      route.sources?.includes(name) ?? true;
     const runner = this;
     const output = {
       get ready(): boolean {
@@ -312,17 +470,11 @@ export class PipelineRunner {
         counts.drop(reason, count);
       },
     };
-    const steps = this.#steps.filter(isFor);
-    const sinks = this.#sinks.filter(isFor);
-    const hasDisk = sinks.some(({ disk }) => disk !== null);
     const running: RunningSource = {
       name,
+      key,
       counts,
-      steps,
-      sinks,
-      isPlain: steps.length === 0 && sinks.length > 0 && sinks.every(takesAll) &&
-        (!hasDisk || sinks.length === 1),
-      hasDisk,
+      ...this.#wayOf(name),
       source: null as unknown as Source,
       openBatches: 0,
       openBytes: 0,
@@ -340,18 +492,76 @@ export class PipelineRunner {
     });
     this.#sources.push(running);
     this.#bySource.set(name, running);
+    return running;
   }
+
+  /** The steps and sinks of a source's events. */
+  #wayOf(name: string): Pick<RunningSource, "steps" | "sinks" | "isPlain" | "hasDisk"> {
+    const isFor = ({ route }: { readonly route: Route }): boolean =>
+      name === REPLAY_SOURCE || (route.sources?.includes(name) ?? true);
+    const steps = this.#steps.filter(isFor);
+    const sinks = this.#sinks.filter(isFor);
+    const hasDisk = sinks.some(({ disk }) => disk !== null);
+    const isOne = sinks.length === 1 || (sinks.length > 0 && !hasDisk);
+    return { steps, sinks, isPlain: steps.length === 0 && isOne && sinks.every(takesAll), hasDisk };
+  }
+
+  /** Dead letters that are sent again are a source of their own, which the file does not name. */
+  #addReplay(): ReplayedLetters {
+    const counts = this.#countsOf(REPLAY_SOURCE);
+    const running: RunningSource = {
+      name: REPLAY_SOURCE,
+      key: "",
+      counts,
+      ...this.#wayOf(REPLAY_SOURCE),
+      source: { start: () => {}, resume: () => {}, stop: () => {}, close: () => {} },
+      openBatches: 0,
+      openBytes: 0,
+      isWaiting: false,
+    };
+    this.#replaySource = running;
+    this.#bySource.set(REPLAY_SOURCE, running);
+    const report = (text: string): void => this.#report(text);
+    return new ReplayedLetters(
+      this.#world,
+      this.#folder,
+      (batch, where) => this.#emitAgain(running, batch, where),
+      report,
+    );
+  }
+
+  /** To the sink at which it failed, or through all steps where it was a step. */
+  #emitAgain(running: RunningSource, batch: EventBatch, where: string): void {
+    const sink = this.#bySink.get(where);
+    running.counts.received += batch.count;
+    batch.owner = running;
+    batch.open = batch.count;
+    running.openBatches += 1;
+    running.openBytes += batch.sizeBytes;
+    if (sink === undefined) this.#advance(running, 0, batch.events);
+    else this.#toSinks({ ...running, sinks: [sink] }, batch.events);
+  }
+
+  #replaySource: RunningSource | null = null;
 
   // -------------------------------------------------------------- the way of an event
 
   #emit(running: RunningSource, batch: EventBatch): void {
     const { count } = batch;
     running.counts.received += count;
+    batch.owner = running;
     batch.open = count;
     running.openBatches += 1;
     running.openBytes += batch.sizeBytes;
-    if (!running.isPlain) return this.#advance(running, 0, batch.events);
-    if (count === 0) return this.#batchEnded(running, batch);
+    if (count === 0) return this.#batchEnded(batch);
+    if (this.#trace !== null && !this.#trace.isFull) this.#trace.pick(batch.events);
+    else if (this.#trace === null && running.isPlain) return this.#emitPlain(running, batch);
+    this.#advance(running, 0, batch.events);
+  }
+
+  /** No step reads it, and every sink gets all of it: there need be no objects. */
+  #emitPlain(running: RunningSource, batch: EventBatch): void {
+    const { count } = batch;
     running.counts.buffered += count;
     batch.pendingEach = running.sinks.length;
     if (batch.hasEvents) {
@@ -373,6 +583,9 @@ export class PipelineRunner {
     let left = events;
     for (let i = from; i < steps.length && left.length > 0; i += 1) {
       left = steps[i]!.apply(left as Event[]);
+      if (this.#trace !== null) {
+        for (const event of left) this.#trace.passed(event, steps[i]!.name);
+      }
     }
     if (left.length > 0) this.#toSinks(running, left);
   }
@@ -399,24 +612,32 @@ export class PipelineRunner {
     for (const event of events) {
       if (event.pending > 0) continue;
       ended += 1;
+      this.#trace?.note(event, "sinks", "dropped", "no-sink");
       this.#dropEvent(event, "no-sink");
     }
     counts.buffered += events.length - ended;
     for (const [i, sink] of sinks.entries()) {
       sink.counts.received += each[i]!.length;
+      if (this.#trace !== null) {
+        const what = sink.disk === null ? "to-sink" : "to-disk";
+        for (const event of each[i]!) this.#trace.note(event, sink.name, what);
+      }
       (sink.disk ?? sink.queue).push(this.#letIn(sink, each[i]!));
     }
     for (const { sink } of sinks) sink.wake();
   }
 
+  #openSlotsOf(events: readonly Event[]): void {
+    for (const event of events) {
+      if (event.slot !== 0) continue;
+      event.slot = event.pending === 1 ? -1 : this.#joins.open(event.pending);
+    }
+  }
+
   /** Events that have a copy on disk have their books elsewhere: they are acknowledged before. */
   #openSlots(sinks: readonly RunningSink[], each: readonly (readonly Event[])[]): void {
     for (const [i, sink] of sinks.entries()) {
-      if (sink.disk === null) continue;
-      for (const event of each[i]!) {
-        if (event.slot !== 0) continue;
-        event.slot = event.pending === 1 ? -1 : this.#joins.open(event.pending);
-      }
+      if (sink.disk !== null) this.#openSlotsOf(each[i]!);
     }
   }
 
@@ -446,6 +667,7 @@ export class PipelineRunner {
 
   #sinkDropped(sink: RunningSink, events: readonly Event[], reason: string): void {
     sink.counts.dropped += events.length;
+    for (const event of events) this.#trace?.note(event, sink.name, "dropped", reason);
     for (const event of events) if (event.outcome === DELIVERED) event.outcome = reason;
     this.#settled(events);
   }
@@ -458,6 +680,7 @@ export class PipelineRunner {
 
   #stepRefused(event: Event, step: string, reason: string): void {
     this.#source(event).counts.buffered += 1;
+    this.#trace?.note(event, step, "refused", reason);
     // One owner, the file of dead letters.
     event.pending = 1;
     this.#deadLetters.add(event, step, reason);
@@ -467,16 +690,16 @@ export class PipelineRunner {
     // In the dead letters of one sink, and lost to another: it can still be replayed.
     if (isKept) event.outcome = DEAD_LETTERED;
     else if (event.outcome !== DEAD_LETTERED) event.outcome = "dead-letters-full";
-    const sink = this.#bySink.get(where);
-    if (sink === undefined) this.#settled([event]);
-    else this.#sinkRefusalEnded(sink, event, isKept);
+    const counts = this.#sinkCounts.get(where);
+    if (counts === undefined) this.#settled([event]);
+    else this.#sinkRefusalEnded(where, counts, event, isKept);
   }
 
-  #sinkRefusalEnded(sink: RunningSink, event: Event, isKept: boolean): void {
-    sink.letters -= 1;
-    if (isKept) sink.counts.deadLettered += 1;
-    else sink.counts.dropped += 1;
-    sink.disk?.ended(event);
+  #sinkRefusalEnded(name: string, counts: SinkCounts, event: Event, isKept: boolean): void {
+    counts.letters -= 1;
+    if (isKept) counts.deadLettered += 1;
+    else counts.dropped += 1;
+    this.#bySink.get(name)?.disk?.ended(event);
     this.#settled([event]);
   }
 
@@ -532,13 +755,14 @@ export class PipelineRunner {
     if (batch.pendingEach > 0) return;
     counts.buffered -= batch.open;
     counts.delivered += batch.open;
-    this.#batchEnded(this.#bySource.get(batch.source)!, batch);
+    this.#batchEnded(batch);
     this.#look();
   }
 
   /** Whether a stop that waits can go on. */
   #look(): void {
-    if (this.#drained !== null && this.#isEmpty()) this.#drained();
+    if (this.#awaited.length === 0) return;
+    for (const one of [...this.#awaited]) if (one.condition()) one.end();
   }
 
   #end(event: Event): void {
@@ -553,14 +777,16 @@ export class PipelineRunner {
     // Every origin in a pipeline is a batch that `#emit` got.
     const batch = event.origin as EventBatch;
     batch.open -= 1;
-    if (batch.open === 0) this.#batchEnded(this.#source(event), batch);
+    if (batch.open === 0) this.#batchEnded(batch);
   }
 
-  #batchEnded(running: RunningSource, batch: EventBatch): void {
+  #batchEnded(batch: EventBatch): void {
+    const running = batch.owner as RunningSource;
     batch.open = 0;
     running.openBatches -= 1;
     running.openBytes -= batch.sizeBytes;
     batch.done();
+    this.#look();
     if (running.isWaiting) this.#resume(running);
   }
 
@@ -616,10 +842,11 @@ export class PipelineRunner {
   // -------------------------------------------------------------- the end
 
   async #stop(): Promise<void> {
-    const wasRunning = this.#state === "running";
+    const wasRunning = this.#state === "running" || this.#state === "changing";
     this.#state = "stopping";
     if (wasRunning) {
       for (const { source } of this.#sources) source.stop();
+      this.#replayed.stop();
       // In order: what one step lets go may be held by a later one.
       for (const step of this.#steps) step.flush();
       for (const { sink, disk } of this.#sinks) {
@@ -627,7 +854,12 @@ export class PipelineRunner {
         disk?.flush();
       }
       this.#deadLetters.flush();
-      if (!this.#isEmpty()) await this.#wait(this.#options.drainMs ?? DEFAULT_DRAIN_MS);
+      if (!(await this.#until(() => this.#isEmpty()))) {
+        const inMemory = this.#sinks.filter(({ disk }) => disk === null);
+        const left = inMemory.reduce((sum, { queue }) => sum + queue.unsettled, 0);
+        const again = "they come again after a start";
+        this.#report(`stopped with ${left} events that no sink took; ${again}`);
+      }
     }
     for (const step of this.#steps) step.close();
     for (const { sink, disk } of this.#sinks) {
@@ -639,26 +871,25 @@ export class PipelineRunner {
     this.#state = "stopped";
   }
 
-  #wait(boundMs: number): Promise<void> {
+  /** False where it did not come true within `drainMs`. Looked at whenever something ended. */
+  #until(condition: () => boolean): Promise<boolean> {
+    if (condition()) return Promise.resolve(true);
     return new Promise((resolve) => {
-      const timer: Timer = this.#world.clock.after(boundMs, () => {
-        this.#drained = null;
-        const inMemory = this.#sinks.filter(({ disk }) => disk === null);
-        const left = inMemory.reduce((sum, { queue }) => sum + queue.unsettled, 0);
-        const again = "they come again after a start";
-        this.#report(`stopped with ${left} events that no sink took; ${again}`);
-        resolve();
-      });
-      this.#drained = () => {
-        this.#drained = null;
+      const end = (value: boolean): void => {
+        this.#awaited = this.#awaited.filter((one) => one !== waiter);
         timer.cancel();
-        resolve();
+        resolve(value);
       };
+      const waiter = { condition, end: () => end(true) };
+      const boundMs = this.#options.drainMs ?? DEFAULT_DRAIN_MS;
+      const timer: Timer = this.#world.clock.after(boundMs, () => end(false));
+      this.#awaited.push(waiter);
     });
   }
 
   #isEmpty(): boolean {
     if (this.#deadLetters.pending > 0) return false;
+    if (this.#replaySource !== null && this.#replaySource.openBatches > 0) return false;
     return this.#sources.every(({ openBatches }) => openBatches === 0);
   }
 

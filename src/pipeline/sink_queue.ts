@@ -42,11 +42,21 @@ export class SinkQueue {
   #unsettled = 0;
   #unsettledBytes = 0;
   #wasFull = false;
+  /** Handed out and not settled, for `leftovers`; null where nobody will ask. */
+  #taken: Set<Event> | null;
 
-  constructor(clock: Clock, bounds: QueueBounds, owner: QueueOwner) {
+  /** `tracks`: whether `leftovers` may be asked for. */
+  constructor(clock: Clock, bounds: QueueBounds, owner: QueueOwner, tracks = false) {
     this.#clock = clock;
     this.#bounds = bounds;
     this.#owner = owner;
+    this.#taken = tracks ? new Set() : null;
+  }
+
+  /** All that is not settled, taken or not: for another queue, when this one's sink is closed. */
+  leftovers(): Event[] {
+    const taken = [...(this.#taken ?? [])];
+    return [...taken, ...this.take(Infinity, Infinity)];
   }
 
   /** Events that no `take` has handed out. */
@@ -113,6 +123,7 @@ export class SinkQueue {
         if (full) break;
         bytes += size;
         taken.push(events[at]!);
+        this.#taken?.add(events[at]!);
       }
       this.#within = at;
       if (at === events.length) this.#next();
@@ -164,7 +175,10 @@ export class SinkQueue {
 
   #settle(events: readonly Event[]): void {
     let bytes = 0;
-    for (const event of events) bytes += event.sizeBytes;
+    for (const event of events) {
+      bytes += event.sizeBytes;
+      this.#taken?.delete(event);
+    }
     this.#unsettled -= events.length;
     this.#unsettledBytes -= bytes;
   }

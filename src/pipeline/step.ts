@@ -11,14 +11,14 @@ export interface StepHost {
   report(text: string): void;
   count(component: string, counter: string, n: number): void;
   /** Ends the event, counted under the reason. */
-  drop(event: Event, reason: string): void;
+  drop(event: Event, step: string, reason: string): void;
   /** Into the dead letters. */
   refuse(event: Event, step: string, reason: string): void;
   /** Buffered: by a step (+1), or no longer (-1). */
-  buffered(event: Event, change: 1 | -1): void;
+  buffered(event: Event, step: string, change: 1 | -1): void;
   /** It is counted as replaced. Where nothing was made of it, `end` follows. */
-  replaced(event: Event): void;
-  made(event: Event): void;
+  replaced(event: Event, step: string): void;
+  made(event: DerivedEvent, step: string): void;
   /** A replaced event of which nothing is left. */
   end(event: Event): void;
   /** Sends events on to the steps behind this one. */
@@ -143,7 +143,7 @@ export class RunningStep {
     this.#held -= 1;
     event.outcome = "delivered";
     event.pending = 0;
-    this.#host.buffered(event, -1);
+    this.#host.buffered(event, this.name, -1);
   }
 
   /** The event's fate is decided here. */
@@ -155,7 +155,7 @@ export class RunningStep {
   #replace(event: Event): void {
     this.#ends(event);
     event.outcome = REPLACED;
-    this.#host.replaced(event);
+    this.#host.replaced(event, this.name);
   }
 
   #derive(parents: readonly Event[], fields: Fields, bytes: number): DerivedEvent {
@@ -169,7 +169,7 @@ export class RunningStep {
     }
     this.#inside += 1;
     this.#made.push(event);
-    this.#host.made(event);
+    this.#host.made(event, this.name);
     return event;
   }
 
@@ -185,7 +185,7 @@ export class RunningStep {
       count: (counter, n = 1) => host.count(name, counter, n),
       drop: (event, reason) => {
         this.#ends(event);
-        host.drop(event, reason);
+        host.drop(event, name, reason);
       },
       failed: (event, reason) => {
         host.count(name, `failed_${reason}`, 1);
@@ -194,7 +194,7 @@ export class RunningStep {
           return true;
         }
         this.#ends(event);
-        if (onError === "drop") host.drop(event, reason);
+        if (onError === "drop") host.drop(event, name, reason);
         else host.refuse(event, name, reason);
         return false;
       },
@@ -203,7 +203,7 @@ export class RunningStep {
         event.outcome = HELD;
         event.pending = 1;
         this.#held += 1;
-        host.buffered(event, 1);
+        host.buffered(event, name, 1);
       },
       absorb: (event) => {
         this.#replace(event);

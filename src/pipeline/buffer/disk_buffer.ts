@@ -18,6 +18,8 @@ export interface DiskBufferOptions {
   readonly fsync: "each" | "interval" | "never";
   /** What is in memory for the sink; the rest is read back from disk. */
   readonly memory: QueueBounds;
+  /** Tells the slots of this process from those of an earlier one. */
+  readonly epoch: string;
 }
 
 /** What the runner is told. Events that come here are the stored copies, except in `durable`. */
@@ -69,7 +71,6 @@ export class DiskBuffer {
   #options: DiskBufferOptions;
   #owner: DiskBufferOwner;
   #report: (text: string) => void;
-  /** Tells the slots of this process from those of an earlier one. */
   #epoch: string;
   #segments: Segment[] = [];
   #lastNumber = 0;
@@ -111,7 +112,7 @@ export class DiskBuffer {
     this.#options = options;
     this.#owner = owner;
     this.#report = report;
-    this.#epoch = Buffer.from(world.random.secureBytes(6)).toString("hex");
+    this.#epoch = options.epoch;
     const eighth = options.maxBytes / 8;
     this.#segmentBytes = Math.min(Math.max(eighth, MIN_SEGMENT_BYTES), MAX_SEGMENT_BYTES);
     this.queue = new SinkQueue(world.clock, options.memory, {
@@ -147,6 +148,18 @@ export class DiskBuffer {
   /** Events that are neither delivered nor refused, in memory and on disk. */
   get unsettled(): number {
     return this.#unsettled;
+  }
+
+  /** The same by source. */
+  get unsettledBySource(): ReadonlyMap<string, number> {
+    const all = new Map<string, number>();
+    const add = (source: string, n: number): void => void all.set(source, (all.get(source) ?? 0) + n);
+    for (const { source, left } of this.#live) add(source, left);
+    for (const { unread } of this.#segments) for (const [source, n] of unread) add(source, n);
+    for (const { isLoaded, encoded } of this.#pending) {
+      if (!isLoaded) add(encoded.frame.source, encoded.frame.left);
+    }
+    return all;
   }
 
   /** Bytes of its files. */
@@ -192,7 +205,9 @@ export class DiskBuffer {
 
   /** Refused, and taken care of. */
   ended(event: Event): void {
-    this.#leave((event as StoredEvent).frame, 1);
+    const { frame } = event as StoredEvent;
+    // Of a buffer that was closed for a change of the file: there it stays.
+    if (this.#live.includes(frame)) this.#leave(frame, 1);
   }
 
   /** Reads back as much as the sink has room for. */
