@@ -15,6 +15,7 @@ import { route } from "./route.ts";
 import { sample } from "./sample.ts";
 import { set } from "./set.ts";
 import { throttle } from "./throttle.ts";
+import { typescript } from "./typescript.ts";
 
 /** What a step can be, by name. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- each has a config of its own
@@ -35,4 +36,5 @@ export const transforms: readonly TransformDefinition<any>[] = [
   aggregate,
   batch,
   route,
+  typescript,
 ];
