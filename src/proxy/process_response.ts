@@ -65,7 +65,9 @@ function waitForFilter(stream: Stream, head: ResponseHead, waits: Promise<void>,
 export function releaseResponse(stream: Stream): void {
   const held = stream.heldResponse.splice(0);
   for (const event of held) event();
-  if (!stream.responseHeld) stream.connection?.resumeResponse();
+  // A caller that is behind resumes it when it has read.
+  if (stream.responseHeld || stream.downstream.isBlocked) return;
+  stream.connection?.resumeResponse();
 }
 
 function startTunnel(stream: Stream, head: ResponseHead): void {
