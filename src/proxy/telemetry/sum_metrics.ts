@@ -13,6 +13,7 @@ const SEEN_BY_ALL: ReadonlyMap<string, (a: number, b: number) => number> = new M
   ["outrigger_breaker_state", Math.max],
   ["outrigger_overload_active", Math.max],
   ["outrigger_redis_ready", Math.min],
+  ["outrigger_tls_certificate_not_after_seconds", Math.min],
 ]);
 
 const ENDPOINTS = "outrigger_upstream_endpoints";
