@@ -24,6 +24,8 @@ export const proxy: Command = {
     const running = await createDataPlane(world, workers, snapshot, log);
     await running.apply(snapshot);
     world.stdio.stderr.write("ready\n");
-    return untilStopped(world, running);
+    const code = await untilStopped(world, running);
+    await output.finish(world.clock);
+    return code;
   },
 };

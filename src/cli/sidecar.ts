@@ -31,6 +31,9 @@ export const sidecar: Command = {
       log: (line) => talk.write(line),
     });
     await running.start();
-    return untilStopped(world, running);
+    const code = await untilStopped(world, running);
+    await output.finish(world.clock);
+    await talk.finish(world.clock);
+    return code;
   },
 };

@@ -32,3 +32,22 @@ test("a reader that is gone ends the writing, and nothing else", async () => {
   await world.clock.advance(1);
   expect(world.stdio.text()).toBe("");
 });
+
+test("the end waits for what the reader takes, and not for one that stands still", async () => {
+  const world = createSimulatedWorld({ seed: 1 });
+  const { stdout } = world.stdio;
+  const writer = new LineWriter(stdout);
+  let ends = 0;
+  const finish = (): void => void writer.finish(world.clock).then(() => ends++);
+  writer.write("last");
+  finish();
+  await world.clock.until(() => ends === 1, 10);
+  expect([ends, world.stdio.text()]).toEqual([1, "last\n"]);
+  stdout.isBlocked = true;
+  writer.write("never");
+  finish();
+  await world.clock.advance(999);
+  expect(ends).toBe(1);
+  await world.clock.advance(1);
+  expect([ends, world.clock.pendingTimers]).toEqual([2, 0]);
+});

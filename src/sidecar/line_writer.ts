@@ -1,13 +1,17 @@
-import type { TextOutput } from "../base/world.ts";
+import type { Clock, TextOutput } from "../base/world.ts";
 
 /** What a reader that stands still may leave waiting; more is dropped and counted. */
 const MAX_WAITING_BYTES = 4 * 1024 * 1024;
+
+/** At the end: how long a reader may take for what is waiting. */
+const LAST_WAIT_MS = 1_000;
 
 /** Lines to an output that may be slow: never waits, never grows without bound. */
 export class LineWriter {
   #waitingBytes = 0;
   #dropped = 0;
   #broken = false;
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly output: TextOutput) {}
 
@@ -22,10 +26,19 @@ export class LineWriter {
     this.#dropped = 0;
     const bytes = Buffer.from(`${note}${lines}\n`);
     this.#waitingBytes += bytes.length;
-    this.output.writeAll(bytes).then(
+    this.#last = this.output.writeAll(bytes).then(
       () => (this.#waitingBytes -= bytes.length),
       // Nobody reads any more: traffic goes on without its log.
       () => (this.#broken = true),
     );
+  }
+
+  /** Before the process ends: until all is taken, or the reader has had its time. */
+  async finish(clock: Clock): Promise<void> {
+    let wake = (): void => {};
+    const tooLate = new Promise<void>((resolve) => (wake = resolve));
+    const timer = clock.after(LAST_WAIT_MS, wake);
+    await Promise.race([this.#last, tooLate]);
+    timer.cancel();
   }
 }

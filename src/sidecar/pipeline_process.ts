@@ -1,16 +1,18 @@
 import type { PipelineBinding, PipelinePolicy, Snapshot } from "../api/snapshot.ts";
-import { PROMETHEUS_TEXT_TYPE } from "../codec/prometheus_text.ts";
-import type { World } from "../base/world.ts";
+import { Failure } from "../base/failure.ts";
+import { FileError, type FileWatcher, type Timer, type World } from "../base/world.ts";
 import { createPost } from "../http/post.ts";
-import { HttpServer, jsonAnswer, textAnswer } from "../http/server.ts";
+import { planPipeline } from "../pipeline/plan.ts";
 import { PipelineRunner } from "../pipeline/runner.ts";
-import { mergeMetrics } from "./merge_metrics.ts";
+import { serveAdmin } from "./pipeline_admin.ts";
 import { untilStopped } from "./until_stopped.ts";
 
 export interface PipelineSet {
   readonly policies: Readonly<Record<string, PipelinePolicy>>;
   readonly bindings: Readonly<Record<string, PipelineBinding>>;
   readonly stateFolder: string;
+  /** Where each pipeline's file lies; the program's folder for one that is not here. */
+  readonly folders?: Readonly<Record<string, string>>;
 }
 
 export interface PipelineProcessOptions {
@@ -19,9 +21,22 @@ export interface PipelineProcessOptions {
   /** Beside a sidecar: ends when standard input does, for then the sidecar is gone. */
   readonly endsWithInput: boolean;
   readonly log: (line: string) => void;
+  /** Another version of the same, read anew on SIGHUP and when a file changes. */
+  readonly reload?: Reload;
+}
+
+export interface Reload {
+  /** @throws Failure where the files cannot be read, or have problems. */
+  read(): Promise<PipelineSet>;
+  /** Folders in which a change is a reason to look. */
+  readonly watch: readonly string[];
 }
 
 const NO_BINDING: PipelineBinding = { sources: {}, sinks: {} };
+/** An editor writes a file in several steps. */
+const SETTLE_MS = 200;
+/** Where the system tells of no change. */
+const POLL_MS = 5000;
 
 export function pipelinesOf(snapshot: Snapshot): PipelineSet {
   const { policy, bindings } = snapshot;
@@ -40,45 +55,159 @@ export function pipelinesOf(snapshot: Snapshot): PipelineSet {
  */
 export async function runPipelines(
   world: World,
-  { policies, bindings, stateFolder }: PipelineSet,
+  set: PipelineSet,
   options: PipelineProcessOptions,
 ): Promise<number> {
-  const post = createPost(world);
-  const runners = Object.entries(policies).map(
-    ([name, policy]) =>
-      new PipelineRunner(world, name, policy, bindings[name] ?? NO_BINDING, stateFolder, {
-        post,
-        report: (line) => options.log(`${name}: ${line}`),
-      }),
+  const running = new PipelineSetRunner(world, set, options);
+  running.start();
+  return untilStopped(
+    world,
+    { drain: () => running.stop(), close: () => running.close() },
+    (run) => {
+      if (options.endsWithInput) world.stdio.stdin.read(() => {}, run);
+    },
   );
-  for (const runner of runners) runner.start();
-  const server = options.adminSocket === null ? null : serve(world, options.adminSocket, runners);
-  const stop = async () => {
-    await Promise.all(runners.map((runner) => runner.stop()));
-    server?.stop();
-  };
-  return untilStopped(world, { drain: stop, close: () => server?.stop() }, (run) => {
-    if (options.endsWithInput) world.stdio.stdin.read(() => {}, run);
-  });
 }
 
-function serve(world: World, socket: string, runners: readonly PipelineRunner[]): HttpServer {
-  world.files.remove(socket);
-  const server = new HttpServer(world, {
-    address: { path: socket },
-    mode: 0o600,
-    maxBodyBytes: 0,
-    handle: ({ method, path }) => {
-      if (method !== "GET") return textAnswer(405, "only GET");
-      if (path === "/stats") {
-        return jsonAnswer(200, Object.fromEntries(runners.map((one) => [one.name, one.ledger()])));
+/** The pipelines of one process, and what a person asks of them. */
+class PipelineSetRunner {
+  #world: World;
+  #options: PipelineProcessOptions;
+  #set: PipelineSet;
+  #runners = new Map<string, PipelineRunner>();
+  #post: ReturnType<typeof createPost>;
+  #server: ReturnType<typeof serveAdmin> | null = null;
+  #changing: Promise<unknown> = Promise.resolve();
+  #watchers: FileWatcher[] = [];
+  #poll: Timer | null = null;
+  #soon: Timer | null = null;
+  #forget: (() => void) | null = null;
+  #stopped = false;
+  /** The problem that was said last, so that a poll does not repeat it. */
+  #said = "";
+
+  constructor(world: World, set: PipelineSet, options: PipelineProcessOptions) {
+    this.#world = world;
+    this.#options = options;
+    this.#set = set;
+    this.#post = createPost(world);
+    for (const name of Object.keys(set.policies)) this.#runners.set(name, this.#make(name, set));
+  }
+
+  start(): void {
+    for (const runner of this.#runners.values()) runner.start();
+    const { adminSocket, reload } = this.#options;
+    if (adminSocket !== null) {
+      this.#server = serveAdmin(this.#world, adminSocket, {
+        runners: () => [...this.#runners.values()],
+        reload: reload === undefined ? null : () => this.#reload(true),
+      });
+    }
+    if (reload === undefined) return;
+    this.#forget = this.#world.signals.on("SIGHUP", () => void this.#reload(true));
+    const changed = (): void => {
+      this.#soon ??= this.#world.clock.after(SETTLE_MS, () => {
+        this.#soon = null;
+        void this.#reload(false);
+      });
+    };
+    for (const folder of reload.watch) {
+      try {
+        this.#watchers.push(this.#world.files.watch(folder, changed));
+      } catch (error) {
+        // The poll is enough.
+        if (!(error instanceof FileError)) throw error;
       }
-      if (path !== "/metrics") return textAnswer(404, "known here: /stats /metrics");
-      const headers = { "content-type": PROMETHEUS_TEXT_TYPE };
-      const body = mergeMetrics(runners.map((runner) => runner.metrics()));
-      return { status: 200, headers, body };
-    },
-  });
-  server.start();
-  return server;
+    }
+    this.#poll = this.#world.clock.every(POLL_MS, changed);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#endWatching();
+    await this.#changing;
+    await Promise.all([...this.#runners.values()].map((runner) => runner.stop()));
+    this.#server?.stop();
+  }
+
+  close(): void {
+    this.#endWatching();
+    this.#server?.stop();
+  }
+
+  #endWatching(): void {
+    this.#forget?.();
+    for (const watcher of this.#watchers.splice(0)) watcher.close();
+    this.#poll?.cancel();
+    this.#soon?.cancel();
+  }
+
+  #make(name: string, { policies, bindings, stateFolder, folders }: PipelineSet): PipelineRunner {
+    const binding = bindings[name] ?? NO_BINDING;
+    const folder = folders?.[name];
+    return new PipelineRunner(this.#world, name, policies[name]!, binding, stateFolder, {
+      post: this.#post,
+      report: (line) => this.#options.log(`${name}: ${line}`),
+      ...(folder === undefined ? {} : { folder }),
+    });
+  }
+
+  /** One after the other. Resolves to what happened, in words. */
+  #reload(isAsked: boolean): Promise<string> {
+    const next = this.#changing.then(() => this.#readAndChange(isAsked));
+    this.#changing = next;
+    return next;
+  }
+
+  async #readAndChange(isAsked: boolean): Promise<string> {
+    if (this.#stopped) return "it stops";
+    try {
+      const set = await this.#options.reload!.read();
+      const done = await this.#change(set);
+      this.#said = "";
+      if (done !== "") this.#options.log(`the new version is in force: ${done}`);
+      else if (isAsked) this.#options.log("nothing has changed");
+      return done === "" ? "nothing has changed" : done;
+    } catch (error) {
+      if (!(error instanceof Failure) && !(error instanceof FileError)) throw error;
+      const text = `the new version is refused, the old one goes on: ${error.message}`;
+      if (isAsked || text !== this.#said) this.#options.log(text);
+      this.#said = text;
+      return text;
+    }
+  }
+
+  /** All is planned before anything is touched. @throws Failure `refused` */
+  async #change(set: PipelineSet): Promise<string> {
+    const names = Object.keys(set.policies);
+    for (const name of names) {
+      planPipeline(name, set.policies[name]!, set.bindings[name] ?? NO_BINDING);
+    }
+    const gone = [...this.#runners.keys()].filter((name) => !names.includes(name));
+    const added = names.filter((name) => !this.#runners.has(name));
+    const changed = names.filter((name) => this.#runners.has(name) && this.#differs(name, set));
+    this.#set = set;
+    await Promise.all([
+      ...changed.map((name) =>
+        this.#runners.get(name)!.change(set.policies[name]!, set.bindings[name] ?? NO_BINDING),
+      ),
+      ...gone.map((name) => this.#runners.get(name)!.stop()),
+    ]);
+    for (const name of gone) this.#runners.delete(name);
+    for (const name of added) {
+      const runner = this.#make(name, set);
+      this.#runners.set(name, runner);
+      runner.start();
+    }
+    const words = { changed, started: added, stopped: gone };
+    return Object.entries(words)
+      .flatMap(([word, list]) => (list.length === 0 ? [] : [`${list.join(", ")} ${word}`]))
+      .join("; ");
+  }
+
+  #differs(name: string, set: PipelineSet): boolean {
+    const key = ({ policies, bindings }: PipelineSet): string =>
+      JSON.stringify([policies[name], bindings[name]]);
+    return key(set) !== key(this.#set);
+  }
 }
