@@ -65,6 +65,7 @@ const SOURCES: Readonly<Record<string, Source>> = {
   },
   "syslog-ng": debianOf("syslog-ng-core", "usr/sbin/syslog-ng", "syslog-ng"),
   logrotate: debian("logrotate", "usr/sbin/logrotate"),
+  logger: debianOf("bsdutils", "usr/bin/logger", "logger"),
   chromium: {
     ...debian("chromium", "usr/lib/chromium/chromium"),
     // A page without a font shows no text, and the package only recommends one.

@@ -52,7 +52,7 @@ const END_TO_END: Step = {
 };
 
 /** They send to our sources, and rotate what we follow. */
-const LOGGING = ["rsyslog", "syslog-ng", "logrotate"] as const;
+const LOGGING = ["rsyslog", "syslog-ng", "logger", "logrotate"] as const;
 
 /** Other people's TLS, against ours. */
 const TLS = ["openssl", "curl"] as const;

@@ -12,13 +12,13 @@ export interface ListenAddress<S extends string> {
 }
 
 const NETWORK = /^([a-z]+):\/\/(?:\[([0-9a-fA-F:.]+)\]|([^:/[\]]*))?:(\d{1,5})$/;
-const UNIX = /^unix:(?:\/\/)?(\/.+)$/;
+const UNIX = /^unix:(?:(?:\/\/)?(\/.+)|([^/].*))$/;
 /** A path has to fit into `sockaddr_un`. */
 const MAX_PATH_BYTES = 107;
 
 /**
- * Where a source listens: `SCHEME://HOST:PORT` or `unix:///PATH`. Without a host it is the loopback
- * address; any other has to be written out.
+ * Where a source listens: `SCHEME://HOST:PORT`, `unix:///PATH`, or `unix:PATH` below the folder of
+ * the Pipeline file. Without a host it is the loopback address; any other has to be written out.
  */
 export function listenField<const S extends string>(
   schemes: readonly S[],
@@ -50,7 +50,7 @@ function parse<S extends string>(
   const known = (scheme: string): scheme is S => (schemes as readonly string[]).includes(scheme);
   const unix = UNIX.exec(written);
   if (unix !== null && known("unix")) {
-    const path = unix[1]!;
+    const path = unix[1] ?? unix[2]!;
     if (Buffer.byteLength(path) > MAX_PATH_BYTES) return "the path of a socket is 107 bytes at most";
     return { scheme: "unix" as S, address: { path }, written };
   }

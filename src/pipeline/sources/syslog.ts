@@ -267,26 +267,27 @@ class SyslogSource implements Source, MessageTaker {
     const socket = await world.net.udp(options, {
       onMessage: (bytes, from, _port, truncated) => this.#datagram(bytes, from, truncated),
     });
-    const polling = this.#watchDrops(socket);
+    const look = this.#dropsOf(socket);
+    const polling = world.clock.every(DROPS_POLL_MS, look);
     return {
       close: () => {
         polling.cancel();
+        look();
         socket.close();
       },
     };
   }
 
   /** What the system lost because we did not read fast enough: counted, as nobody else tells. */
-  #watchDrops(socket: UdpSocket): Timer {
-    const { files, clock } = this.#context.world;
+  #dropsOf(socket: UdpSocket): () => void {
+    const { files } = this.#context.world;
     let before = kernelDrops(files, socket.port) ?? 0;
-    return clock.every(DROPS_POLL_MS, () => {
+    return () => {
       const now = kernelDrops(files, socket.port);
       if (now === null || now <= before) return;
-      this.#context.count("kernel_drops", now - before);
       this.#context.output.drop(now - before, "receive-buffer-full");
       before = now;
-    });
+    };
   }
 
   #datagram(bytes: Uint8Array, from: string, truncated: boolean): void {
