@@ -53,8 +53,11 @@ export class Stand {
   }
 
   async stop(): Promise<void> {
-    for (const child of this.#children) child.kill("SIGKILL");
+    // Killed outright, nginx would leave its worker behind.
+    for (const child of this.#children) child.kill("SIGTERM");
+    const late = setTimeout(() => this.#children.forEach((child) => child.kill("SIGKILL")), 3000);
     await Promise.all(this.#children.map(({ exited }) => exited));
+    clearTimeout(late);
     for (const { recorder } of this.all) recorder.stop();
     rmSync(this.#folder, { recursive: true, force: true });
   }
