@@ -18,7 +18,7 @@ export const completion: Command = {
     },
   ],
   async run(world, input) {
-    const commands = await allCommands();
+    const commands = withWordsBelow(await allCommands());
     const scripts: Record<string, (commands: readonly Command[]) => string> = { bash, zsh, fish };
     const write = scripts[input.words[0] ?? ""];
     if (write === undefined) return 2;
@@ -26,6 +26,22 @@ export const completion: Command = {
     return 0;
   },
 };
+
+/** Commands below others (`pipeline ledger`) are words of those, with their options. */
+function withWordsBelow(commands: readonly Command[]): readonly Command[] {
+  return commands
+    .filter(({ name }) => !name.includes(" "))
+    .map((command) => {
+      const below = commands.filter(({ name }) => name.startsWith(`${command.name} `));
+      if (below.length === 0) return command;
+      const choices = below.map(({ name }) => name.slice(command.name.length + 1));
+      const options = [...(command.options ?? [])];
+      for (const one of below.flatMap((each) => each.options ?? [])) {
+        if (!options.some(({ long }) => long === one.long)) options.push(one);
+      }
+      return { ...command, options, arguments: [{ name: "what", about: "what", choices }] };
+    });
+}
 
 function shownOptions(command: Command): readonly OptionDefinition[] {
   return (command.options ?? []).filter(({ hidden }) => hidden !== true);

@@ -1,8 +1,8 @@
-import { join } from "node:path";
+import { dirname, resolve } from "node:path";
 
 import { Failure } from "../base/failure.ts";
 import type { World } from "../base/world.ts";
-import type { PipelineSet } from "../sidecar/pipeline_process.ts";
+import type { PipelineSet, Reload } from "../sidecar/pipeline_process.ts";
 import type { Command, Input } from "./command.ts";
 import { FILE_OPTION } from "./command.ts";
 
@@ -14,24 +14,33 @@ export const pipeline: Command = {
   options: [
     FILE_OPTION,
     { long: "snapshot", value: "FILE", about: "run those of this Snapshot, as a sidecar does" },
-    { long: "state", value: "DIR", about: "folder for checkpoints (.outrigger/pipelines)" },
-    { long: "admin-socket", value: "PATH", about: "unix socket for GET /metrics and /stats" },
+    { long: "state", value: "DIR", about: "folder for what outlives it (.outrigger)" },
+    { long: "admin-socket", value: "PATH", about: "unix socket for ledger, top, trace" },
   ],
   examples: [
     {
       line: "outrigger pipeline orders-pipeline.yaml",
-      about: "follows, parses and sends what the file says, until Ctrl-C",
+      about: "until Ctrl-C; takes over a changed file by itself, and on SIGHUP",
     },
   ],
   async run(world, input) {
     const { runPipelines } = await import("../sidecar/pipeline_process.ts");
     const snapshot = input.text("snapshot");
-    const set =
-      snapshot === null ? await fromFiles(world, input) : await fromSnapshot(world, snapshot);
+    const log = (line: string): void => void world.stdio.stderr.write(`${line}\n`);
+    if (snapshot !== null) {
+      return runPipelines(world, await fromSnapshot(world, snapshot), {
+        adminSocket: input.text("admin-socket"),
+        endsWithInput: !world.stdio.stdin.isTerminal,
+        log,
+      });
+    }
+    const set = await fromFiles(world, input);
+    const own = await freeSocket(world, set.stateFolder);
     return runPipelines(world, set, {
-      adminSocket: input.text("admin-socket"),
-      endsWithInput: snapshot !== null && !world.stdio.stdin.isTerminal,
-      log: (line) => world.stdio.stderr.write(`${line}\n`),
+      adminSocket: input.text("admin-socket") ?? own,
+      endsWithInput: false,
+      log,
+      ...(input.files().includes("-") ? {} : { reload: reloadOf(world, input) }),
     });
   },
 };
@@ -44,14 +53,40 @@ async function fromSnapshot(world: World, file: string): Promise<PipelineSet> {
 
 async function fromFiles(world: World, input: Input): Promise<PipelineSet> {
   const { loadFiles } = await import("../local/load_set.ts");
+  const { defaultStateFolder } = await import("../local/pipeline_socket.ts");
   const { pipelines } = await loadFiles(world, input.files());
   if (pipelines.length === 0) {
     throw new Failure("usage", "the files hold no Pipeline", "kind: Pipeline is what runs alone");
   }
-  const stateFolder = input.text("state") ?? join(world.processes.self.folder, ".outrigger");
+  const stateFolder = input.text("state") ?? defaultStateFolder(world);
   world.files.makeFolder(stateFolder, { mode: 0o700 });
-  const policies = Object.fromEntries(
-    pipelines.map(({ namespace, name, spec }) => [`${namespace}.${name}`, spec]),
+  const named = pipelines.map((one) => [`${one.namespace}.${one.name}`, one] as const);
+  const policies = Object.fromEntries(named.map(([name, { spec }]) => [name, spec]));
+  const own = world.processes.self.folder;
+  const folders = named.map(([name, { file }]) => [name, dirname(resolve(own, file))] as const);
+  return { policies, bindings: {}, stateFolder, folders: Object.fromEntries(folders) };
+}
+
+/** Two processes with one state would both keep its checkpoints. @throws Failure */
+async function freeSocket(world: World, stateFolder: string): Promise<string> {
+  const { PipelineClient } = await import("../local/pipeline_socket.ts");
+  const client = new PipelineClient(world, stateFolder);
+  try {
+    if (!(await client.isRunning())) return client.socket;
+  } finally {
+    client.close();
+  }
+  throw new Failure(
+    "already-running",
+    `a pipeline runs with the state folder ${stateFolder} already`,
+    "give this one a folder of its own: --state DIR",
   );
-  return { policies, bindings: {}, stateFolder };
+}
+
+function reloadOf(world: World, input: Input): Reload {
+  const own = world.processes.self.folder;
+  const paths = input.files().map((file) => resolve(own, file));
+  const isFolder = (path: string): boolean => world.files.stat(path)?.kind === "folder";
+  const watch = new Set(paths.map((path) => (isFolder(path) ? path : dirname(path))));
+  return { read: () => fromFiles(world, input), watch: [...watch] };
 }

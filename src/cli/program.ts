@@ -29,10 +29,13 @@ export function parseArguments(commands: readonly Command[], args: readonly stri
     .configureHelp({ subcommandTerm: (command) => command.name() })
     .helpCommand("help [command]", "show what a command takes, with an example")
     .addHelpText("after", "\nStart with: outrigger init, then outrigger up shop.yaml");
+  const parsers = new Map<string, Parser>();
   for (const command of commands) {
-    program.addCommand(
-      parserOf(command, program, (input) => (parsed = { kind: "run", command, input })),
-    );
+    const parser = parserOf(command, program, (input) => (parsed = { kind: "run", command, input }));
+    parsers.set(command.name, parser);
+    const [parent, below] = command.name.split(" ");
+    if (below === undefined) program.addCommand(parser);
+    else parentOf(parsers, program, parent!).addCommand(parser);
   }
   if (args.length === 0) return { kind: "text", text: program.helpInformation() };
   try {
@@ -44,8 +47,18 @@ export function parseArguments(commands: readonly Command[], args: readonly stri
   return parsed ?? { kind: "text", text };
 }
 
+/** A command with others below it; alone where only one of those was loaded. */
+function parentOf(parsers: Map<string, Parser>, program: Parser, name: string): Parser {
+  const known = parsers.get(name);
+  if (known !== undefined) return known;
+  const parent = new Parser(name).copyInheritedSettings(program);
+  parsers.set(name, parent);
+  program.addCommand(parent);
+  return parent;
+}
+
 function parserOf(command: Command, program: Parser, chosen: (input: Input) => void): Parser {
-  const parser = new Parser(command.name);
+  const parser = new Parser(command.name.split(" ").at(-1));
   parser.description(command.summary).copyInheritedSettings(program);
   for (const definition of command.arguments ?? []) {
     const name = `${definition.name}${definition.many === true ? "..." : ""}`;
@@ -90,7 +103,9 @@ function usageFailure(
   commands: readonly Command[],
 ): Failure {
   const [what = "", ...rest] = error.message.replace(/^error: /, "").split("\n");
-  const command = commands.find(({ name }) => name === args[0]);
+  const both = args.slice(0, 2).join(" ");
+  const command =
+    commands.find(({ name }) => name === both) ?? commands.find(({ name }) => name === args[0]);
   const verb = command === undefined ? "" : `${command.name} `;
   const help = `outrigger ${verb}--help shows what it takes`;
   const suggestion = rest.join(" ").replace(/^\((.*)\)$/, "$1").trim();

@@ -21,13 +21,22 @@ export async function runProgram(world: World, args: readonly string[]): Promise
 
 async function dispatch(world: World, args: readonly string[]): Promise<number> {
   const first = args[0] === "--version" ? "version" : (args[0] ?? "");
-  const loadOne = Object.hasOwn(COMMANDS, first) ? COMMANDS[first] : undefined;
+  // A command below another one: `pipeline ledger`.
+  const both = `${first} ${args[1] ?? ""}`;
+  const name = Object.hasOwn(COMMANDS, both) ? both : first;
+  const loadOne = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (loadOne !== undefined) {
     const command = await loadOne();
-    const input = command.lean === true ? quickParse(command, args.slice(1)) : null;
+    const rest = args.slice(name.split(" ").length);
+    const input = command.lean === true ? quickParse(command, rest) : null;
     if (input !== null) return command.run(world, input);
   }
-  const commands = loadOne === undefined ? await allCommands() : [await loadOne()];
+  // For its help and its mistakes, a command needs those below it.
+  const wanted = Object.keys(COMMANDS).filter((one) => one === name || one.startsWith(`${name} `));
+  const commands =
+    loadOne === undefined
+      ? await allCommands()
+      : await Promise.all(wanted.map((one) => COMMANDS[one]!()));
   const { parseArguments } = await import("./program.ts");
   const words = first === "version" ? ["version", ...args.slice(1)] : args;
   const parsed = parseArguments(commands, words);

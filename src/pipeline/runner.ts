@@ -17,6 +17,7 @@ import { SinkQueue } from "./sink_queue.ts";
 import { DiskBuffer } from "./buffer/disk_buffer.ts";
 import { lettersPath } from "./letter_file.ts";
 import { REPLAY_SOURCE, ReplayedLetters } from "./replayed_letters.ts";
+import type { PipelineState } from "./state.ts";
 import type { Trace } from "./trace.ts";
 import { Joins } from "./buffer/joins.ts";
 import { Frame, StoredEvent } from "./buffer/stored_event.ts";
@@ -219,12 +220,34 @@ export class PipelineRunner {
     return { sources: Object.fromEntries(sources), sinks: Object.fromEntries(sinks) };
   }
 
+  /** The books, and what moves. */
+  state(): PipelineState {
+    const sources = this.#sources.map(({ name, openBytes, isWaiting, source }) => {
+      const lagBytes = source.lagBytes?.() ?? null;
+      return [name, { inFlightBytes: openBytes, isWaiting, lagBytes }] as const;
+    });
+    const sinks = this.#sinks.map(({ name, queue, disk }) => {
+      const { fill } = disk ?? queue;
+      const diskBytes = disk === null ? null : disk.diskBytes;
+      return [name, { waiting: queue.waiting, fill, oldestMs: queue.ageMs, diskBytes }] as const;
+    });
+    const counters = [...this.#counters].map(
+      ([name, counts]) => [name, Object.fromEntries(counts)] as const,
+    );
+    return {
+      ledger: this.ledger(),
+      sources: Object.fromEntries(sources),
+      sinks: Object.fromEntries(sinks),
+      counters: Object.fromEntries(counters),
+    };
+  }
+
   /** Prometheus text. */
   metrics(): string {
     const counters = new Map(this.#counters);
     const failures = this.#deadLetters.writeFailures;
     if (failures > 0) counters.set("dead-letters", new Map([["write_failures", failures]]));
-    return pipelineMetrics(this.name, this.ledger(), counters);
+    return pipelineMetrics(this.name, this.state(), counters);
   }
 
   // -------------------------------------------------------------- building
