@@ -11,7 +11,11 @@ import { allCommands } from "../src/cli/mod.ts";
 import { jsonSchema, referencePages } from "../src/api/json_schema.ts";
 import { performancePage, readResults } from "../bench/results.ts";
 import { pipelineComponents } from "../src/pipeline/components.ts";
+import { sinks } from "../src/pipeline/sinks/mod.ts";
+import { sources } from "../src/pipeline/sources/mod.ts";
+import { transforms } from "../src/pipeline/transforms/mod.ts";
 import { cliPage } from "./pages/cli_page.ts";
+import { componentsPage, expressionsPage } from "./pages/components_pages.ts";
 import { exitCodesPage } from "./pages/exit_codes_page.ts";
 import { featuresPage, readTests } from "./pages/features_page.ts";
 import { roomsPage, tidy } from "./tidy.ts";
@@ -37,6 +41,25 @@ async function generatedFiles(): Promise<Map<string, string>> {
   const results = readResults(join(ROOT, "bench", "results"));
   if (results.length > 0) page("docs/performance.md", performancePage(results));
   for (const { path, text } of referencePages(pipelineComponents)) page(path, text);
+  const folder = "docs/reference";
+  const common = "Each example runs as a test. All of a file: [Pipeline](pipeline.md).";
+  page(
+    `${folder}/pipeline-sources.md`,
+    componentsPage("Sources", `Where a pipeline's events come from. ${common}`, sources),
+  );
+  page(
+    `${folder}/pipeline-steps.md`,
+    componentsPage(
+      "Steps",
+      `What happens to events on their way. Conditions and values: [expressions](expressions.md). ${common}`,
+      transforms,
+    ),
+  );
+  page(
+    `${folder}/pipeline-sinks.md`,
+    componentsPage("Sinks", `Where events go. ${common}`, sinks),
+  );
+  page(`${folder}/expressions.md`, expressionsPage());
   files.set(
     "schema/outrigger.schema.json",
     `${JSON.stringify(jsonSchema(pipelineComponents), null, 2)}\n`,

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import type { Command } from "../../src/cli/command.ts";
+import { transforms } from "../../src/pipeline/transforms/mod.ts";
 import { cliPage } from "./cli_page.ts";
+import { componentsPage, expressionsPage } from "./components_pages.ts";
 import { exitCodesPage } from "./exit_codes_page.ts";
 import { featuresPage, testsOf } from "./features_page.ts";
 
@@ -48,4 +50,17 @@ test("the command page shows usage, options and examples", () => {
 
 test("the page of exit codes has a line for each", () => {
   expect(exitCodesPage()).toContain("| 4 | port-in-use |");
+});
+
+test("a page of components shows config, files, what comes in and what goes on", () => {
+  const page = componentsPage("Steps", "What happens.", transforms);
+  expect(page).toContain("| [filter](#filter) | Lets events through");
+  expect(page).toContain("## typescript");
+  expect(page).toContain("`steps/price.ts`:\n\n```ts\nimport type { Step }");
+  expect(page).toContain('filter: "!(event.message contains');
+  for (const { name } of transforms) expect(page).toContain(`\n## ${name}\n`);
+});
+
+test("the page of expressions has each function", () => {
+  expect(expressionsPage()).toContain("| `matches(event.x, \"regex\")` | boolean |");
 });
