@@ -128,7 +128,7 @@ test("both workers serve, and stats, metrics and log are those of both", async (
   expect(events).toEqual(["snapshot-applied", "drain-started"]);
 });
 
-test("S1-25 one limit of requests in flight holds for both workers, to the last one", async () => {
+test("S1-24 one limit of requests in flight holds for both workers, to the last one", async () => {
   const limits = { maxConnections: 100, maxPendingRequests: 100, maxRequests: 5 };
   await sidecar(2, { cluster: { limits } });
   for (let round = 0; round < 3; round++) {

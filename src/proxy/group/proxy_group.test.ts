@@ -28,7 +28,7 @@ test("every worker listens on the same port, and each takes a part", async () =>
   expect(rig.world.net.listeners).toBe(4);
 });
 
-test("S1-25 requests in flight are bounded for all workers together", async () => {
+test("S1-24 requests in flight are bounded for all workers together", async () => {
   rig = new GroupRig(4);
   const limits = { maxConnections: 100, maxPendingRequests: 100, maxRequests: 7 };
   await rig.apply({ cluster: { limits } });
@@ -87,7 +87,7 @@ test("callers' connections are bounded for all", async () => {
   expect(count(await rig.ask(10, 300), 200)).toBe(10);
 });
 
-test("retries in flight are bounded for all, by the budget and by their limit", async () => {
+test("S1-25 retries in flight are bounded for all workers, by the budget and by their limit", async () => {
   rig = new GroupRig(4);
   const backoff = { baseMs: 2_000, maxMs: 2_000 };
   const retry = { ...RETRY, attempts: 1, backoff, budgetRatio: 0, budgetMinimum: 3 };
@@ -99,7 +99,7 @@ test("retries in flight are bounded for all, by the budget and by their limit", 
   expect(await rig.metric("outrigger_upstream_retries_active")).toBe(0);
 });
 
-test("S1-24 the breaker opens once for all by the errors of all, and closes once", async () => {
+test("the breaker opens once for all by the errors of all, and closes once", async () => {
   rig = new GroupRig(4);
   const breaker = {
     ...{ errorRate: 0.5, minRequests: 20, windowMs: 10_000 },
