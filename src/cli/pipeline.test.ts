@@ -31,3 +31,28 @@ test("files without a pipeline are refused", async () => {
   const { code, err } = await outrigger(world, "pipeline", "shop.yaml");
   expect([code, err.split("\n")[0]]).toEqual([2, "error: the files hold no Pipeline"]);
 });
+
+test("a changed file is taken over while it runs; a wrong one is refused", async () => {
+  const world = machine({ "/home/app/p.yaml": FILE, "/home/app/a.log": "" });
+  const running = background(world, "pipeline", "p.yaml");
+  const append = (text: string): void => {
+    const file = world.files.open("/home/app/a.log", "append");
+    file.write(Buffer.from(text));
+    file.close();
+  };
+  const socket = "/home/app/.outrigger/pipeline.sock";
+  await until(world, () => world.files.stat(socket) !== null);
+  append('{"n":1}\n');
+  await world.clock.advance(2000);
+  world.files.write("p.yaml", FILE.replace("{ json: {} }", "{ jsn: {} }"));
+  expect(await until(world, () => world.stdio.stderr.text().includes("is refused"))).toBe(true);
+  const steps = "steps: [{ parse: { json: {} } }, { enrich: { fields: { v: two } } }]";
+  world.files.write("p.yaml", FILE.replace(/steps: .*/, steps));
+  world.signals.raise("SIGHUP");
+  expect(await until(world, () => world.stdio.stderr.text().includes("is in force"))).toBe(true);
+  append('{"n":2}\n');
+  expect(await until(world, () => world.stdio.text().includes('"n":2'))).toBe(true);
+  expect(world.stdio.stdout.text()).toBe('{"n":1}\n{"n":2,"v":"two"}\n');
+  world.signals.raise("SIGTERM");
+  await until(world, () => running.code !== null);
+});

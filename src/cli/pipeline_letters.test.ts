@@ -18,10 +18,10 @@ test("dead letters are listed, edited, sent again and dropped, while the pipelin
   const edited = await run("edit", first!.id, "--event", '{"message":"{\\"n\\":1}"}');
   expect([edited.code, edited.out]).toEqual([0, "1 dead letters changed\n"]);
   const again = (await letters())[0]!;
-  expect((await run("replay", again.id)).out).toBe("1 dead letters sent again\n");
-  world.stdio.stdout.clear();
+  // It goes through the steps again, and out on the same standard output.
+  const sent = (await run("replay", again.id)).out.trim().split("\n").sort();
+  expect(sent).toEqual(["1 dead letters sent again", '{"n":1}']);
   await settle();
-  expect(world.stdio.stdout.text()).toContain('"n":1');
   expect((await run("show", second!.id, "-o", "json")).out).toContain('"other"');
   expect((await run("drop", second!.id.slice(0, 6))).code).toBe(0);
   expect((await letters()).map(({ event }) => event)).toEqual([{ message: "third" }]);

@@ -17,6 +17,8 @@ test("pipeline trace shows what each step made of an event, and why one was drop
   expect(out).toContain("steps.0.parse  dropped: not-json");
   world.clock.after(1000, () => append('{"n":3}\n'));
   const json = await outrigger(world, "pipeline", "trace", "--count", "1", "-o", "json");
-  expect(JSON.parse(json.out)).toMatchObject({ source: "app", in: '{"n":3}' });
+  // The pipeline writes to the same standard output.
+  const line = json.out.split("\n").find((text) => text.startsWith('{"id"'));
+  expect(JSON.parse(line!)).toMatchObject({ source: "app", in: '{"n":3}' });
   await stop();
 });

@@ -80,6 +80,33 @@ test("S2-17 kill -9 while the file is written and rotated: no line is missing", 
   }
 }, 60_000);
 
+test("S0-2 two processes of one pipeline: one is killed, the other goes on delivering", async () => {
+  const folder = fs.mkdtempSync(join(tmpdir(), "outrigger-two-"));
+  const log = join(folder, "app.log");
+  const outputs: [string[], string[]] = [[], []];
+  const lives = outputs.map((output, i) => live(log, join(folder, `state-${i}`), output));
+  const checkpoint = (i: number): string =>
+    join(folder, `state-${i}`, "pipelines", "test", "app.checkpoint.json");
+  try {
+    for (const i of [0, 1]) await until("a checkpoint", () => fs.existsSync(checkpoint(i)));
+    fs.appendFileSync(log, "1 a line of the app\n");
+    for (const { hasWritten } of lives) await until("a line", hasWritten);
+    lives[0]!.child.kill("SIGKILL");
+    await lives[0]!.ended();
+    fs.appendFileSync(log, "2 a line of the app\n");
+    await until("all acknowledged", () => acknowledgedAll(checkpoint(1), log));
+    lives[1]!.child.kill("SIGTERM");
+    await lives[1]!.ended();
+    const numbers = (output: readonly string[]): string[] =>
+      [...output.join("").matchAll(/"n":"(\d+)"/g)].map((match) => match[1]!);
+    expect(outputs.map(numbers)).toEqual([["1"], ["1", "2"]]);
+  } finally {
+    for (const { child } of lives) child.kill("SIGKILL");
+    for (const { child } of lives) await child.exited;
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
+}, 60_000);
+
 /** The checkpoint knows the last byte of the current file, and of every file that it has open. */
 function acknowledgedAll(checkpoint: string, log: string): boolean {
   const text = fs.readFileSync(checkpoint, "utf8");
