@@ -5,6 +5,7 @@ import type {
   Socket,
   SocketAddress,
   Timer,
+  TlsClientOptions,
   World,
 } from "../base/world.ts";
 import { isFieldValue } from "../codec/headers.ts";
@@ -17,6 +18,8 @@ export interface HttpRequest {
   readonly method: string;
   /** An IP address with a port, or a unix socket: names are resolved before. */
   readonly address: SocketAddress;
+  /** Over TLS. A connection is kept for the same context and name only. */
+  readonly tls?: TlsClientOptions;
   /** Path and query. */
   readonly path: string;
   /** The Host header; follows from the address without it. */
@@ -91,7 +94,7 @@ export class HttpClient {
 
   /** @throws HttpError */
   async request(request: HttpRequest): Promise<HttpAnswer> {
-    const kept = this.#take(addressText(request.address));
+    const kept = this.#take(request);
     if (kept === null) return this.#exchange(this.#open(request), request);
     try {
       return await this.#exchange(kept, request);
@@ -113,7 +116,7 @@ export class HttpClient {
   }
 
   #open(request: HttpRequest): Connection {
-    return new Connection(this.#world, request.address, this.#maxIdle > 0);
+    return new Connection(this.#world, request.address, this.#maxIdle > 0, request.tls);
   }
 
   async #exchange(connection: Connection, request: HttpRequest): Promise<HttpAnswer> {
@@ -122,8 +125,10 @@ export class HttpClient {
     return answer;
   }
 
-  #take(key: string): Connection | null {
-    return this.#idle.get(key)?.pop()?.wake() ?? null;
+  #take({ address, tls }: HttpRequest): Connection | null {
+    const connections = this.#idle.get(addressText(address)) ?? [];
+    const at = connections.findLastIndex((kept) => kept.isFor(tls));
+    return at === -1 ? null : connections.splice(at, 1)[0]!.wake();
   }
 
   #keep(key: string, connection: Connection): void {
@@ -158,6 +163,7 @@ class Connection implements DialHandler, ResponseSink {
   #world: World;
   #keepAlive: boolean;
   #address: SocketAddress;
+  #tls: TlsClientOptions | undefined;
   #socket: Socket | null = null;
   #dial: Dial | null = null;
   #sender = new ByteSender();
@@ -167,11 +173,22 @@ class Connection implements DialHandler, ResponseSink {
   #idleTimer: Timer | null = null;
   #forget: () => void = () => {};
 
-  constructor(world: World, address: SocketAddress, keepAlive: boolean) {
+  constructor(
+    world: World,
+    address: SocketAddress,
+    keepAlive: boolean,
+    tls: TlsClientOptions | undefined,
+  ) {
     this.#world = world;
     this.#address = address;
+    this.#tls = tls;
     this.#keepAlive = keepAlive;
     this.#decoder = new ResponseDecoder(HEAD_LIMITS, this);
+  }
+
+  /** What came over one trust is not used under another one. */
+  isFor(tls: TlsClientOptions | undefined): boolean {
+    return this.#tls?.context === tls?.context && this.#tls?.serverName === tls?.serverName;
   }
 
   exchange(request: HttpRequest): Promise<HttpAnswer> {
@@ -201,7 +218,9 @@ class Connection implements DialHandler, ResponseSink {
       }
       this.#decoder.expect(request.method);
       this.#sender.send(encodeRequest(request, this.#keepAlive));
-      if (this.#socket === null) this.#dial = this.#world.net.connect(this.#address, this);
+      if (this.#socket === null) {
+        this.#dial = this.#world.net.connect(this.#address, this, this.#tls);
+      }
     });
   }
 

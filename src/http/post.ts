@@ -1,4 +1,4 @@
-import { NetError, type World } from "../base/world.ts";
+import { NetError, type TlsContext, type World } from "../base/world.ts";
 import { HttpClient, HttpError } from "./client.ts";
 
 export interface PostAnswer {
@@ -11,26 +11,42 @@ export interface PostAnswer {
 const TIMEOUT_MS = 30_000;
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 
-/** POST to an http:// URL over kept connections. Rejects with HttpError where no answer comes. */
+export interface PostOptions {
+  /** Whom to trust over https://, and who we are; the system's roots without it. */
+  readonly tls?: TlsContext;
+  /** Of the whole exchange; 30 s without it. */
+  readonly timeoutMs?: number;
+}
+
+/** POST to an http:// or https:// URL over kept connections. Rejects with HttpError where no answer comes. */
 export function createPost(
   world: World,
 ): (
   url: string,
   headers: Readonly<Record<string, string>>,
   body: Uint8Array,
+  options?: PostOptions,
 ) => Promise<PostAnswer> {
   const client = new HttpClient(world, { maxIdle: 4 });
-  return async (url, headers, body) => {
+  let systemRoots: TlsContext | null = null;
+  return async (url, headers, body, options = {}) => {
     const { hostname, port, pathname, search, host, protocol } = new URL(url);
-    if (protocol !== "http:") throw new HttpError("connect", `${url}: only http:// is possible`);
+    if (protocol !== "http:" && protocol !== "https:") {
+      throw new HttpError("connect", `${url}: only http:// and https:// are possible`);
+    }
+    const secure = protocol === "https:";
+    const serverName = hostname.replace(/^\[(.*)\]$/, "$1");
+    const context = secure ? (options.tls ?? (systemRoots ??= world.net.tlsContext({}))) : null;
+    const known = port === "" ? (secure ? 443 : 80) : Number(port);
     const answer = await client.request({
       method: "POST",
-      address: { host: await resolveHost(world, hostname), port: port === "" ? 80 : Number(port) },
+      address: { host: await resolveHost(world, hostname), port: known },
+      ...(context === null ? {} : { tls: { context, serverName, alpn: ["http/1.1"] } }),
       path: `${pathname}${search}`,
       host,
       headers,
       body,
-      timeoutMs: TIMEOUT_MS,
+      timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
       maxBodyBytes: MAX_ANSWER_BYTES,
     });
     return {

@@ -1,5 +1,5 @@
 import type { DerivedEvent, Event, Fields } from "../api/event.ts";
-import type { World } from "../base/world.ts";
+import type { TlsContext, World } from "../base/world.ts";
 import type { Field, Json } from "../schema/field.ts";
 import type { EventBatch } from "./event_batch.ts";
 import type { SinkQueue } from "./sink_queue.ts";
@@ -195,7 +195,14 @@ export type HttpPost = (
   url: string,
   headers: Readonly<Record<string, string>>,
   body: Uint8Array,
+  options?: HttpPostOptions,
 ) => Promise<HttpAnswer>;
+
+export interface HttpPostOptions {
+  /** Whom to trust over https://, and who we are; the system's roots without it. */
+  readonly tls?: TlsContext;
+  readonly timeoutMs?: number;
+}
 
 export interface HttpAnswer {
   readonly status: number;

@@ -1,25 +1,23 @@
 import type { Event } from "../../api/event.ts";
-import { Failure } from "../../base/failure.ts";
 import type { BulkItem } from "../../codec/bulk.ts";
 import { encodeBulkItem, parseBulkResponse } from "../../codec/bulk.ts";
-import { map, object, text } from "../../schema/field.ts";
+import { object, text } from "../../schema/field.ts";
 import type { Infer } from "../../schema/field.ts";
-import type { Count, HttpPost, SinkContext, SinkDefinition } from "../component.ts";
+import type { Count, SinkContext, SinkDefinition } from "../component.ts";
 import { eventTime, indexTemplate, templateProblem } from "../elastic_index.ts";
 import { eventJson } from "../event_json.ts";
+import { HTTP_URL, HttpTarget, retryAfterMs, targetFields } from "../http_target.ts";
 import type { Outcome, Send } from "../sender.ts";
 import { Sender, senderFields } from "../sender.ts";
 
 const config = object({
-  url: text({ pattern: /^http:\/\/[^\s?#@]+$/, expected: 'a URL such as "http://127.0.0.1:9200"' })
-    .about("Where the server is; `/_bulk` is added. https:// is not possible yet.")
+  url: text({ pattern: HTTP_URL, expected: 'a URL such as "http://127.0.0.1:9200"' })
+    .about("Where the server is, by http:// or https://; `/_bulk` is added.")
     .example("http://127.0.0.1:9200"),
   index: text({ check: templateProblem, expected: 'an index name such as "logs-{{app}}"' })
     .about("`{{field}}` in it is a field of the event, `{{day}}` its day as 2026.11.21.")
     .default("logs-{{app}}"),
-  headers: map(text(), { max: 20 })
-    .about("Sent with each request, for example `authorization`. Never shown in logs or metrics.")
-    .default({}),
+  ...targetFields,
   ...senderFields,
 });
 
@@ -51,29 +49,29 @@ export const elasticsearch: SinkDefinition<Config> = {
     },
   ],
   create: (settings, context) => {
-    const { post, name } = context;
-    if (post === null) {
-      throw new Failure("missing-part", `the sink ${name} needs an HTTP client, and there is none`);
-    }
     const url = `${settings.url.replace(/\/+$/, "")}/_bulk`;
-    return new Sender(settings, context, url, bulkSender(settings, context, post, url));
+    return new Sender(settings, context, url, bulkSender(settings, context, url));
   },
 };
 
-function bulkSender(settings: Config, { count }: SinkContext, post: HttpPost, url: string): Send {
+function bulkSender(settings: Config, context: SinkContext, url: string): Send {
+  const { count, world } = context;
   const index = indexTemplate(settings.index);
-  const headers = { ...settings.headers, "content-type": "application/x-ndjson" };
+  const target = new HttpTarget(settings, settings.timeout, context);
   return async (events) => {
     let body = "";
     for (const event of events) {
       body += encodeBulkItem({ index: index(event), id: event.id }, documentOf(event));
     }
-    const answer = await post(url, headers, Buffer.from(body));
+    const answer = await target.post(url, "application/x-ndjson", Buffer.from(body));
     const { status } = answer;
     const reason = `status ${status}: ${answer.body.slice(0, 200)}`;
     if (status === 413 || status === 400) return { kind: "divide", reason };
     // 401, 403 and 404 too: somebody has to put it right, and until then nothing may be lost.
-    if (status !== 200) return { kind: "retry", reason };
+    if (status !== 200) {
+      const afterMs = retryAfterMs(answer, world.clock.wallMs());
+      return { kind: "retry", reason, ...(afterMs === undefined ? {} : { afterMs }) };
+    }
     const results = parseBulkResponse(answer.body, events.length);
     if (typeof results === "string") return { kind: "retry", reason: results };
     return { kind: "each", outcomes: results.map((item) => outcomeOf(item, count)) };

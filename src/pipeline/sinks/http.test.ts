@@ -1,0 +1,97 @@
+import { expect, test } from "bun:test";
+import { gunzipSync } from "node:zlib";
+import type { HttpAnswer, HttpPost } from "../component.ts";
+import type { PipelineRunner } from "../runner.ts";
+import type { SimulatedWorld } from "../../base/simulated/mod.ts";
+import { append, expectBalanced, policyOf, startPipeline, worldWithLogs } from "../testdata/harness.ts";
+
+const LOG = "/logs/app.log";
+const URL = "http://hook:9000/in";
+
+interface Seen {
+  readonly atMs: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+}
+
+function start(
+  config: Readonly<Record<string, unknown>>,
+  reply: (request: number, body: string) => Partial<HttpAnswer>,
+): { world: SimulatedWorld; runner: PipelineRunner; seen: Seen[]; said: string[] } {
+  const world = worldWithLogs(1);
+  const seen: Seen[] = [];
+  const said: string[] = [];
+  const post: HttpPost = async (_url, headers, body) => {
+    seen.push({ atMs: world.clock.now(), headers, body });
+    await world.clock.sleep(5);
+    const text = headers["content-encoding"] === "gzip" ? gunzipSync(body) : Buffer.from(body);
+    return { status: 200, headers: {}, body: "", ...reply(seen.length, text.toString()) };
+  };
+  world.files.makeFolder("/secrets");
+  world.files.write("/secrets/token", "Bearer s3cret\n");
+  const sink = { component: "http", config: { url: URL, ...config } as never };
+  const report = (line: string): number => said.push(line);
+  const runner = startPipeline(world, policyOf({ sinks: { hook: sink } }), { post, report });
+  return { world, runner, seen, said };
+}
+
+test("S2-17 a 400 is never tried again: the events go to the dead letters with the answer", async () => {
+  const { world, runner, seen } = start({}, () => ({ status: 400, body: "no such field" }));
+  append(world, LOG, "one\ntwo\n");
+  await world.clock.advance(600_000);
+  expect(seen.length).toBe(1);
+  expect(runner.ledger().sources["app"]).toMatchObject({ delivered: 0, deadLettered: 2 });
+  const letters = world.files.readText("/state/pipelines/test/dead-letters.jsonl");
+  expect(letters).toContain("status 400: no such field");
+  expectBalanced(runner);
+});
+
+test("429, 5xx and 401 are tried again until they pass, and nothing is lost", async () => {
+  for (const status of [401, 408, 429, 500, 503]) {
+    const { world, runner } = start({}, (request) => ({ status: request <= 4 ? status : 204 }));
+    append(world, LOG, "one\ntwo\n");
+    await world.clock.advance(120_000);
+    expect(runner.ledger().sources["app"]).toMatchObject({ delivered: 2, deadLettered: 0 });
+    expectBalanced(runner);
+  }
+});
+
+test("Retry-After holds the next request back, in seconds or as a date", async () => {
+  for (const written of ["20", "date"]) {
+    const { world, seen } = start({}, (request) => {
+      const at = new Date(world.clock.wallMs() + 20_000).toUTCString();
+      const headers = { "retry-after": written === "date" ? at : written };
+      return request === 1 ? { status: 503, headers } : {};
+    });
+    append(world, LOG, "one\n");
+    await world.clock.advance(60_000);
+    expect(seen.length).toBe(2);
+    expect(seen[1]!.atMs - seen[0]!.atMs).toBeGreaterThan(18_900);
+  }
+});
+
+test("a secret header comes from its file, is read again, and is in no report", async () => {
+  const headers = { Authorization: { file: "/secrets/token" }, "x-team": "shop" };
+  const { world, seen, said } = start({ headers }, (request) => ({
+    status: request === 1 ? 401 : 200,
+  }));
+  append(world, LOG, "one\n");
+  await world.clock.until(() => seen.length === 1, 10_000);
+  world.files.write("/secrets/token", "Bearer new\n");
+  await world.clock.advance(10_000);
+  expect(seen.map(({ headers }) => headers["authorization"])).toEqual(["Bearer s3cret", "Bearer new"]);
+  expect(seen[0]!.headers["x-team"]).toBe("shop");
+  expect(said.join("\n")).not.toContain("s3cret");
+});
+
+test("a body is packed where asked, and one event a request where asked", async () => {
+  const packed = start({ compress: "gzip" }, (_, body) => ({ status: body === "" ? 500 : 200 }));
+  append(packed.world, LOG, "one\ntwo\n");
+  await packed.world.clock.advance(5000);
+  expect(gunzipSync(packed.seen[0]!.body).toString()).toBe('[{"message":"one"},{"message":"two"}]');
+  const single = start({ body: "single" }, () => ({}));
+  append(single.world, LOG, "one\ntwo\n");
+  await single.world.clock.advance(5000);
+  const bodies = single.seen.map(({ body }) => Buffer.from(body).toString());
+  expect(bodies).toEqual(['{"message":"one"}', '{"message":"two"}']);
+});
