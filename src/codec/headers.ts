@@ -35,6 +35,8 @@ export const KNOWN_NAMES = [
   "x-real-ip",
   "forwarded",
   "x-forwarded-client-cert",
+  "b3",
+  "x-b3-traceid",
 ] as const;
 
 export const HOST = 1;
@@ -59,6 +61,8 @@ export const X_FORWARDED_PORT = 25;
 export const X_REAL_IP = 26;
 export const FORWARDED = 27;
 export const X_FORWARDED_CLIENT_CERT = 28;
+export const B3 = 29;
+export const X_B3_TRACEID = 30;
 
 /** Meaningful for one connection only (RFC 9110, 7.6.1); framing is written anew. */
 export const HOP_BY_HOP =
