@@ -247,6 +247,31 @@ describe("rotation", () => {
     expect(messages(world)).toEqual(["one", "two", "three", "four"]);
   });
 
+  test("copytruncate whose copy has the inode of a file that was read before", async () => {
+    const world = worldWithLogs(1);
+    append(world, LOG, "one\n");
+    append(world, "/logs/other.log", "other story\n");
+    const policy = follow({ include: ["/logs/*.log"] });
+    const first = startPipeline(world, policy);
+    await world.clock.advance(2000);
+    await stopPipeline(world, first);
+    world.files.remove("/logs/other.log");
+    append(world, LOG, "two\n");
+    world.files.write(`${LOG}.1`, world.files.readBytes(LOG));
+    world.files.write(LOG, "");
+    // As a real disk does, which gives a free inode to the next file.
+    const inode = world.files.stat(`${LOG}.1`)!.inode;
+    const kept = JSON.parse(world.files.readText(checkpointPath())) as {
+      files: { path: string; inode: number }[];
+    };
+    for (const entry of kept.files) if (entry.path === "/logs/other.log") entry.inode = inode;
+    world.files.write(checkpointPath(), JSON.stringify(kept));
+    append(world, LOG, "three\n");
+    startPipeline(world, policy);
+    await world.clock.advance(30_000);
+    expect(messages(world).sort()).toEqual(["one", "other story", "three", "two"]);
+  });
+
   test("rotated and compressed while nobody looked: its rest is read, once", async () => {
     const world = worldWithLogs(1);
     append(world, LOG, "one\n");

@@ -209,8 +209,8 @@ export class FollowedFiles {
     for (const entry of olds.sort((one, other) => one.generation - other.generation)) {
       const found =
         findRenamed(this.#files, siblings, entry) ??
-        findCopy(this.#files, siblings, entry, (key) => this.#isTaken(key)) ??
-        findCompressed(this.#files, chain.place, entry, (key) => this.#isTaken(key));
+        findCopy(this.#files, siblings, entry, this.#isTaken) ??
+        findCompressed(this.#files, chain.place, entry, this.#isTaken);
       if (found === null) {
         this.#known.delete(keyOf(entry));
         continue;
@@ -233,13 +233,17 @@ export class FollowedFiles {
   #addUnseen(chain: Chain, sinceMs: number): void {
     const unseen = siblingsOf(this.#files, chain.place)
       .filter(({ path, stat }) => {
-        if (!isRotatedName(basename(path), chain.place) || this.#isTaken(keyOf(stat))) return false;
+        if (!isRotatedName(basename(path), chain.place) || this.#open.has(keyOf(stat))) return false;
         return stat.modifiedMs >= sinceMs;
       })
       .sort(byAge);
     for (const { path, stat } of unseen) {
       const handle = this.#openBeside(path, stat);
       if (handle === null) continue;
+      if (this.#try(path, () => this.#isTaken(keyOf(stat), handle)) !== false) {
+        handle.close();
+        continue;
+      }
       this.#copies.delete(path);
       this.#add(chain, new TailedFile(this.#host, handle, newEntry(chain.path, stat, 0)));
     }
@@ -333,7 +337,7 @@ export class FollowedFiles {
   /** True where a copy was found of what the entry had. Copies of what came after it follow. */
   #resumeCopy(chain: Chain, entry: Entry, read: TailedFile | null): boolean {
     const siblings = siblingsOf(this.#files, chain.place);
-    const isTaken = (key: string): boolean => this.#isTaken(key);
+    const isTaken = this.#isTaken;
     let copy = findCopy(this.#files, siblings, entry, isTaken);
     if (copy === null && read !== null) {
       const isCopy = (handle: OpenFile): boolean => read.holdsAllOf(handle);
@@ -381,9 +385,16 @@ export class FollowedFiles {
 
   // -------------------------------------------------------------- small questions
 
-  #isTaken(key: string): boolean {
-    return this.#open.has(key) || this.#known.has(key);
-  }
+  /** A system gives the inode of a removed file to the next one: what is known of it is then old. */
+  #isTaken = (key: string, handle: OpenFile): boolean => {
+    if (this.#open.has(key)) return true;
+    const entry = this.#known.get(key);
+    if (entry === undefined) return false;
+    const wasBlank = entry.head.length === 0;
+    if (wasBlank ? handle.stat().sizeBytes === 0 : matches(handle, entry)) return true;
+    this.#known.delete(key);
+    return false;
+  };
 
   #hasRoom(path: string): boolean {
     if (this.#open.size < this.#options.maxFiles) return true;

@@ -10,6 +10,9 @@ import { keyOf, matches } from "./tailed_file.ts";
 /** Files of one folder that are looked at in search of a rotated one. */
 const MAX_SIBLINGS = 1000;
 
+/** Whether a file is followed or was read already: by its content too, as inodes come again. */
+export type IsTaken = (key: string, handle: OpenFile) => boolean;
+
 export interface Sibling {
   readonly path: string;
   readonly stat: FileStat;
@@ -128,14 +131,18 @@ export function findCopy(
   files: Files,
   siblings: readonly Sibling[],
   entry: Entry,
-  isTaken: (key: string) => boolean,
+  isTaken: IsTaken,
 ): Found | null {
   if (entry.head.length === 0) return null;
   const candidates = siblings
-    .filter(({ stat }) => stat.sizeBytes >= entry.offset && !isTaken(keyOf(stat)))
+    .filter(({ stat }) => stat.sizeBytes >= entry.offset)
     .sort((one, other) => other.stat.modifiedMs - one.stat.modifiedMs);
   for (const { path, stat } of candidates) {
-    const handle = openMatching(files, path, entry);
+    const handle = openTrying(
+      files,
+      path,
+      (copy) => matches(copy, entry) && !isTaken(keyOf(copy.stat()), copy),
+    );
     if (handle !== null) return { path, stat, handle };
   }
   return null;
@@ -150,11 +157,14 @@ export function findPrefixCopy(
   files: Files,
   siblings: readonly Sibling[],
   isCopy: (handle: OpenFile) => boolean,
-  isTaken: (key: string) => boolean,
+  isTaken: IsTaken,
 ): Found | null {
   for (const { path, stat } of siblings) {
-    if (isTaken(keyOf(stat))) continue;
-    const handle = openTrying(files, path, isCopy);
+    const handle = openTrying(
+      files,
+      path,
+      (copy) => isCopy(copy) && !isTaken(keyOf(copy.stat()), copy),
+    );
     if (handle !== null) return { path, stat, handle };
   }
   return null;
@@ -173,7 +183,7 @@ export function findCompressed(
   files: Files,
   path: string,
   entry: Entry,
-  isTaken: (key: string) => boolean,
+  isTaken: IsTaken,
 ): Found | null {
   if (entry.head.length === 0) return null;
   const folder = dirname(path);
@@ -183,7 +193,7 @@ export function findCompressed(
       if (!name.endsWith(".gz") || !isRotatedName(name.slice(0, -3), path)) continue;
       const stat = files.stat(join(folder, name));
       const fits = stat?.kind === "file" && stat.sizeBytes <= MAX_UNFOLDED_BYTES;
-      if (!fits || isTaken(keyOf(stat)) || stat.modifiedMs < entry.modifiedMs - COARSE_MS) continue;
+      if (!fits || stat.modifiedMs < entry.modifiedMs - COARSE_MS) continue;
       found.push({ path: join(folder, name), stat });
     }
     found.sort((one, other) => other.stat.modifiedMs - one.stat.modifiedMs);
@@ -192,7 +202,8 @@ export function findCompressed(
       const bytes = gunzip(files.readBytes(path), MAX_UNFOLDED_BYTES);
       if (typeof bytes === "string") continue;
       const handle = new UnfoldedFile(bytes, stat);
-      if (matches(handle, entry)) return { path, stat: handle.stat(), handle };
+      if (!matches(handle, entry) || isTaken(keyOf(stat), handle)) continue;
+      return { path, stat: handle.stat(), handle };
     }
   } catch (error) {
     if (!(error instanceof FileError)) throw error;
