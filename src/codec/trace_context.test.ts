@@ -70,7 +70,7 @@ test("B3's short trace ids get zeros in front, and go on as short as they came",
   });
 });
 
-test.each([{ b3: "0" }, { "x-b3-sampled": "0" }])("%p is a decision without a trace", (fields) => {
+test.each([{ b3: "0" }, { "x-b3-sampled": "0" }] as Record<string, string>[])("%p is a decision without a trace", (fields) => {
   const { context } = read(fields);
   expect([context.hasIds, context.decision]).toEqual([false, NOT_SAMPLED]);
 });

@@ -58,6 +58,8 @@ export class TraceContext {
   decision: Decision = OPEN;
   /** It has ids: else only a decision came, or nothing. */
   hasIds = false;
+  /** Its ids were made here. */
+  #isNew = false;
   /** B3's debug flag: whoever set it wants this one trace whatever the rates say. */
   debug = false;
   /** The trace id came with 16 digits, as B3 allows. */
@@ -77,6 +79,7 @@ export class TraceContext {
     this.came = 0;
     this.decision = OPEN;
     this.hasIds = false;
+    this.#isNew = false;
     this.debug = false;
     this.isShort = false;
     if ((formats & W3C) !== 0) this.#readW3c(headers);
@@ -103,6 +106,7 @@ export class TraceContext {
     bytes[FLAGS_AT] = ZERO;
     bytes[FLAGS_AT + 1] = ZERO;
     this.hasIds = true;
+    this.#isNew = true;
   }
 
   /**
@@ -140,8 +144,8 @@ export class TraceContext {
     const unwanted = came & ~wanted;
     if (unwanted !== 0) removeTrace(headers, unwanted);
     let missing = wanted & ~came;
-    // A decision that was left open is not open any more.
-    if (this.decision === OPEN && (came & (B3_SINGLE | B3_MULTI)) !== 0) {
+    // B3 that came without a decision, or without ids, gets both.
+    if ((this.decision === OPEN || this.#isNew) && (came & (B3_SINGLE | B3_MULTI)) !== 0) {
       removeTrace(headers, came & wanted & (B3_SINGLE | B3_MULTI));
       missing |= wanted & (B3_SINGLE | B3_MULTI);
     }

@@ -260,6 +260,8 @@ function finishStream(stream: Stream): void {
   const counters = route === null ? stream.config.counters.route("-") : route.counters;
   if (route !== null) counters.active--;
   counters.answers.add(stream.status);
+  counters.requestBytes += stream.requestBytes;
+  counters.responseBytes += stream.responseBytes;
   counters.duration.observe(now - stream.startedMs);
   if (route !== null && route.chain.complete.length !== 0) completeFilters(stream);
   context.accessLog.add(stream, now);

@@ -53,3 +53,19 @@ test("two parents are none", async () => {
   const seen = await passed(`traceparent: ${GOOD}`, `traceparent: ${GOOD}`, "tracestate: a=b");
   expect(seen).toEqual([undefined, undefined, null]);
 });
+
+test("B3 passes as it came, in one header or several, and its id is in the log", async () => {
+  const single = `${TRACE}-${PARENT}-1`;
+  const seen = await passed(`b3: ${single}`);
+  expect(seen[2]).toBe(TRACE);
+  expect(rig.upstreams[0]!.requests[0]!.headers.get("b3")).toBe(single);
+  expect(await rig.leaks()).toEqual([]);
+  const several = await passed(`X-B3-TraceId: ${TRACE}`, `X-B3-SpanId: ${PARENT}`, "X-B3-Sampled: 0");
+  expect(several[2]).toBe(TRACE);
+  expect(rig.upstreams[0]!.requests[0]!.headers.get("x-b3-sampled")).toBe("0");
+});
+
+test.each(["2", `${TRACE}-${PARENT}-x`, `${TRACE}${PARENT}`, ""])("b3 %p is dropped", async (b3) => {
+  expect((await passed(`b3: ${b3}`))[2]).toBe(null);
+  expect(rig.upstreams[0]!.requests[0]!.headers.has("b3")).toBe(false);
+});

@@ -31,6 +31,7 @@ test("a finished request is one line of JSON with Envoy's names", async () => {
       response_code: 200,
       response_flags: "-",
       response_code_details: "via_upstream",
+      reason: null,
       bytes_received: 3,
       bytes_sent: 5,
       duration_ms: expect.any(Number),
@@ -66,12 +67,13 @@ test("flags and details say why", async () => {
     one.response_code,
     one.response_flags,
     one.response_code_details,
+    one.reason,
   ]);
   expect(seen).toEqual([
-    [404, "NR", "no-route"],
-    [503, "UF,URX", "connect-failure"],
-    [0, "DC", "downstream_closed"],
-    [400, "DPE", "bad-request-line"],
+    [404, "NR", "no-route", "no route for this host and path"],
+    [503, "UF,URX", "connect-failure", "cannot connect upstream; no retry is left"],
+    [0, "DC", "downstream_closed", "the caller left"],
+    [400, "DPE", "bad-request-line", expect.any(String)],
   ]);
 });
 

@@ -2,6 +2,7 @@ import type { Clock, Timer, TlsError, TlsState } from "../../base/world.ts";
 import type { AccessLogPolicy } from "../../api/snapshot.ts";
 import type { CodecError } from "../../codec/message.ts";
 import type { Stream } from "../stream.ts";
+import { reasonOf } from "./flag_reasons.ts";
 
 /** Lines are handed on together: one write for many requests. */
 const FLUSH_AFTER_MS = 100;
@@ -82,6 +83,7 @@ function accessRecord(stream: Stream, wallMs: number, nowMs: number): Record<str
     response_code: stream.status,
     response_flags: stream.flags === "" ? "-" : stream.flags,
     response_code_details: stream.detail,
+    reason: reasonOf(stream.flags),
     bytes_received: stream.requestBytes,
     bytes_sent: stream.responseBytes,
     duration_ms: Math.round(durationMs * 1000) / 1000,

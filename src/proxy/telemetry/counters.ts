@@ -52,6 +52,9 @@ function byStatus(a: readonly [number, number], b: readonly [number, number]): n
 export class RouteCounters {
   active = 0;
   readonly answers = new StatusCounts();
+  /** Of bodies, as callers sent and got them. */
+  requestBytes = 0;
+  responseBytes = 0;
   readonly fallbacks = new Map<FallbackTrigger, number>();
   /** Of the fallbacks, those with a last good answer. */
   lastGood = 0;

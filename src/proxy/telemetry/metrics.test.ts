@@ -91,3 +91,12 @@ test("a caller cannot make labels: unknown hosts and paths share one", async () 
     ["-", "404", 20],
   ]);
 });
+
+test("bytes of bodies are counted both ways", async () => {
+  rig = new Rig();
+  rig.upstream(1, ({ peer }) => peer.send(reply(200, "hello")));
+  rig.client().send("PUT / HTTP/1.1\r\nHost: shop\r\nContent-Length: 3\r\n\r\nabc");
+  await rig.advance(50);
+  expect(rig.metric("outrigger_request_bytes_total", { route: "r0" })).toBe(3);
+  expect(rig.metric("outrigger_response_bytes_total", { route: "r0" })).toBe(5);
+});

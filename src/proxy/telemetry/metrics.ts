@@ -143,6 +143,14 @@ function writeRoutes(text: PrometheusText, listeners: readonly ListenerConfig[])
       sumMs / 1000,
     );
   }
+  const bodies = [
+    ["outrigger_request_bytes_total", "Bytes of callers' bodies.", "requestBytes"],
+    ["outrigger_response_bytes_total", "Bytes of answers' bodies.", "responseBytes"],
+  ] as const;
+  for (const [name, help, field] of bodies) {
+    text.family(name, "counter", help);
+    for (const { labels, counters } of routes) text.sample(name, labels, counters[field]);
+  }
   text.family("outrigger_requests_active", "gauge", "Requests in flight.");
   for (const { labels, counters } of routes) {
     text.sample("outrigger_requests_active", labels, counters.active);
