@@ -256,9 +256,30 @@ export class PipelineRunner {
     const plan = planPipeline(this.name, policy, binding, this.#options.components);
     const instance = this.#prepareFolder();
     this.#instance = instance;
+    this.#nameOrphans(plan);
     for (const sink of plan.sinks) this.#addSink(sink);
     for (const step of plan.steps) this.#steps.push(new RunningStep(this.#stepHost(), step));
     for (const source of plan.sources) this.#addSource(source, instance);
+  }
+
+  /** Buffers of sinks that the file no longer has: nobody delivers them, so somebody has to know. */
+  #nameOrphans({ sinks }: Plan): void {
+    const { files } = this.#world;
+    const folder = join(this.#folder, "buffers");
+    if (files.stat(folder) === null) return;
+    const known = new Set(
+      sinks.filter(({ policy }) => policy.buffer?.disk !== undefined).map(({ name }) => name),
+    );
+    for (const entry of files.list(folder)) {
+      const name = decodeURIComponent(entry);
+      const path = join(folder, entry);
+      if (known.has(name) || !files.list(path).some((file) => file.endsWith(".seg"))) continue;
+      this.#count(name, "orphan_buffers", 1);
+      this.#report(
+        `${path} holds events of the sink ${name}, which has no buffer on disk in this file: they` +
+          " are delivered when it has one again",
+      );
+    }
   }
 
   async #changeTo(plan: Plan): Promise<void> {

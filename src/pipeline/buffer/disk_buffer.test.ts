@@ -251,6 +251,18 @@ describe("what a crash leaves", () => {
     expect(runner.metrics()).toContain('counter="orphans"} 1');
   });
 
+  test("the buffer of a sink that the file no longer has is said, and delivered later", async () => {
+    const { world, said, restart } = await crashed(20);
+    const other = policyOf({ sinks: { elsewhere: STDOUT } });
+    const report = (line: string): number => said.push(line);
+    const runner = startPipeline(world, other, { report });
+    expect(said.join()).toContain("holds events of the sink out");
+    expect(runner.metrics()).toContain('counter="orphan_buffers"} 1');
+    await stopPipeline(world, runner);
+    await restart();
+    expect(messages(world)).toEqual(lines(20));
+  });
+
   test("files that go while it runs: counted as dropped, and the books are right", async () => {
     const world = worldWithLogs(1);
     world.stdio.stdout.isBlocked = true;
@@ -285,8 +297,8 @@ test("S2-17 killed at any moment, with full disks and a failing sink: no line is
     let written = 0;
     let life = mortal(world);
     let runner = startPipeline(life.world, policy, { post: life.post(server.post) });
-    for (let step = 0; step < 40; step++) {
-      const count = Math.floor(random.next() * 200);
+    for (let step = 0; step < 25; step++) {
+      const count = Math.floor(random.next() * 120);
       write(world, count, written);
       written += count;
       const isFull = random.next() < 0.3;
@@ -313,4 +325,4 @@ test("S2-17 killed at any moment, with full disks and a failing sink: no line is
     expect({ seed, missing, twice }).toEqual({ seed, missing: [], twice: 0 });
     await stopPipeline(world, runner);
   }
-});
+}, 30_000);
