@@ -25,7 +25,11 @@ interface Twin {
 }
 
 const twins: Record<string, Twin> = {
-  Bun: { modules: createBunWorld().modules, path: (name) => join(folder, name), write: writeFileSync },
+  Bun: {
+    modules: createBunWorld().modules,
+    path: (name) => join(folder, name),
+    write: writeFileSync,
+  },
   simulated: {
     modules: simulated.modules,
     path: (name) => `/steps/${name}`,

@@ -19,9 +19,10 @@ const MAX_DEGREE = 4;
  *
  * At a place where a repetition may go on or end, or one of several options is taken, all but one
  * of the ways die at once if no character begins two of them: that place costs no more than its
- * nodes, once for each level of nesting. Where a character begins two, each way may run on: the ways of a repetition are as many
- * as it has rounds, and ways multiply along the pattern. A path along one way is at most n
- * characters long, so steps <= nodes * depth * n * ways, times n again where the pattern may begin anywhere.
+ * nodes, once for each level of nesting. Where a character begins two, each way may run on: the
+ * ways of a repetition are as many as it has rounds, and ways multiply along the pattern. A path
+ * along one way is at most n characters long, so steps <= nodes * depth * n * ways, times n again
+ * where the pattern may begin anywhere.
  * Ways inside an unbounded repetition would multiply in each round: no bound.
  */
 export function regexCost(pattern: RegexNode): RegexCost | null {
@@ -102,10 +103,7 @@ function waysOfChoice(options: readonly RegexNode[], follow: CharSet): Ways | nu
   return result.factor > MAX_WAYS ? null : result;
 }
 
-function waysOfRepeat(
-  node: Extract<RegexNode, { kind: "repeat" }>,
-  follow: CharSet,
-): Ways | null {
+function waysOfRepeat(node: Extract<RegexNode, { kind: "repeat" }>, follow: CharSet): Ways | null {
   const { item, min, max } = node;
   if (max === 0) return ONE_WAY;
   // Rounds that take nothing: engines differ in what they make of them.

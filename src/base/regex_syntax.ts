@@ -100,7 +100,11 @@ class RegexReader {
 
   #sequence(): RegexNode {
     const items: RegexNode[] = [];
-    for (let next = this.#peek(); next !== "" && next !== "|" && next !== ")"; next = this.#peek()) {
+    for (
+      let next = this.#peek();
+      next !== "" && next !== "|" && next !== ")";
+      next = this.#peek()
+    ) {
       const atom = this.#atom();
       if (atom !== null) items.push(this.#repeated(atom));
     }
@@ -235,7 +239,8 @@ class RegexReader {
         this.#at += 1;
         const to = this.#classItem();
         // A range from or to a class means nothing.
-        if (from.length !== 2 || from[0] !== from[1] || to.length !== 2 || to[0] !== to[1]) throw BEYOND;
+        if (from.length !== 2 || from[0] !== from[1] || to.length !== 2 || to[0] !== to[1])
+          throw BEYOND;
         if (to[0]! < from[0]!) throw BEYOND;
         ranges.push(from[0]!, to[0]!);
       } else ranges.push(...from);
@@ -297,7 +302,7 @@ export function unionOf(...sets: readonly CharSet[]): CharSet {
 }
 
 export function overlaps(a: CharSet, b: CharSet): boolean {
-  for (let i = 0, j = 0; i < a.length && j < b.length; ) {
+  for (let i = 0, j = 0; i < a.length && j < b.length;) {
     if (a[i + 1]! < b[j]!) i += 2;
     else if (b[j + 1]! < a[i]!) j += 2;
     else return true;

@@ -71,10 +71,13 @@ describe("which engine", () => {
 describe("both engines give the same", () => {
   const atoms = ["a", "b", ".", "\\d", "\\S", "[ab]", "[^a]", "\\b", "ä", "$", "^", "(?i)A", "\\s"];
   const pattern = fc
-    .array(fc.tuple(fc.constantFrom(...atoms), fc.constantFrom("", "", "?", "*", "+", "*?", "{1,2}")), {
-      minLength: 1,
-      maxLength: 5,
-    })
+    .array(
+      fc.tuple(fc.constantFrom(...atoms), fc.constantFrom("", "", "?", "*", "+", "*?", "{1,2}")),
+      {
+        minLength: 1,
+        maxLength: 5,
+      },
+    )
     .map((parts) =>
       parts
         .map(([atom, count]) => (/^(?:\^|\$|\\b)/.test(atom) ? atom : `(${atom})${count}`))
@@ -115,7 +118,9 @@ describe("the bound holds", () => {
       { depthSize: "small", maxDepth: 4 },
       fc.constantFrom(...alphabet),
       fc.array(tie("node"), { minLength: 2, maxLength: 3 }).map((items) => items.join("")),
-      fc.array(tie("node"), { minLength: 2, maxLength: 3 }).map((items) => `(?:${items.join("|")})`),
+      fc
+        .array(tie("node"), { minLength: 2, maxLength: 3 })
+        .map((items) => `(?:${items.join("|")})`),
       fc
         .tuple(tie("node"), fc.constantFrom("*", "+", "?", "*?", "+?", "{0,2}", "{2}", "??"))
         .map(([item, count]) => `(?:${item})${count}`),
@@ -133,15 +138,21 @@ describe("the bound holds", () => {
   test("steps of a backtracking engine, of random patterns and texts", () => {
     let proven = 0;
     fc.assert(
-      fc.property(tree, fc.constantFrom("", "^"), fc.constantFrom("", "$", "c"), texts, (...parts) => {
-        const [body, anchor, end, text] = parts;
-        const node = parseRegex(`${anchor}(?:${body})${end}`)!;
-        const cost = regexCost(node);
-        if (cost === null) return;
-        proven += 1;
-        const bound = cost.steps * (text.length + 1) ** cost.degree;
-        expect(stepsOf(node, text, bound + 1)).toBeLessThanOrEqual(bound);
-      }),
+      fc.property(
+        tree,
+        fc.constantFrom("", "^"),
+        fc.constantFrom("", "$", "c"),
+        texts,
+        (...parts) => {
+          const [body, anchor, end, text] = parts;
+          const node = parseRegex(`${anchor}(?:${body})${end}`)!;
+          const cost = regexCost(node);
+          if (cost === null) return;
+          proven += 1;
+          const bound = cost.steps * (text.length + 1) ** cost.degree;
+          expect(stepsOf(node, text, bound + 1)).toBeLessThanOrEqual(bound);
+        },
+      ),
       { numRuns: 3000 },
     );
     expect(proven).toBeGreaterThan(500);

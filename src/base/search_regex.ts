@@ -105,7 +105,8 @@ function re2Regex(pattern: string): SearchRegex | string {
     const reason = error instanceof Error ? error.message : String(error);
     return reason.replace(/^error parsing regexp: /, "");
   }
-  if (compiled.programSize() > MAX_PROGRAM) return "it is too large: repeat less, or say it simpler";
+  if (compiled.programSize() > MAX_PROGRAM)
+    return "it is too large: repeat less, or say it simpler";
   const groupNames: (string | null)[] = Array.from({ length: compiled.groupCount() }, () => null);
   for (const [name, index] of Object.entries(compiled.namedGroups())) groupNames[index - 1] = name;
   return {

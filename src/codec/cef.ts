@@ -27,7 +27,10 @@ export function parseCef(line: string): CefEvent | null {
   for (let from = at; header.length < HEADER_FIELDS && at <= line.length; at++) {
     const character = line[at];
     if (character === "\\") at += 1;
-    else if (character === "|" || (character === undefined && header.length === HEADER_FIELDS - 1)) {
+    else if (
+      character === "|" ||
+      (character === undefined && header.length === HEADER_FIELDS - 1)
+    ) {
       header.push(line.slice(from, at).replace(/\\([\\|])/g, "$1"));
       from = at + 1;
     }

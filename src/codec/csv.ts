@@ -34,7 +34,7 @@ function quotedValue(
   quote: string,
 ): { readonly value: string; readonly next: number } | null {
   let value = "";
-  for (let start = from; ; ) {
+  for (let start = from; ;) {
     const end = line.indexOf(quote, start);
     if (end < 0) return null;
     value += line.slice(start, end);

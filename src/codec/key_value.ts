@@ -25,7 +25,7 @@ export function parseKeyValue(
   const fields: Record<string, string | true> = {};
   let count = 0;
   let hasPair = false;
-  for (let at = 0; at < line.length; ) {
+  for (let at = 0; at < line.length;) {
     if (line.startsWith(pairs, at)) {
       at += pairs.length;
       continue;

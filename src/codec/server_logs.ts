@@ -33,8 +33,12 @@ const WORD = "(\\S{1,1000})";
 const TIMES = "([+\\-0-9/]{1,80})";
 const HEAD = `(?:haproxy\\[(\\d{1,10})\\]: )?(\\S{1,100}):(\\d{1,5}) \\[([^\\]]{1,40})\\] ${WORD} ${WORD}`;
 const HAPROXY = new RegExp(`^(?:[^[]*? )?${HEAD} ${TIMES} (-?\\d{1,5}) ([+]?\\d{1,20}) `);
-const HTTP = new RegExp(`^${WORD} ${WORD} (\\S{4}) ${TIMES} ${TIMES} (?:\\{([^}]*)\\} )?(?:\\{([^}]*)\\} )?"(.*)$`);
-const TCP_LINE = new RegExp(`^(?:[^[]*? )?${HEAD} ${TIMES} ([+]?\\d{1,20}) (\\S{2}) ${TIMES} ${TIMES}$`);
+const HTTP = new RegExp(
+  `^${WORD} ${WORD} (\\S{4}) ${TIMES} ${TIMES} (?:\\{([^}]*)\\} )?(?:\\{([^}]*)\\} )?"(.*)$`,
+);
+const TCP_LINE = new RegExp(
+  `^(?:[^[]*? )?${HEAD} ${TIMES} ([+]?\\d{1,20}) (\\S{2}) ${TIMES} ${TIMES}$`,
+);
 
 /** `option httplog` and `option tcplog` (HAProxy's configuration manual, 8.2.2 and 8.2.3). */
 export function parseHaproxy(line: string): Record<string, unknown> | null {

@@ -66,7 +66,7 @@ export const TIME_FORMAT_LETTERS =
 export function compileTimeFormat(format: string): TimeFormat | string {
   let source = "";
   const puts: Token["put"][] = [];
-  for (let at = 0; at < format.length; ) {
+  for (let at = 0; at < format.length;) {
     if (format[at] === "'") {
       const end = format.indexOf("'", at + 1);
       if (end < 0) return "the quote ' does not end";
@@ -77,7 +77,8 @@ export function compileTimeFormat(format: string): TimeFormat | string {
     const name = NAMES.find((one) => format.startsWith(one, at));
     if (name === undefined) {
       const character = format[at]!;
-      if (/[A-Za-z]/.test(character)) return `"${character}" is no letter of a time: ${TIME_FORMAT_LETTERS}`;
+      if (/[A-Za-z]/.test(character))
+        return `"${character}" is no letter of a time: ${TIME_FORMAT_LETTERS}`;
       source += escapeRegex(character);
       at += 1;
       continue;

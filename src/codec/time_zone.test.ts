@@ -75,7 +75,11 @@ describe("formats", () => {
   test("letters, quoted text, halves of the day, fractions", () => {
     const cases = [
       ["dd/MMM/yyyy:HH:mm:ss Z", "10/Oct/2000:13:55:36 -0700", "2000-10-10T20:55:36.000Z"],
-      ["yyyy-MM-dd'T'HH:mm:ss.SSSZ", "2026-11-21T09:15:18.123456+01:00", "2026-11-21T08:15:18.123456Z"],
+      [
+        "yyyy-MM-dd'T'HH:mm:ss.SSSZ",
+        "2026-11-21T09:15:18.123456+01:00",
+        "2026-11-21T08:15:18.123456Z",
+      ],
       ["M/d/yy h:mm:ss a", "3/7/26 12:05:00 AM", "2026-03-07T00:05:00.000Z"],
       ["M/d/yy h:mm:ss a", "3/7/26 1:05:00 pm", "2026-03-07T13:05:00.000Z"],
       ["EEE MMM d HH:mm:ss yyyy", "Sat Nov  7 09:15:18 2026", "2026-11-07T09:15:18.000Z"],
@@ -86,7 +90,10 @@ describe("formats", () => {
       ["unixMs", "1795252518250", "2026-11-21T09:15:18.250Z"],
     ] as const;
     for (const [written, text, expected] of cases) {
-      expect({ text, time: format(written).parse(text, NOW, null) }).toEqual({ text, time: expected });
+      expect({ text, time: format(written).parse(text, NOW, null) }).toEqual({
+        text,
+        time: expected,
+      });
     }
   });
 

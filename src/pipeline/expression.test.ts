@@ -129,10 +129,13 @@ describe("problems, with their column", () => {
     "meta.size > 1": '6: found "size", expected one of source, path, bytes',
     "event.x 3": '9: found "3", expected an operator such as && or the end',
     "event.x contains null": "18: contains wants a text or number or boolean, this is a null",
-    "constructor(1)": '1: "constructor" is not known; a field is event.constructor, a text "constructor"',
+    "constructor(1)":
+      '1: "constructor" is not known; a field is event.constructor, a text "constructor"',
   };
   for (const [expression, expected] of Object.entries(problems)) {
-    test(expression === "" ? "nothing" : expression, () => expect(problem(expression)).toBe(expected));
+    test(expression === "" ? "nothing" : expression, () =>
+      expect(problem(expression)).toBe(expected),
+    );
   }
 
   test("depth and length are bounded", () => {
@@ -144,17 +147,25 @@ describe("problems, with their column", () => {
   test("a condition in a file says the place", () => {
     const read = parse(condition(), nodeOf("event.x > "), { file: "p.yaml", at: ["spec", "when"] });
     expect(read.problems[0]!.message).toContain('found "event.x > "');
-    expect(read.problems[0]!.advice).toBe("column 11: found the end, expected a value such as event.level");
-    expect(parse(condition(), nodeOf("event.x + 1")).problems[0]!.advice).toContain("gives a number");
+    expect(read.problems[0]!.advice).toBe(
+      "column 11: found the end, expected a value such as event.level",
+    );
+    expect(parse(condition(), nodeOf("event.x + 1")).problems[0]!.advice).toContain(
+      "gives a number",
+    );
   });
 });
 
 test("whatever is written: a problem with a column, or a total function", () => {
   const words = [
-    ..."( ) [ ] , . ! && || == < >= + - * event event.a event.b.c meta.source in contains".split(" "),
+    ..."( ) [ ] , . ! && || == < >= + - * event event.a event.b.c meta.source in contains".split(
+      " ",
+    ),
     ...'"x" 3 true null length( lower( exists( matches( "a+" number('.split(" "),
   ];
-  const written = fc.array(fc.constantFrom(...words), { maxLength: 12 }).map((all) => all.join(" "));
+  const written = fc
+    .array(fc.constantFrom(...words), { maxLength: 12 })
+    .map((all) => all.join(" "));
   const values = fc.record({ a: fc.jsonValue(), b: fc.jsonValue() });
   let compiledOnes = 0;
   fc.assert(

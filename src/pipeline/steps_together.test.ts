@@ -15,7 +15,10 @@ const ORDERS = [
   { filter: 'event.level != "debug"' },
   { redact: { fields: ["message"], kinds: ["card", "email"] } },
   { typescript: "./steps/price.ts" },
-  { classify: { by: "event.level", order: ["error", "warn", "info"] }, shed: { lowestFirst: true } },
+  {
+    classify: { by: "event.level", order: ["error", "warn", "info"] },
+    shed: { lowestFirst: true },
+  },
 ];
 
 test("the steps of an order's pipeline: parsed, filtered, redacted, priced, classified", async () => {

@@ -54,14 +54,17 @@ function section(component: PagedComponent): string {
   const { name, summary, security, config, examples } = component;
   const parts = [`## ${name}`, summary, `**Security.** ${security}`];
   // A config that is one value, a list or a map has its own text.
-  if (config.meta.about !== "") parts.push(`\`${name}\`: ${config.rule.expected}. ${config.meta.about}`);
+  if (config.meta.about !== "")
+    parts.push(`\`${name}\`: ${config.rule.expected}. ${config.meta.about}`);
   const rows = referenceRows(config).map((row) => {
     const fallback = row.default === undefined ? "" : code(writtenText(row.default));
     const required = row.required ? " (required)" : "";
     return `| \`${row.path}\` | ${cell(row.expected + required)} | ${fallback} | ${cell(row.about)} |`;
   });
   if (rows.length > 0) {
-    parts.push(`| field | value | default | what it does |\n| --- | --- | --- | --- |\n${rows.join("\n")}`);
+    parts.push(
+      `| field | value | default | what it does |\n| --- | --- | --- | --- |\n${rows.join("\n")}`,
+    );
   }
   for (const example of examples) parts.push(exampleText(name, example));
   return parts.join("\n\n");

@@ -20,10 +20,13 @@ export class SimulatedModules implements Modules {
     const names: string[] = [];
     const body = script
       .replace(/^export default /m, "exports.default = ")
-      .replace(/^export ((?:async )?(?:const|let|function\*?) (\w+))/gm, (_, start: string, name: string) => {
-        names.push(name);
-        return start;
-      })
+      .replace(
+        /^export ((?:async )?(?:const|let|function\*?) (\w+))/gm,
+        (_, start: string, name: string) => {
+          names.push(name);
+          return start;
+        },
+      )
       // The transpiler gathers what was exported at its end.
       .replace(/^export \{([^}]*)\};?$/gm, (_, list: string) => {
         const pairs = list.split(",").map((one) => one.trim().split(/\s+as\s+/));

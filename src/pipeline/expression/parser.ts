@@ -311,6 +311,8 @@ function unknownName(token: Token): ExpressionError {
   const names = [...ROOTS, ...Object.keys(FUNCTIONS), "true", "false", "null"];
   const meant = nearest(token.text, names);
   const advice =
-    meant === null ? `a field is event.${token.text}, a text "${token.text}"` : `did you mean ${meant}?`;
+    meant === null
+      ? `a field is event.${token.text}, a text "${token.text}"`
+      : `did you mean ${meant}?`;
   return new ExpressionError(`"${token.text}" is not known; ${advice}`, token.column);
 }

@@ -52,7 +52,8 @@ export function expandGrok(pattern: string, own: Readonly<Record<string, string>
     return `(?<f${fields.length - 1}>`;
   };
   const regex = expand(pattern, 0);
-  if (problem === null && /%\{/.test(regex)) problem = "%{...} is %{NAME}, %{NAME:field} or %{NAME:field:int}";
+  if (problem === null && /%\{/.test(regex))
+    problem = "%{...} is %{NAME}, %{NAME:field} or %{NAME:field:int}";
   if (problem === null && regex.length > MAX_LENGTH) problem = "it becomes too long";
   if (problem !== null) return problem;
   if (fields.length === 0) return "it names no field: write %{NAME:field}";

@@ -12,7 +12,7 @@ export const GROK_PATTERNS: Readonly<Record<string, string>> = {
   SPACE: "\\s*",
   DATA: ".*?",
   GREEDYDATA: ".*",
-  QUOTEDSTRING: '(?:"(?:[^"\\\\]|\\\\.)*"|\'(?:[^\'\\\\]|\\\\.)*\'|`(?:[^`\\\\]|\\\\.)*`)',
+  QUOTEDSTRING: "(?:\"(?:[^\"\\\\]|\\\\.)*\"|'(?:[^'\\\\]|\\\\.)*'|`(?:[^`\\\\]|\\\\.)*`)",
   QS: "%{QUOTEDSTRING}",
   UUID: "[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}",
   EMAILLOCALPART: "[a-zA-Z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}",
@@ -46,8 +46,8 @@ export const GROK_PATTERNS: Readonly<Record<string, string>> = {
   TTY: "/dev/[0-9A-Za-z/]+",
   URIPROTO: "[A-Za-z][A-Za-z0-9+.-]*",
   URIHOST: "[0-9A-Za-z\\[][0-9A-Za-z._\\[\\]-]*(?::[0-9]{1,5})?",
-  URIPATH: "/[^\\s?#\"]*",
-  URIQUERY: "[^\\s#\"]*",
+  URIPATH: '/[^\\s?#"]*',
+  URIQUERY: '[^\\s#"]*',
   URIPARAM: "\\?%{URIQUERY}",
   URIPATHPARAM: "%{URIPATH}(?:%{URIPARAM})?",
   URI: "%{URIPROTO}://(?:[^\\s/@]*@)?%{URIHOST}(?:%{URIPATHPARAM})?",
@@ -84,15 +84,15 @@ export const GROK_PATTERNS: Readonly<Record<string, string>> = {
   SYSLOGPROG: "%{PROG:program}(?:\\[%{POSINT:pid}\\])?",
   SYSLOGHOST: "%{IPORHOST}",
   SYSLOGFACILITY: "<%{NONNEGINT:facility}\\.%{NONNEGINT:priority}>",
-  SYSLOGBASE: "%{SYSLOGTIMESTAMP:timestamp} (?:%{SYSLOGFACILITY} )?%{SYSLOGHOST:logsource} %{SYSLOGPROG}:",
+  SYSLOGBASE:
+    "%{SYSLOGTIMESTAMP:timestamp} (?:%{SYSLOGFACILITY} )?%{SYSLOGHOST:logsource} %{SYSLOGPROG}:",
   SYSLOGLINE: "%{SYSLOGBASE} %{GREEDYDATA:message}",
   LOGLEVEL:
     "(?i:trace|debug|notice|info(?:rmation)?|warn(?:ing)?|err(?:or)?|crit(?:ical)?|fatal|severe|emerg(?:ency)?|alert)",
   JAVACLASS: "[a-zA-Z_$][a-zA-Z0-9_$.]*",
   JAVAFILE: "[a-zA-Z$_0-9. -]+",
   JAVAMETHOD: "(?:<(?:cl)?init>|[a-zA-Z$_][a-zA-Z$_0-9]*)",
-  JAVASTACKTRACEPART:
-    "\\s*at %{JAVACLASS:class}\\((?:%{JAVAFILE:file})(?::%{INT:line})?\\)",
+  JAVASTACKTRACEPART: "\\s*at %{JAVACLASS:class}\\((?:%{JAVAFILE:file})(?::%{INT:line})?\\)",
 
   // Whole lines
   COMMONAPACHELOG:

@@ -21,7 +21,9 @@ interface DigitGroup {
  */
 export const redactCards: Redactor = (text, replace) => {
   if (!LIKELY.test(text)) return text;
-  return text.replace(DIGIT_RUN, (run) => (run.length < MIN_DIGITS ? run : redactRun(run, replace)));
+  return text.replace(DIGIT_RUN, (run) =>
+    run.length < MIN_DIGITS ? run : redactRun(run, replace),
+  );
 };
 
 function redactRun(run: string, replace: (found: string) => string): string {
@@ -31,7 +33,7 @@ function redactRun(run: string, replace: (found: string) => string): string {
   }
   let result = "";
   let from = 0;
-  for (let i = 0; i < groups.length; ) {
+  for (let i = 0; i < groups.length;) {
     const last = lastOfCard(run, groups, i);
     if (last < 0) {
       i += 1;

@@ -11,7 +11,8 @@ export type TraceLanguage = "java" | "python" | "go" | "node";
 const JAVA =
   /^(?:[ \t]+at [^ ]|[ \t]+\.\.\. \d|[ \t]*Caused by: |[ \t]*Suppressed: |[ \t]*\[CIRCULAR REFERENCE)/;
 /** The exception itself, where it stands on a line of its own behind the logger's. */
-const JAVA_EXCEPTION = /^(?:[a-z_][\w$]{0,60}\.){1,12}[A-Z][\w$]{0,100}(?:Exception|Error|Throwable)\b/;
+const JAVA_EXCEPTION =
+  /^(?:[a-z_][\w$]{0,60}\.){1,12}[A-Z][\w$]{0,100}(?:Exception|Error|Throwable)\b/;
 
 /** java.lang.Throwable.printStackTrace. */
 function java(line: string): number | null {
@@ -37,12 +38,18 @@ function python(line: string, state: number): number | null {
 
 const GO_HEAD = /^(?:panic: |fatal error: |goroutine \d+ \[|SIG[A-Z]+: )/;
 const GO_INSIDE =
-  /^(?:goroutine \d+ |\[signal |\[recovered\]|\t|created by |exit status \d|runtime: |[a-zA-Z_][^\s]*\(.*\)$|\.\.\.additional frames elided|r\w\w? +0x)/;
+  /^(?:goroutine \d+ |\[signal |\[recovered\]|\t|created by |exit status \d|runtime: |\.\.\.additional frames elided|r\w\w? +0x)/;
+
+/** `main.(*Shop).pay(0xc000012345)`; by two looks, for one pattern would cost the square of a line. */
+function isGoCall(line: string): boolean {
+  return line.endsWith(")") && /^[a-zA-Z_]\S{0,1000}\(/.test(line);
+}
 
 /** runtime.printpanics and tracebacks of goroutines; also what comes behind a log line. */
 function go(line: string, state: number, hasOpen: boolean): number | null {
   if (state === IN_TRACE) {
-    if (line === "" || GO_INSIDE.test(line) || /^(?:\tpanic: |panic: )/.test(line)) return IN_TRACE;
+    if (line === "" || GO_INSIDE.test(line) || isGoCall(line) || line.startsWith("panic: "))
+      return IN_TRACE;
     return null;
   }
   // `panic: ` begins an event, a goroutine's stack belongs to what was said before it.

@@ -73,7 +73,9 @@ describe("metrics", () => {
 
   test("a metric without what it needs is refused", () => {
     const problems = (metric: object): string[] =>
-      parse(aggregate.config, nodeOf({ metrics: { x: metric } })).problems.map(({ message }) => message);
+      parse(aggregate.config, nodeOf({ metrics: { x: metric } })).problems.map(
+        ({ message }) => message,
+      );
     expect(problems({ kind: "sum" })[0]).toContain("sum needs of");
     expect(problems({ kind: "histogram", of: "event.a" })[0]).toContain("needs buckets");
     expect(problems({ kind: "histogram", of: "event.a", buckets: [2, 1] })[0]).toContain("rise");

@@ -38,13 +38,20 @@ const config = object({
   window: duration({ min: "10ms", max: "1h" })
     .about("A group's events of so long become one event. The first one begins it.")
     .default("10s"),
-  metrics: map(metric, { keyName: "METRIC", key: /^[A-Za-z_][\w]*$/, keyExpected: "a name", max: 50 })
+  metrics: map(metric, {
+    keyName: "METRIC",
+    key: /^[A-Za-z_][\w]*$/,
+    keyExpected: "a name",
+    max: 50,
+  })
     .about("The fields of the event that comes out. `histogram`: cumulative counts, sum and count.")
     .example({ requests: { kind: "count" }, ms_max: { kind: "max", of: "event.ms" } }),
   maxGroups: integer({ min: 1, max: 100_000 })
     .about("Events of further groups go into one that has `overflow: true` in place of the fields.")
     .default(1000),
-  name: text({ maxLength: 200 }).about("Written into the field `name` of what comes out.").optional(),
+  name: text({ maxLength: 200 })
+    .about("Written into the field `name` of what comes out.")
+    .optional(),
 });
 
 type Config = Infer<typeof config>;
@@ -200,7 +207,9 @@ class Aggregate implements Transform {
     const fields: Fields = { time, window_ms: window };
     if (name !== undefined) fields["name"] = name;
     if (values === null) fields["overflow"] = true;
-    else for (const [i, path] of by.entries()) if (values[i] !== undefined) setAt(fields, path, values[i]);
+    else
+      for (const [i, path] of by.entries())
+        if (values[i] !== undefined) setAt(fields, path, values[i]);
     for (const [i, [metricName]] of this.#metrics.entries()) fields[metricName] = sums[i]!.result();
     return this.#context.derive([first], fields);
   }

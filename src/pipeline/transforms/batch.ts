@@ -29,7 +29,10 @@ export const batch: TransformDefinition<Config> = {
       title: "Two events a document",
       config: { maxEvents: 2 },
       lines: ["one", "two", "three"],
-      events: [{ events: [{ message: "one" }, { message: "two" }] }, { events: [{ message: "three" }] }],
+      events: [
+        { events: [{ message: "one" }, { message: "two" }] },
+        { events: [{ message: "three" }] },
+      ],
     },
   ],
   create: (settings, context) => new Batch(settings, context),

@@ -8,7 +8,11 @@ import { EventBatch } from "../event_batch.ts";
 import { stepContext } from "../testdata/harness.ts";
 import { classify } from "./classify.ts";
 
-function classes(config: object, levels: readonly unknown[], sheds: boolean): (EventClass | null)[] {
+function classes(
+  config: object,
+  levels: readonly unknown[],
+  sheds: boolean,
+): (EventClass | null)[] {
   const read = parse(classify.config, nodeOf({ by: "event.level", ...config }));
   const context = { ...stepContext(createSimulatedWorld({ seed: 1 })), sheds };
   const step = classify.create(read.value!, context);
@@ -24,7 +28,14 @@ function classes(config: object, levels: readonly unknown[], sheds: boolean): (E
 test("by rank, the last one for all else; the fill from which each gives way", () => {
   const order = ["error", "warn", "info"];
   const found = classes({ order }, ["error", "warn", "info", "debug", 7, undefined], true);
-  expect(found.map((one) => one!.name)).toEqual(["error", "warn", "info", "other", "other", "other"]);
+  expect(found.map((one) => one!.name)).toEqual([
+    "error",
+    "warn",
+    "info",
+    "other",
+    "other",
+    "other",
+  ]);
   expect(found.map((one) => one!.rank)).toEqual([0, 1, 2, 3, 3, 3]);
   const fills = found.map((one) => one!.shedFrom);
   expect(fills[0]).toBe(1);

@@ -17,7 +17,9 @@ const config = object({
   other: className
     .about("The class of all that is not in `order`; it is the least important one.")
     .default("other"),
-  field: fieldPath().about("Writes the class into this field too; into none if not given.").optional(),
+  field: fieldPath()
+    .about("Writes the class into this field too; into none if not given.")
+    .optional(),
 });
 
 type Config = Infer<typeof config>;

@@ -11,7 +11,11 @@ import { WatchedFile } from "../watched_file.ts";
 import { fieldPath, inFolder } from "./fields.ts";
 
 const table = object({
-  file: text({ maxLength: 4096, pattern: /\.(?:csv|json)$/, expected: 'a file such as "users.csv"' })
+  file: text({
+    maxLength: 4096,
+    pattern: /\.(?:csv|json)$/,
+    expected: 'a file such as "users.csv"',
+  })
     .about(
       "CSV with a first line of names, or JSON: a list of objects, or an object of objects by key." +
         " Read again when it changes; one that is wrong leaves the table before in force.",

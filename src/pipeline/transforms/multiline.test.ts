@@ -17,7 +17,7 @@ const TRACES: Record<string, readonly (readonly string[])[]> = {
   java: [
     ["INFO started"],
     [
-      "Exception in thread \"main\" java.lang.RuntimeException: no stock",
+      'Exception in thread "main" java.lang.RuntimeException: no stock',
       "\tat shop.Stock.take(Stock.java:40)",
       "\tat shop.Main.main(Main.java:9)",
       "\tSuppressed: java.io.IOException: close",
@@ -129,7 +129,10 @@ describe("what belongs together", () => {
       `a\n${long}`,
       long,
     ]);
-    const run = runSteps([{ parse: { json: {} } }, { multiline: { continue: "^ ", maxStreams: 2 } }]);
+    const run = runSteps([
+      { parse: { json: {} } },
+      { multiline: { continue: "^ ", maxStreams: 2 } },
+    ]);
     await run.feed(...["1", "2", "3"].map((stream) => JSON.stringify({ stream, message: stream })));
     expect(run.out()).toEqual([{ stream: "1", message: "1" }]);
   });
@@ -143,9 +146,16 @@ describe("what belongs together", () => {
     expect(run.world.clock.pendingTimers).toBe(0);
   });
 
+  test("a line that invites searching without end is searched once", async () => {
+    const lines = ["panic: x", `f${"(".repeat(60_000)}x`];
+    expect((await joined({ preset: "go", maxBytes: "1MiB" }, lines)).length).toBe(2);
+  });
+
   test("exactly one way is given", () => {
     for (const config of [{}, { start: "a", preset: "go" }]) {
-      expect(parse(multiline.config, nodeOf(config)).problems[0]!.message).toContain("expected start");
+      expect(parse(multiline.config, nodeOf(config)).problems[0]!.message).toContain(
+        "expected start",
+      );
     }
   });
 });

@@ -28,7 +28,9 @@ const config = object({
   preset: choice(["java", "python", "go", "node"])
     .about("Stack traces of this language belong to the line before them.")
     .optional(),
-  maxLines: integer({ min: 2, max: 10_000 }).about("A longer event is cut into several.").default(500),
+  maxLines: integer({ min: 2, max: 10_000 })
+    .about("A longer event is cut into several.")
+    .default(500),
   maxBytes: size({ min: "1KiB", max: "4MiB" }).default("256KiB"),
   maxWait: duration({ min: "1ms", max: "1m" })
     .about("An event is whole when no line of its stream has come for so long.")

@@ -141,7 +141,10 @@ describe("formats", () => {
     for (const name of Object.keys(GROK_PATTERNS)) {
       expect({ name, problem: grokProblem(`%{${name}:x}`, {}) }).toEqual({ name, problem: null });
     }
-    for (const pattern of ["^%{COMBINEDAPACHELOG}$", "^%{TIMESTAMP_ISO8601:t} %{LOGLEVEL:l} %{GREEDYDATA:m}"]) {
+    for (const pattern of [
+      "^%{COMBINEDAPACHELOG}$",
+      "^%{TIMESTAMP_ISO8601:t} %{LOGLEVEL:l} %{GREEDYDATA:m}",
+    ]) {
       const grok = expandGrok(pattern, {});
       const regex = typeof grok === "string" ? grok : compileSearchRegex(grok.regex);
       expect({ pattern, regex }).toMatchObject({ pattern, regex: { engine: "native" } });
@@ -150,7 +153,8 @@ describe("formats", () => {
 
   test("grok on the lines that its names are for", () => {
     const read = (grok: string, line: string): unknown => apply({ grok }, [line])[0];
-    const line = '127.0.0.1 - ann [10/Oct/2000:13:55:36 -0700] "GET /a HTTP/1.0" 200 2326 "-" "curl"';
+    const line =
+      '127.0.0.1 - ann [10/Oct/2000:13:55:36 -0700] "GET /a HTTP/1.0" 200 2326 "-" "curl"';
     expect(read("%{COMBINEDAPACHELOG}", line)).toEqual({
       clientip: "127.0.0.1",
       ident: "-",

@@ -68,7 +68,9 @@ const formats = {
     .example("%{TIMESTAMP_ISO8601:time} %{LOGLEVEL:level} %{GREEDYDATA:message}")
     .optional(),
   json: nothing.about("The line is a JSON object; its members become fields.").optional(),
-  logfmt: nothing.about("`level=info msg=\"it works\" retry`: pairs, and flags that are true.").optional(),
+  logfmt: nothing
+    .about('`level=info msg="it works" retry`: pairs, and flags that are true.')
+    .optional(),
   keyValue: object({
     pairs: text({ maxLength: 10 }).about("Between one pair and the next.").default(" "),
     separator: text({ maxLength: 10 }).about("Between a key and its value.").default("="),
@@ -108,17 +110,24 @@ const config = object({
     .default({}),
   field: fieldPath().about("What is parsed; it is removed where that worked.").default("message"),
   target: fieldPath().about("Where the fields are put; beside the others if not given.").optional(),
-  keepOriginal: fieldPath().about("Keeps what was parsed in this field.").example("original").optional(),
+  keepOriginal: fieldPath()
+    .about("Keeps what was parsed in this field.")
+    .example("original")
+    .optional(),
   types: map(choice(["number", "integer", "boolean", "text"]), { max: 1000 })
     .about("Makes numbers and booleans of texts, by field. What cannot be converted stays.")
     .example({ status: "integer" })
     .default({}),
   time: object({
     field: text({ maxLength: 200 })
-      .about("Where the time stands; it becomes `time`. `time`, `timestamp`, `@timestamp` or `ts` if not given.")
+      .about(
+        "Where the time stands; it becomes `time`. `time`, `timestamp`, `@timestamp` or `ts` if not given.",
+      )
       .optional(),
     formats: list(timeFormat, { min: 1, max: 20 })
-      .about(`Tried in order. Letters: ${TIME_FORMAT_LETTERS}, unix, unixMs; other text in 'quotes'.`)
+      .about(
+        `Tried in order. Letters: ${TIME_FORMAT_LETTERS}, unix, unixMs; other text in 'quotes'.`,
+      )
       .example(["dd/MM/yyyy HH:mm:ss"])
       .optional(),
     zone: zone
@@ -130,7 +139,9 @@ const config = object({
       .example("Europe/Berlin")
       .optional(),
   })
-    .about("How times are read. Without it ISO 8601, those of access logs, and seconds since 1970 are.")
+    .about(
+      "How times are read. Without it ISO 8601, those of access logs, and seconds since 1970 are.",
+    )
     .optional(),
   maxBytes: size({ min: "64B", max: "1MiB" })
     .about("A longer line is not parsed.")
@@ -147,13 +158,15 @@ function checkConfig(value: Config, report: CheckReport): void {
   }
   for (const [i, one] of (value.grok ?? []).entries()) {
     const problem = grokProblem(one, value.patterns);
-    if (problem !== null) report(["grok", ...(value.grok!.length > 1 ? [i] : [])], `grok: ${problem}`);
+    if (problem !== null)
+      report(["grok", ...(value.grok!.length > 1 ? [i] : [])], `grok: ${problem}`);
   }
 }
 
 export const parse: TransformDefinition<Config> = {
   name: "parse",
-  summary: "Makes fields of a line: JSON, regular expression, grok, key and value, CSV, and known logs.",
+  summary:
+    "Makes fields of a line: JSON, regular expression, grok, key and value, CSV, and known logs.",
   status: "beta",
   security:
     "Lines above maxBytes are not parsed, and no regular expression can run away: what is not" +
@@ -304,13 +317,18 @@ function parserOf(
   if (settings.grok !== undefined) return grokParser(settings.grok, settings.patterns);
   if (settings.json !== undefined) return parseJson;
   if (settings.logfmt !== undefined) return keyValueParser(LOGFMT);
-  if (settings.keyValue !== undefined) return keyValueParser({ ...settings.keyValue, flags: false });
+  if (settings.keyValue !== undefined)
+    return keyValueParser({ ...settings.keyValue, flags: false });
   if (settings.csv !== undefined) return csvParser(settings.csv.columns, settings.csv);
   if (settings.syslog !== undefined) {
     const { format } = settings.syslog;
     const toUtcMs = zone === undefined ? {} : { toUtcMs: zone.toUtcMs };
     return (line) => {
-      const message = parseSyslog(line, { format, nowMs: context.world.clock.wallMs(), ...toUtcMs });
+      const message = parseSyslog(line, {
+        format,
+        nowMs: context.world.clock.wallMs(),
+        ...toUtcMs,
+      });
       return typeof message === "string" ? message : syslogFields(message);
     };
   }

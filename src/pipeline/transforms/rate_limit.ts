@@ -8,7 +8,9 @@ const rate = integer({ min: 0, max: 1_000_000_000 });
 
 const config = object({
   classes: map(rate, { keyName: "CLASS", max: 32 })
-    .about("Events of a class in each `per`; 0 lets none through. A class that is not here is not limited.")
+    .about(
+      "Events of a class in each `per`; 0 lets none through. A class that is not here is not limited.",
+    )
     .example({ info: 1000, debug: 10 }),
   unclassified: rate.about("Of events that no `classify` step has put into a class.").optional(),
   per: duration({ min: "10ms", max: "1d" }).default("1s"),
@@ -45,7 +47,8 @@ class RateLimit implements Transform {
     this.#context = context;
     const put = (name: string, tokens: number): void => {
       // One bucket for each class.
-      const limit = tokens === 0 ? null : new TokenBuckets({ burst: tokens, tokens, perMs: per }, 1);
+      const limit =
+        tokens === 0 ? null : new TokenBuckets({ burst: tokens, tokens, perMs: per }, 1);
       this.#limits.set(name, limit);
     };
     for (const [name, tokens] of Object.entries(classes)) put(`class ${name}`, tokens);

@@ -40,8 +40,21 @@ describe("cards", () => {
       .map(([first, rest]) => cardOf(first + rest));
     const grouped = fc
       .tuple(digits, fc.constantFrom("", " ", "-"), fc.integer({ min: 3, max: 6 }))
-      .map(([card, separator, size]) => card.match(new RegExp(`.{1,${size}}`, "g"))!.join(separator));
-    const around = fc.constantFrom("", "a", "id=", "2026-11-21 ", ": ", "12 ", "x7 ", "(", '"', "9-");
+      .map(([card, separator, size]) =>
+        card.match(new RegExp(`.{1,${size}}`, "g"))!.join(separator),
+      );
+    const around = fc.constantFrom(
+      "",
+      "a",
+      "id=",
+      "2026-11-21 ",
+      ": ",
+      "12 ",
+      "x7 ",
+      "(",
+      '"',
+      "9-",
+    );
     fc.assert(
       fc.property(around, grouped, around, (before, card, behind) => {
         const text = `${before}${card}${/^[0-9]/.test(behind) ? ` ${behind}` : behind}`;
@@ -95,8 +108,15 @@ describe("e-mail addresses and tokens", () => {
   });
 
   test("texts that invite searching without end are searched once", () => {
-    for (const text of ["eyJ".repeat(20_000), "AKIA".repeat(20_000), "1 ".repeat(30_000), "4".repeat(60_000)]) {
-      expect(redactCards(redactEmails(redactTokens(text, mask), mask), mask).length).toBeGreaterThan(0);
+    for (const text of [
+      "eyJ".repeat(20_000),
+      "AKIA".repeat(20_000),
+      "1 ".repeat(30_000),
+      "4".repeat(60_000),
+    ]) {
+      expect(
+        redactCards(redactEmails(redactTokens(text, mask), mask), mask).length,
+      ).toBeGreaterThan(0);
     }
   });
 });
@@ -112,7 +132,11 @@ describe("where", () => {
   });
 
   test("in some fields only, kinds and own patterns", async () => {
-    const config = { fields: ["message", "user.mail"], kinds: ["email"], patterns: { id: "ID[0-9]+" } };
+    const config = {
+      fields: ["message", "user.mail"],
+      kinds: ["email"],
+      patterns: { id: "ID[0-9]+" },
+    };
     const run = runSteps([{ parse: { json: {} } }, { redact: config }]);
     await run.feed('{"message":"ID12 4111111111111111","user":{"mail":"a@b.io","other":"a@b.io"}}');
     expect(run.out()).toEqual([
@@ -122,7 +146,9 @@ describe("where", () => {
 
   test("a hash is keyed, the same for the same text, and needs its key", async () => {
     const config = { with: "hash", keyFile: "redact.key" };
-    expect(parse(redact.config, nodeOf({ with: "hash" })).problems[0]!.message).toContain("keyFile");
+    expect(parse(redact.config, nodeOf({ with: "hash" })).problems[0]!.message).toContain(
+      "keyFile",
+    );
     const hashes = async (key: string): Promise<unknown[]> => {
       const world = createSimulatedWorld({ seed: 1 });
       const folder = world.processes.self.folder;

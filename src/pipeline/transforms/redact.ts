@@ -48,7 +48,10 @@ const config = object({
     .optional(),
 }).check((value, report) => {
   if (value.with === "hash" && value.keyFile === undefined) {
-    report("with", "hash needs keyFile: without a key, card numbers can be guessed from their hashes");
+    report(
+      "with",
+      "hash needs keyFile: without a key, card numbers can be guessed from their hashes",
+    );
   }
   if (value.kinds.length === 0 && Object.keys(value.patterns).length === 0) {
     report("kinds", "redact: neither kinds nor patterns say what to look for");
@@ -111,7 +114,9 @@ class Redact implements Transform {
     });
     const kinds = { card: redactCards, email: redactEmails, token: redactTokens };
     // Tokens first: a part of one may look like something else.
-    const order = (["token", "email", "card"] as const).filter((kind) => settings.kinds.includes(kind));
+    const order = (["token", "email", "card"] as const).filter((kind) =>
+      settings.kinds.includes(kind),
+    );
     this.#redactors = [...own, ...order.map((kind) => kinds[kind])];
     const key = settings.with === "hash" ? readKey(context, settings.keyFile!) : null;
     this.#replace = (found) => {
@@ -130,7 +135,8 @@ class Redact implements Transform {
 
   /** A line in which nothing was found stays undecoded. */
   #redactLine(event: Event): void {
-    const isAsked = this.#fields?.some((path) => path.length === 1 && path[0] === "message") ?? true;
+    const isAsked =
+      this.#fields?.some((path) => path.length === 1 && path[0] === "message") ?? true;
     if (!isAsked) return;
     const line = event.text();
     const redacted = this.#text(line);

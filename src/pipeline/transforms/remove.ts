@@ -15,7 +15,8 @@ export const remove: TransformDefinition<Config> = {
   name: "remove",
   summary: "Removes fields.",
   status: "beta",
-  security: "What is removed here reaches no later step and no sink; dead letters of this step have it.",
+  security:
+    "What is removed here reaches no later step and no sink; dead letters of this step have it.",
   config,
   examples: [
     {

@@ -7,7 +7,10 @@ import { parseFieldPath, removeAt, setAt, valueAt } from "../expression/path.ts"
 import { fieldPath } from "./fields.ts";
 
 const config = map(fieldPath(), { keyName: "FIELD", max: 200 })
-  .about("From the old name to the new one, in the order in which they stand. What is not there is passed over; what has the new name already is replaced.")
+  .about(
+    "From the old name to the new one, in the order in which they stand. What is not there is" +
+      " passed over; what has the new name already is replaced.",
+  )
   .example({ msg: "message", "http.status_code": "status" })
   .check((names, report) => {
     for (const name of Object.keys(names)) {

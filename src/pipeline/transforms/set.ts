@@ -16,7 +16,10 @@ const value = oneOf(
 );
 
 const config = map(value, { keyName: "FIELD", max: 200 })
-  .about("A text, number or boolean, or `{ expr: ... }`; in the order in which they stand, each sees those before it.")
+  .about(
+    "A text, number or boolean, or `{ expr: ... }`; in the order in which they stand, each sees" +
+      " those before it.",
+  )
   .example({ environment: "production", slow: { expr: "event.ms > 500" } })
   .check((fields, report) => {
     for (const name of Object.keys(fields)) {

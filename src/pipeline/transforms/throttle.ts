@@ -7,7 +7,9 @@ import { expression } from "../expression.ts";
 import { keyText } from "./fields.ts";
 
 const config = object({
-  events: integer({ min: 1, max: 1_000_000_000 }).about("As many go on in each `per`.").example(100),
+  events: integer({ min: 1, max: 1_000_000_000 })
+    .about("As many go on in each `per`.")
+    .example(100),
   per: duration({ min: "10ms", max: "1d" }).default("1s"),
   key: expression("event.user")
     .about("A limit of its own for each value; one for all events if not given.")

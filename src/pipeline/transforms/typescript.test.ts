@@ -2,7 +2,13 @@ import { describe, expect, test } from "bun:test";
 import { createSimulatedWorld } from "../../base/simulated/mod.ts";
 import type { SimulatedWorld } from "../../base/simulated/mod.ts";
 import type { Timer } from "../../base/world.ts";
-import { expectBalanced, policyOf, putFiles, startPipeline, stopPipeline } from "../testdata/harness.ts";
+import {
+  expectBalanced,
+  policyOf,
+  putFiles,
+  startPipeline,
+  stopPipeline,
+} from "../testdata/harness.ts";
 import type { StepRun, WrittenStep } from "../testdata/run_step.ts";
 import { messagesOf, runSteps } from "../testdata/run_step.ts";
 

@@ -14,7 +14,9 @@ const file = text({
 });
 
 const settings = object({
-  file: file.about("Its default export is the function. Loaded again when the file changes.").example("./steps/price.ts"),
+  file: file
+    .about("Its default export is the function. Loaded again when the file changes.")
+    .example("./steps/price.ts"),
   maxConcurrent: integer({ min: 1, max: 10_000 })
     .about("Of an async function: calls at once. Events keep their order all the same.")
     .default(64),
@@ -338,7 +340,12 @@ class Context implements StepContext {
 }
 
 function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Promise);
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    !Array.isArray(value) &&
+    !(value instanceof Promise)
+  );
 }
 
 /** With the line of the user's file, where the error knows it. */
