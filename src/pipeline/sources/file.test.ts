@@ -272,6 +272,19 @@ describe("rotation", () => {
     expect(messages(world).sort()).toEqual(["one", "other story", "three", "two"]);
   });
 
+  test("copytruncate of a log that was read in one go: a part of it proves the copy", async () => {
+    const world = worldWithLogs(1);
+    const lines = Array.from({ length: 100 }, (_, n) => `line ${n} of the app\n`);
+    append(world, LOG, lines.join(""));
+    startPipeline(world, follow({ include: ["/logs/app.log*"] }));
+    await world.clock.advance(50);
+    world.files.write(`${LOG}.1`, lines.slice(0, 80).join(""));
+    world.files.write(LOG, "");
+    append(world, LOG, "next\n");
+    await world.clock.advance(30_000);
+    expect(messages(world)).toEqual([...lines.map((line) => line.trim()), "next"]);
+  });
+
   test("rotated and compressed while nobody looked: its rest is read, once", async () => {
     const world = worldWithLogs(1);
     append(world, LOG, "one\n");

@@ -40,8 +40,10 @@ interface Mark {
 }
 
 /** Marks reach back for about three seconds: longer than a copy takes until the truncation. */
-const MAX_MARKS = 32;
+const MAX_MARKS = 128;
 const MARK_MS = 100;
+/** Of one batch: where the loop was held up, a whole file may be one. */
+const MARKS_A_BATCH = 4;
 /** Of a copy that may be one: below a tenth of a second. */
 const MAX_COMPARED_BYTES = 64 * 1024 * 1024;
 const CHUNK_BYTES = 256 * 1024;
@@ -290,19 +292,24 @@ export class TailedFile {
     this.#readTail = tail;
     this.#partial = null;
     this.#ranges.push(range);
-    this.#mark(end, tail);
+    this.#mark(chunk, start, tailFrom, tailTo);
     return new EventBatch(source, this.#stream, this.path, chunk, start, wallMs, () => {
       range.done = true;
       this.#advance();
     });
   }
 
-  #mark(offset: number, tail: Fingerprint): void {
+  /** `chunk[from, to)` was read; the chunk begins at `start`. */
+  #mark(chunk: Buffer, start: number, from: number, to: number): void {
     const nowMs = this.#host.now();
     if (nowMs - this.#markedAtMs < MARK_MS) return;
     this.#markedAtMs = nowMs;
-    this.#marks.push({ offset, tail });
-    if (this.#marks.length > MAX_MARKS) this.#marks.shift();
+    for (let part = 1; part <= MARKS_A_BATCH; part++) {
+      const at = from + Math.ceil(((to - from) * part) / MARKS_A_BATCH);
+      const tail = fingerprint(chunk, Math.max(from, at - MAX_TAIL_BYTES), at);
+      this.#marks.push({ offset: start + at, tail });
+    }
+    if (this.#marks.length > MAX_MARKS) this.#marks.splice(0, MARKS_A_BATCH);
   }
 
   #send(batch: EventBatch): void {
