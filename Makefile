@@ -44,7 +44,7 @@ sim: $(READY) ## simulate with fresh seeds: SEED=n replays one, RUNS=100 sets ho
 	@$(BUN) tools/sim.ts $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
 
 .PHONY: bench
-bench: $(READY) ## measure beside HAProxy, nginx and Envoy: ONLY=http1|latency|memory, QUICK=1
+bench: $(READY) ## measure beside the others: ONLY=http1|latency|memory|pipeline, QUICK=1
 	@$(BUN) bench/bench.ts $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
 
 .PHONY: build

