@@ -12,6 +12,7 @@ import { startTry } from "./tries.ts";
  */
 export function processRequest(stream: Stream): void {
   const { head, config } = stream;
+  if (config.watcher !== null) stream.watch = config.watcher.begin(stream);
   if (head.method === "CONNECT") return failStream(stream, "unsupported-method");
   if (head.unusualPath && !normalise(stream)) return failStream(stream, "bad-path");
   const route = config.routes.find(head);

@@ -36,6 +36,7 @@ function filterResponseHeaders(stream: Stream, head: ResponseHead, from: number)
     if (lastGood !== null) {
       stream.capture = lastGood.onAnswer(stream.head, head, stream.context.clock.now());
     }
+    if (stream.watch !== null) stream.watch.onAnswer(stream, head);
     stream.downstream.sendHead(head);
   }
 }
@@ -73,6 +74,7 @@ export function releaseResponse(stream: Stream): void {
 function startTunnel(stream: Stream, head: ResponseHead): void {
   stream.tunnel = true;
   stream.requestTimeout.disarm();
+  if (stream.watch !== null) stream.watch.onAnswer(stream, head);
   stream.downstream.sendHead(head);
   stream.connection!.becomeTunnel();
   stream.downstream.becomeTunnel();
@@ -124,6 +126,7 @@ export function processResponseTrailers(stream: Stream, trailers: HeaderBlock): 
   } catch {
     return failStream(stream, "filter-error");
   }
+  if (stream.watch !== null) stream.watch.onTrailers(stream, trailers);
   stream.downstream.sendTrailers(trailers);
 }
 
@@ -190,6 +193,7 @@ export function answerLocally(
   }
   stream.status = status;
   stream.responseBytes = body.length;
+  if (stream.watch !== null) stream.watch.onLocalAnswer(stream, headers);
   releaseUpstream(stream);
   finishStream(stream);
   stream.downstream.sendLocal(status, headers, body);
@@ -264,6 +268,7 @@ function finishStream(stream: Stream): void {
   counters.responseBytes += stream.responseBytes;
   counters.duration.observe(now - stream.startedMs);
   if (route !== null && route.chain.complete.length !== 0) completeFilters(stream);
+  if (stream.watch !== null) stream.watch.onComplete(stream, now);
   context.accessLog.add(stream, now);
 }
 

@@ -33,6 +33,7 @@ import { Route } from "./route/route.ts";
 import { RouteTable } from "./route/route_table.ts";
 import { ListenerCounters, type RouteCounters, type TlsCounters } from "./telemetry/counters.ts";
 import { metricsText } from "./telemetry/metrics.ts";
+import { type Watcher, watchAll } from "./watch/watch.ts";
 
 export interface ProxyOptions {
   /** Takes lines of the access log and of events; several lines may come as one text. */
@@ -65,6 +66,7 @@ export class Proxy {
   readonly #limits: LimitStores;
   readonly #tls: TlsStores;
   readonly #member: GroupMember | null;
+  readonly #watchers = new Set<Watcher>();
   /** Of the Snapshot in force. */
   #allotment: Allotment | null = null;
   /** Of the Snapshot that was prepared last. */
@@ -219,7 +221,8 @@ export class Proxy {
           ? null
           : new GroupGauge(new Int32Array(memory), 0, this.#member!.worker);
       const tls = this.#tls.of(snapshot, name, counters.tls);
-      configs.set(name, { name, policy, counters, routes, trustedHops, connections, tls });
+      const watcher = watchAll([...this.#watchers]);
+      configs.set(name, { name, policy, counters, routes, trustedHops, connections, tls, watcher });
     }
     return configs;
   }
@@ -276,6 +279,7 @@ export class Proxy {
     this.#tls.keepOnly(snapshot);
     this.#listeners = listeners;
     this.#snapshot = snapshot;
+    this.#setWatchers();
     this.#faults.retain((listener, route) => this.#hasRoute(listener, route));
   }
 
@@ -333,6 +337,21 @@ export class Proxy {
   #planAnew(): void {
     const configs = this.#planListeners(this.#snapshot!, this.#allotment, this.#clusters);
     for (const [name, config] of configs) this.#listeners.get(name)!.config = config;
+  }
+
+  /** Requests that come from now on pass before its eyes. Returns what ends that. */
+  addWatcher(watcher: Watcher): () => void {
+    this.#watchers.add(watcher);
+    this.#setWatchers();
+    return () => {
+      this.#watchers.delete(watcher);
+      this.#setWatchers();
+    };
+  }
+
+  #setWatchers(): void {
+    const watcher = watchAll([...this.#watchers]);
+    for (const { config } of this.#listeners.values()) config.watcher = watcher;
   }
 
   /** Another worker of the group waits for a connection of this cluster. */

@@ -12,6 +12,7 @@ import type { MirroredRequest } from "./mirror.ts";
 import type { Pace } from "./pace.ts";
 import type { Route } from "./route/route.ts";
 import type { Http1Upstream } from "./upstream/http1_connection.ts";
+import type { RequestWatch } from "./watch/watch.ts";
 
 /** What a stream asks of the connection that its request came by, whatever HTTP version that is. */
 export interface Downstream {
@@ -85,6 +86,8 @@ export class Stream {
   capture: Capture | null = null;
   /** Gathers the body for a copy of this request. */
   mirrored: MirroredRequest | null = null;
+  /** Someone looks on. */
+  watch: RequestWatch | null = null;
   /** It is such a copy. */
   isMirror = false;
   /** Lets the answer's body out at a rate. */
@@ -151,6 +154,7 @@ export class Stream {
     if (this.bodyParts.length !== 0) this.bodyParts.length = 0;
     this.bodyKeptBytes = 0;
     this.bodyIsWhole = true;
+    this.watch = null;
     this.trailers = null;
     this.requestEnded = false;
     this.responseStarted = false;

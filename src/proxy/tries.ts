@@ -36,6 +36,7 @@ export function startTry(stream: Stream): void {
   if (perTryTimeoutMs !== 0) {
     stream.context.timeouts.list(perTryTimeoutMs).arm(stream.tryTimeout);
   }
+  if (stream.watch !== null) stream.watch.onTry(stream);
   cluster.connect(stream);
 }
 
@@ -45,6 +46,7 @@ export function tryFailed(stream: Stream, code: FailureCode): void {
   const decision = DECISIONS[code];
   stream.tryTimeout.disarm();
   stream.cluster!.judge(stream, 0, stream.endpointIsBusy ? code : null);
+  if (stream.watch !== null) stream.watch.onTryEnd(stream, 0, code);
   if (!stream.responseStarted && decision.retry !== null && mayRetry(stream)) {
     const policy = stream.route!.retry!;
     if (retriesFailure(policy, decision.retry) && spendRetry(stream)) {
@@ -60,6 +62,7 @@ export function tryAnswered(stream: Stream, head: ResponseHead): void {
   const { status } = head;
   if (stream.tryTimeout.list !== null) stream.tryTimeout.disarm();
   stream.cluster!.judge(stream, status, null);
+  if (stream.watch !== null) stream.watch.onTryEnd(stream, status, null);
   if (status >= 500 || status === 409) {
     const { retry, fallback } = stream.route!;
     const wanted = retry === null ? status >= 500 : retriesStatus(retry, status);

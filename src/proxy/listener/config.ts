@@ -3,6 +3,7 @@ import type { GroupGauge } from "../group/gauge.ts";
 import type { RouteTable } from "../route/route_table.ts";
 import type { ListenerCounters } from "../telemetry/counters.ts";
 import type { ListenerTls } from "./listener_tls.ts";
+import type { Watcher } from "../watch/watch.ts";
 import type { TrustedHops } from "./trusted_hops.ts";
 
 /** What a listener is at a time: replaced whole by a new Snapshot, read anew for each request. */
@@ -17,4 +18,6 @@ export interface ListenerConfig {
   readonly connections: GroupGauge | null;
   /** Null where callers come without TLS. */
   readonly tls: ListenerTls | null;
+  /** Looks on; they come and go while the rest stays. */
+  watcher: Watcher | null;
 }
