@@ -178,7 +178,7 @@ test("pipelined requests are answered in order, a thrown error with 500", async 
 
 test("a stream comes in pieces, ends with its reader, drops one that does not read", async () => {
   const world = createSimulatedWorld({ seed: 1 });
-  let writer: StreamWriter = { write: () => false, end: () => {} };
+  let writer: StreamWriter = { write: () => false, queuedBytes: 0, end: () => {} };
   let stopped = 0;
   const server = start(world, {
     handle: () => ({

@@ -36,6 +36,8 @@ export interface ServerAnswer {
 export interface StreamWriter {
   /** False where the reader is gone, or too slow: the connection is then dropped. */
   write(data: string | Uint8Array): boolean;
+  /** What the reader has not taken yet. */
+  readonly queuedBytes: number;
   end(): void;
 }
 
@@ -158,8 +160,13 @@ class Connection implements SocketHandler, RequestSink {
   }
 
   onDrain(): void {
-    if (this.#busy && this.#endStream === null) this.#arm(WRITE_TIMEOUT_MS);
+    const isStream = this.#endStream !== null;
+    if (this.#busy && !isStream) this.#arm(WRITE_TIMEOUT_MS);
     this.#sender.flush();
+    if (!isStream || this.#endStream === null) return;
+    // A stream may rest for as long as nothing happens, but not while its reader owes.
+    if (this.#sender.queuedBytes > 0) this.#arm(WRITE_TIMEOUT_MS);
+    else this.#disarm();
   }
 
   onEnd(): void {
@@ -206,7 +213,7 @@ class Connection implements SocketHandler, RequestSink {
   onMessageEnd(): void {
     if (this.#request === null || this.#busy || this.#closed) return;
     this.#busy = true;
-    this.#timer?.cancel();
+    this.#disarm();
     void this.#answer({ ...this.#request, body: this.#body.take() });
   }
 
@@ -219,7 +226,7 @@ class Connection implements SocketHandler, RequestSink {
     }
     if (this.#closed) {
       // The stream that nobody reads any more is begun and ended, so that it can clean up.
-      answer.stream?.({ write: () => false, end: () => {} })();
+      answer.stream?.({ write: () => false, queuedBytes: 0, end: () => {} })();
       return;
     }
     if (answer.stream !== undefined) this.#startStream(request, answer, answer.stream);
@@ -267,8 +274,12 @@ class Connection implements SocketHandler, RequestSink {
       this.#sender.whenEmpty(() => this.#close());
       return;
     }
+    const sender = this.#sender;
     const writer: StreamWriter = {
       write: (data) => this.#writeChunk(data, chunked),
+      get queuedBytes() {
+        return sender.queuedBytes;
+      },
       end: () => {
         if (this.#endStream === null || this.#closed) return;
         this.#stopStream();
@@ -297,6 +308,7 @@ class Connection implements SocketHandler, RequestSink {
       const size = Buffer.from(`${bytes.length.toString(16)}\r\n`);
       this.#sender.send(Buffer.concat([size, bytes, Buffer.from("\r\n")]));
     }
+    if (this.#sender.queuedBytes > 0 && this.#timer === null) this.#arm(WRITE_TIMEOUT_MS);
     return true;
   }
 
@@ -320,6 +332,11 @@ class Connection implements SocketHandler, RequestSink {
   #arm(delayMs: number): void {
     this.#timer?.cancel();
     this.#timer = this.#world.clock.after(delayMs, () => this.#terminate());
+  }
+
+  #disarm(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
   }
 
   #close(): void {
