@@ -178,13 +178,20 @@ export interface SinkDefinition<C> extends Component<C> {
   create(config: C, context: SinkContext): Sink;
 }
 
-/** Run by a test: these lines leave as this text (stdout), or as bodies of these requests. */
+/**
+ * Run by a test: these lines leave as this text (stdout), in these files, as bodies of these
+ * requests, as these bytes to a port of 127.0.0.1, or as these metrics.
+ */
 export interface SinkExample {
   readonly title: string;
   readonly config: Json;
   readonly lines: readonly string[];
   readonly stdout?: string;
+  readonly files?: Readonly<Record<string, string>>;
   readonly requests?: readonly { readonly url: string; readonly body: string }[];
+  readonly sent?: readonly Sent[];
+  /** Prometheus text. */
+  readonly metrics?: string;
 }
 
 /**
@@ -238,4 +245,6 @@ export interface Sink {
   drain(): void;
   /** The last call. What was not settled stays unacknowledged. */
   close(): void;
+  /** Prometheus text of metrics that are the sink's own, beside the pipeline's. */
+  metrics?(): string;
 }

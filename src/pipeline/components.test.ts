@@ -5,7 +5,7 @@ import type { SimulatedWorld } from "../base/simulated/mod.ts";
 import { Event } from "../api/event.ts";
 import type { Fields } from "../api/event.ts";
 import { toJsonSchema } from "../schema/field.ts";
-import type { HttpAnswer, HttpPost, Sent, SinkDefinition } from "./component.ts";
+import type { HttpAnswer, HttpPost, Sent, SinkDefinition, SinkExample } from "./component.ts";
 import { pipelineComponents } from "./components.ts";
 import { EventBatch, addLines } from "./event_batch.ts";
 import { PipelineRunner } from "./runner.ts";
@@ -124,8 +124,12 @@ describe("examples of sinks", () => {
   for (const definition of sinks) {
     for (const example of definition.examples) {
       test(`${definition.name}: ${example.title}`, async () => {
-        const { text, requests } = await sendLines(definition, example.config, example.lines);
+        const world = createSimulatedWorld({ seed: 1 });
+        const { text, requests } = await sendLines(world, definition, example);
         if (example.stdout !== undefined) expect(text).toBe(example.stdout);
+        for (const [path, written] of Object.entries(example.files ?? {})) {
+          expect(world.files.readText(path)).toBe(written);
+        }
         if (example.requests !== undefined) expect(requests).toEqual([...example.requests]);
       });
     }
@@ -134,11 +138,10 @@ describe("examples of sinks", () => {
 
 /** Lines of a stream called `example`, straight into the sink. */
 async function sendLines(
+  world: SimulatedWorld,
   definition: SinkDefinition<unknown>,
-  config: unknown,
-  lines: readonly string[],
+  { config, lines }: SinkExample,
 ): Promise<{ text: string; requests: { url: string; body: string }[] }> {
-  const world = createSimulatedWorld({ seed: 1 });
   const requests: { url: string; body: string }[] = [];
   const post: HttpPost = (url, _headers, body) => {
     requests.push({ url, body: Buffer.from(body).toString() });
