@@ -264,6 +264,13 @@ export class HeaderBlock {
     }
   }
 
+  /** The name of the line that arrived last, or null. */
+  get lastName(): string | null {
+    if (this.count === 0) return null;
+    const at = (this.count - 1) * FIELDS;
+    return latin1(this.bytes, this.#places[at]!, this.#places[at + 1]!);
+  }
+
   /** Removes every field of that name. */
   remove(name: string): void {
     const lower = name.toLowerCase();

@@ -86,10 +86,18 @@ export type CodecErrorCode =
 
 /** Why a message could not be read. Returned, never thrown: bad input is no bug. */
 export class CodecError {
+  /** @param header the name of the header that it is about, made printable; null where it is none */
   constructor(
     readonly code: CodecErrorCode,
     readonly message: string,
+    readonly header: string | null = null,
   ) {}
+
+  /** In one line, for whoever has to find the cause. */
+  get text(): string {
+    const header = this.header === null || this.header === "" ? "" : `, header ${this.header}`;
+    return `${this.code}: ${this.message}${header}`;
+  }
 
   /** The answer that a server gives for it. */
   get status(): number {
@@ -105,4 +113,13 @@ export class CodecError {
         return 400;
     }
   }
+}
+
+/** Of a malformed name so much is told. */
+const MAX_LABEL = 64;
+
+/** A header's name as it came, for logs: what is not printable ASCII becomes `?`. */
+export function headerLabel(bytes: Uint8Array, start: number, end: number): string {
+  const cut = Math.min(end, start + MAX_LABEL);
+  return latin1(bytes, start, cut).trim().replace(/[^\x20-\x7e]/g, "?");
 }

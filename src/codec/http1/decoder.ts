@@ -1,6 +1,7 @@
 import { COLON, CR, FIELD_VALUE, HEX_VALUE, isBlank, LF, TOKEN_LOWER } from "../ascii.ts";
 import { CONTENT_LENGTH, HeaderBlock, HOST, TRANSFER_ENCODING } from "../headers.ts";
-import { CodecError, type BodyFraming, type CodecErrorCode } from "../message.ts";
+import { CodecError, headerLabel, type BodyFraming, type CodecErrorCode } from "../message.ts";
+import { type Repair, repairHead, tolerantHeadEnd } from "./repair.ts";
 
 /** Bounds of one message's head. */
 export interface DecoderLimits {
@@ -27,6 +28,8 @@ const TRAILERS = 5;
 const UNTIL_CLOSE = 6;
 const RAW = 7;
 const FAILED = 8;
+/** Within a malformed head that is repaired once it is whole. */
+const REPAIR = 9;
 
 /** A chunk's size line with its extensions. */
 const MAX_CHUNK_LINE = 256;
@@ -88,8 +91,16 @@ export abstract class Decoder {
   protected abstract emitHead(): void;
   protected abstract get contentLength(): number;
 
-  protected fail(code: CodecErrorCode, message: string): -1 {
-    this.#error = new CodecError(code, message);
+  /** Whether a head with this error is repaired. Asked after an error only. */
+  protected mayRepair(_error: CodecError): boolean {
+    return false;
+  }
+
+  /** What was repaired in the head that is about to be told. */
+  protected repaired(_repairs: readonly Repair[]): void {}
+
+  protected fail(code: CodecErrorCode, message: string, header: string | null = null): -1 {
+    this.#error = new CodecError(code, message, header);
     return -1;
   }
 
@@ -105,7 +116,7 @@ export abstract class Decoder {
 
   /** True within a body. */
   get inBody(): boolean {
-    return this.#state !== HEAD && this.#state !== FAILED;
+    return this.#state !== HEAD && this.#state !== FAILED && this.#state !== REPAIR;
   }
 
   /** From here on everything is body without an end: after an upgrade or CONNECT. */
@@ -152,7 +163,8 @@ export abstract class Decoder {
       case HEAD:
         if (this.#partialLength === 0) return null;
         // A line that is not whole may hold an error already, which says more than its end.
-        if (this.#parseKeptHead() >= 0) this.#truncated();
+        // One that would have been repaired says less.
+        if (this.#parseKeptHead() >= 0 || this.#startRepair()) this.#truncated();
         break;
       case TRAILERS:
         if (this.#partialLength === 0 || this.#parseKeptTrailers() >= 0) this.#truncated();
@@ -208,6 +220,9 @@ export abstract class Decoder {
           this.#sink.onBody(bytes, at, length);
           at = length;
           break;
+        case REPAIR:
+          at = this.#repair(bytes, at);
+          break;
         default:
           return this.#error;
       }
@@ -236,7 +251,8 @@ export abstract class Decoder {
         if (start < 0 || start === bytes.length) return start;
       }
       const end = this.#parseHead(bytes, start);
-      if (end !== 0) return end < 0 ? -1 : this.#headDone(end);
+      if (end > 0) return this.#headDone(end);
+      if (end < 0) return this.#startRepair() ? this.#repair(bytes, start) : -1;
       // The kept block is read from its start once its next line is whole.
       this.#lineStart = 0;
       return this.#keepPartial(bytes, start, this.#limits.maxHeaderBytes);
@@ -244,13 +260,15 @@ export abstract class Decoder {
     const most = this.#limits.maxHeaderBytes;
     if (this.#partialLength === most) {
       // An error within what was kept comes first, as it does where all came in one piece.
-      return this.#parseKeptHead() < 0 ? -1 : this.#tooLarge();
+      const isBad = this.#parseKeptHead() < 0 && !this.#startRepair();
+      return isBad ? -1 : this.#tooLarge();
     }
     const before = this.#partialLength;
     const stop = this.#keepPartial(bytes, from, most);
     if (!hasLineFeed(bytes, from, stop)) return stop;
     const end = this.#parseKeptHead();
-    if (end <= 0) return end < 0 ? -1 : stop;
+    if (end === 0) return stop;
+    if (end < 0) return this.#startRepair() ? this.#repairKept(from, before, stop) : -1;
     // The block stays with the message: the next partial head gets an array of its own.
     this.#partial = EMPTY;
     this.#partialLength = 0;
@@ -333,7 +351,7 @@ export abstract class Decoder {
       let byte = bytes[at]!;
       if (byte === CR) {
         if (at + 1 >= length) return 0;
-        if (bytes[at + 1] !== LF) return this.#badName(byte);
+        if (bytes[at + 1] !== LF) return this.#badName(headers, bytes, nameStart, at);
         return at + 2;
       }
       let hash = 0;
@@ -344,16 +362,18 @@ export abstract class Decoder {
         byte = bytes[at]!;
         lower = TOKEN_LOWER[byte]!;
       }
-      if (byte !== COLON || at === nameStart) return this.#badName(byte, at === nameStart);
+      if (byte !== COLON || at === nameStart) return this.#badName(headers, bytes, nameStart, at);
       const nameEnd = at++;
       while (at < length && isBlank(bytes[at]!)) at++;
       const valueStart = at;
       while (at < length && FIELD_VALUE[bytes[at]!] === 1) at++;
       if (at + 1 >= length) {
-        if (at < length && bytes[at] !== CR) return this.#badValue(bytes[at]!);
+        if (at < length && bytes[at] !== CR) return this.#badValue(bytes, nameStart, nameEnd, at);
         return 0;
       }
-      if (bytes[at] !== CR || bytes[at + 1] !== LF) return this.#badValue(bytes[at]!);
+      if (bytes[at] !== CR || bytes[at + 1] !== LF) {
+        return this.#badValue(bytes, nameStart, nameEnd, at);
+      }
       let valueEnd = at;
       while (valueEnd > valueStart && isBlank(bytes[valueEnd - 1]!)) valueEnd--;
       at += 2;
@@ -364,21 +384,68 @@ export abstract class Decoder {
     }
   }
 
-  #badName(byte: number, first = false): -1 {
-    if (first && isBlank(byte)) {
-      return this.fail("obsolete-folding", "a header line starts with a blank (RFC 9112, 5.2)");
+  #badName(headers: HeaderBlock, bytes: Uint8Array, start: number, at: number): -1 {
+    const byte = bytes[at]!;
+    if (at === start && isBlank(byte)) {
+      const text = "a header line starts with a blank (RFC 9112, 5.2)";
+      return this.fail("obsolete-folding", text, headers.lastName);
     }
+    const header = at === start ? null : headerLabel(bytes, start, at);
     if (byte === LF) {
-      return this.fail("bare-line-feed", "a line ends without a carriage return");
+      return this.fail("bare-line-feed", "a line ends without a carriage return", header);
     }
-    return this.fail("bad-header-name", `byte 0x${hex(byte)} in a header's name`);
+    return this.fail("bad-header-name", `byte 0x${hex(byte)} in a header's name`, header);
   }
 
-  #badValue(byte: number): -1 {
+  #badValue(bytes: Uint8Array, start: number, end: number, at: number): -1 {
+    const header = headerLabel(bytes, start, end);
+    const byte = bytes[at]!;
     if (byte === LF) {
-      return this.fail("bare-line-feed", "a line ends without a carriage return");
+      return this.fail("bare-line-feed", "a line ends without a carriage return", header);
     }
-    return this.fail("bad-header-value", `byte 0x${hex(byte)} in a header's value`);
+    return this.fail("bad-header-value", `byte 0x${hex(byte)} in a header's value`, header);
+  }
+
+  // -------------------------------------------------------------- repair
+
+  /** True where the head with the error in hand is kept and repaired. */
+  #startRepair(): boolean {
+    if (!this.mayRepair(this.#error!)) return false;
+    this.#error = null;
+    this.#state = REPAIR;
+    return true;
+  }
+
+  #repair(bytes: Uint8Array, from: number): number {
+    const before = this.#partialLength;
+    const most = this.#limits.maxHeaderBytes;
+    if (before === most) return this.#tooLarge();
+    return this.#repairKept(from, before, this.#keepPartial(bytes, from, most));
+  }
+
+  /** Repairs the kept block once it is whole; `from` to `stop` came last, behind `before` bytes. */
+  #repairKept(from: number, before: number, stop: number): number {
+    const block = this.#partial.subarray(0, this.#partialLength);
+    // The line feed that the end starts with may have come before.
+    const end = tolerantHeadEnd(block, Math.max(0, before - 2));
+    if (end === 0) return stop;
+    const found = repairHead(block.subarray(0, end));
+    this.#partial = EMPTY;
+    this.#partialLength = 0;
+    if (found instanceof CodecError) {
+      this.#error = found;
+      return -1;
+    }
+    this.#headers.reset(found.bytes);
+    let at = this.startLine(found.bytes, 0);
+    if (at > 0) at = this.#headerLines(this.#headers, found.bytes, at);
+    if (at < 0) return -1;
+    if (at !== found.bytes.length) throw new Error("bug: a repaired head is no whole head");
+    // Here and again in `#headDone`: what is refused for its framing was not repaired.
+    if (this.finishHead() === null) return -1;
+    this.#state = HEAD;
+    this.repaired(found.repairs);
+    return this.#headDone(from + end - before);
   }
 
   #headDone(position: number): number {

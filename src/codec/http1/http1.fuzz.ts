@@ -57,7 +57,9 @@ export async function fuzz(seed: number, deadlineMs: number): Promise<{ runs: nu
 export function fuzzOnce(seed: number): void {
   const random = Xoshiro128.fromSeed(seed);
   const below = (limit: number): number => Math.floor(random.next() * limit);
-  const fixture = FIXTURES[below(FIXTURES.length)]!;
+  const chosen = FIXTURES[below(FIXTURES.length)]!;
+  // Repairs change nothing in what needs none, and come out the same however the head arrives.
+  const fixture = { ...chosen, repair: chosen.repair || below(2) === 0 };
   let text = latin1(fixture.input, 0, fixture.input.length);
   for (let changes = below(5); changes >= 0; changes--) text = mutate(text, below);
   const input = Uint8Array.from(text, (char) => char.charCodeAt(0));
@@ -74,7 +76,9 @@ export function fuzzOnce(seed: number): void {
     }
     // llhttp reads the fields that start a tunnel; RFC 9112, 6.3 says to ignore them.
     const isTunnel = fixture.raw || fixture.methods.includes("CONNECT");
-    if (!isTunnel) agreesWithLlhttp(fixture, input);
+    // It takes a tab behind the coding for a part of its name; RFC 9110, 5.5 says it is none.
+    const hasTab = /transfer-encoding:[^\r\n]*\t *\r/i.test(text);
+    if (!isTunnel && !hasTab) agreesWithLlhttp(fixture, input);
     if (fixture.side === "request") isTheSameForTheNextHop(fixture, input);
   } catch (error) {
     throw new Error(`seed ${seed} (${fixture.title}): ${JSON.stringify(text)}`, { cause: error });

@@ -51,6 +51,8 @@ const KNOWN_STOPS = [
   "HPE_INVALID_METHOD",
   "HPE_PAUSED_UPGRADE",
   "HPE_STRICT",
+  // The method PRI is nothing else to it; no version of ours reads one as a preface.
+  "Expected HTTP/2 Connection Preface",
   // In a response without a body, where it frames nothing.
   "Empty Transfer-Encoding",
 ];

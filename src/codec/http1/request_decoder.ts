@@ -25,6 +25,7 @@ const HASH = 35;
 const BACKSLASH = 92;
 /** 0 stands for any digit. */
 const VERSION_FORM = "HTTP/0.0";
+const TRANSFER = "transfer-encoding";
 
 /** Reads the requests of one connection (RFC 9112, 3). */
 export class RequestDecoder extends Decoder {
@@ -188,7 +189,7 @@ export class RequestDecoder extends Decoder {
   #checkHost(): boolean {
     const { headers, minorVersion } = this.head;
     if ((headers.repeated & (1 << HOST)) !== 0) {
-      this.fail("repeated-host", "more than one Host header (RFC 9112, 3.2)");
+      this.fail("repeated-host", "more than one Host header (RFC 9112, 3.2)", "host");
       return false;
     }
     if (!headers.has(HOST)) {
@@ -200,7 +201,7 @@ export class RequestDecoder extends Decoder {
     const bad = badAuthorityAt(headers.bytes, headers.knownStart(HOST), end);
     if (bad < 0) return true;
     const found = bad === end ? "an open bracket" : `byte 0x${hex(headers.bytes[bad]!)}`;
-    this.fail("bad-host", `${found} in the Host header, expected host or host:port`);
+    this.fail("bad-host", `${found} in the Host header, expected host or host:port`, "host");
     return false;
   }
 
@@ -223,6 +224,7 @@ export class RequestDecoder extends Decoder {
         length
           ? "both Content-Length and Transfer-Encoding"
           : "Transfer-Encoding in an HTTP/1.0 request",
+        TRANSFER,
       );
       return "until-close";
     }
@@ -230,15 +232,15 @@ export class RequestDecoder extends Decoder {
       if (isChunkedAlone(headers)) return "chunked";
       const codings = listItems(headers.get("transfer-encoding")!);
       if (codings.length > 0 && codings.indexOf("chunked") === codings.length - 1) {
-        this.fail("unsupported-transfer-coding", "a transfer coding other than chunked");
+        this.fail("unsupported-transfer-coding", "a transfer coding other than chunked", TRANSFER);
       } else {
-        this.fail("conflicting-framing", "the last transfer coding is not chunked");
+        this.fail("conflicting-framing", "the last transfer coding is not chunked", TRANSFER);
       }
       return "until-close";
     }
     const value = contentLengthOf(headers);
     if (value < 0) {
-      this.fail("bad-content-length", "Content-Length is not one plain number");
+      this.fail("bad-content-length", "Content-Length is not one plain number", "content-length");
       return "until-close";
     }
     head.contentLength = value;

@@ -1,7 +1,8 @@
 import { CR, FIELD_VALUE, LF, SPACE } from "../ascii.ts";
 import { CONTENT_LENGTH, TRANSFER_ENCODING } from "../headers.ts";
-import { type BodyFraming, ResponseHead } from "../message.ts";
+import { type BodyFraming, type CodecError, ResponseHead } from "../message.ts";
 import { Decoder, type BodySink, type DecoderLimits } from "./decoder.ts";
+import type { Repair } from "./repair.ts";
 import {
   CLOSE,
   connectionOptions,
@@ -14,9 +15,14 @@ import {
 export interface ResponseSink extends BodySink {
   /** Also for each interim (1xx) response; `onMessageEnd` follows each. */
   onResponseHead(head: ResponseHead): void;
+  /** Whether malformed headers are repaired where that is safe; without it none is. */
+  readonly repairsHeads?: boolean;
+  /** Before the head in which it was done. */
+  onRepaired?(repairs: readonly Repair[]): void;
 }
 
 const PREFIX = "HTTP/1.";
+const TRANSFER = "transfer-encoding";
 /** Bytes of a status line whose form is fixed, the one behind the status included. */
 const STATUS_FORM = 13;
 
@@ -42,6 +48,22 @@ export class ResponseDecoder extends Decoder {
 
   protected get contentLength(): number {
     return this.head.contentLength;
+  }
+
+  protected override mayRepair({ code }: CodecError): boolean {
+    switch (code) {
+      case "bad-header-name":
+      case "bad-header-value":
+      case "obsolete-folding":
+      case "bare-line-feed":
+        return this.#sink.repairsHeads === true;
+      default:
+        return false;
+    }
+  }
+
+  protected override repaired(repairs: readonly Repair[]): void {
+    this.#sink.onRepaired?.(repairs);
   }
 
   protected emitHead(): void {
@@ -116,13 +138,13 @@ export class ResponseDecoder extends Decoder {
     if (length) {
       head.contentLength = contentLengthOf(headers);
       if (head.contentLength < 0) {
-        this.fail("bad-content-length", "Content-Length is not one plain number");
+        this.fail("bad-content-length", "Content-Length is not one plain number", "content-length");
         return null;
       }
     }
     if (chunked && length) {
       // Also where no body follows: who answers HEAD like this answers GET like this.
-      this.fail("conflicting-framing", "both Content-Length and Transfer-Encoding");
+      this.fail("conflicting-framing", "both Content-Length and Transfer-Encoding", TRANSFER);
       return null;
     }
     if (this.#withoutBody || head.status < 200 || head.status === 204 || head.status === 304) {
@@ -130,11 +152,11 @@ export class ResponseDecoder extends Decoder {
     }
     if (chunked) {
       if (head.minorVersion === 0) {
-        this.fail("conflicting-framing", "Transfer-Encoding in an HTTP/1.0 response");
+        this.fail("conflicting-framing", "Transfer-Encoding in an HTTP/1.0 response", TRANSFER);
         return null;
       }
       if (isChunkedAlone(headers)) return "chunked";
-      this.fail("unsupported-transfer-coding", "a transfer coding other than chunked");
+      this.fail("unsupported-transfer-coding", "a transfer coding other than chunked", TRANSFER);
       return null;
     }
     if (!length) return "until-close";
