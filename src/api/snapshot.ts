@@ -47,6 +47,10 @@ export interface WorkloadPolicy {
   readonly drainMs: number;
   /** None where it is missing. */
   readonly overload?: OverloadPolicy;
+  /**
+   * Where there are users' filters: a process whose event loop stands still for so long is ended.
+   */
+  readonly filterWatchdogMs?: number;
 }
 
 /** When the sidecar itself has more to do than this, new requests are answered 503. */
@@ -166,6 +170,19 @@ export interface MirrorPolicy {
   readonly maxInFlight: number;
   /** `-shadow` is added to the host's name. */
   readonly shadowHost: boolean;
+}
+
+/** The config of the filter `typescript`: a user's own. */
+export interface UserFilterPolicy {
+  /** By which the bindings have its file; the `filter` label of metrics. */
+  readonly name: string;
+  /** `open`: where it fails the request goes on without it; `closed`: it is answered 500. */
+  readonly onError: "open" | "closed";
+  /** Of a hook that returns a promise. */
+  readonly timeoutMs: number;
+  /** Of hooks that ask for a whole body. */
+  readonly maxBodyBytes: number;
+  readonly config: Readonly<Record<string, unknown>>;
 }
 
 export interface FilterPolicy {
@@ -438,6 +455,8 @@ export interface WorkloadBindings {
   readonly workers?: number;
   /** Where limits are shared, by the name that policies use; missing where none is. */
   readonly redis?: Readonly<Record<string, RedisBinding>>;
+  /** Absolute paths of users' filters by their names; missing where there are none. */
+  readonly filters?: Readonly<Record<string, string>>;
   /** Files of the listeners that speak TLS, by the listener's name; missing where none does. */
   readonly tls?: Readonly<Record<string, ListenerTlsBinding>>;
 }

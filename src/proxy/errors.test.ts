@@ -23,6 +23,8 @@ const STABLE: Readonly<Record<FailureCode, readonly [status: number, flag: strin
   "idle-timeout": [504, "SI"],
   "malformed-response": [502, "UPE"],
   "filter-error": [500, "LR"],
+  "request-too-large": [413, "LR"],
+  "response-too-large": [502, "LR"],
 };
 
 test("every code has its decision, and it is the documented one", () => {

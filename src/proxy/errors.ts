@@ -18,7 +18,9 @@ export type FailureCode =
   | "timeout"
   | "idle-timeout"
   | "malformed-response"
-  | "filter-error";
+  | "filter-error"
+  | "request-too-large"
+  | "response-too-large";
 
 /** What follows from a failure: the answer, Envoy's flag for it, whether it may be tried again. */
 export interface FailureDecision {
@@ -53,6 +55,8 @@ export const DECISIONS: Readonly<Record<FailureCode, FailureDecision>> = {
   "idle-timeout": upstream(504, "SI", null, "timeout", "no data in time"),
   "malformed-response": upstream(502, "UPE", "5xx", "exhausted", "the upstream's answer is malformed"),
   "filter-error": local(500, "LR", null, "a filter failed"),
+  "request-too-large": local(413, "LR", null, "the request's body is larger than a filter takes"),
+  "response-too-large": local(502, "LR", null, "the answer's body is larger than a filter takes"),
 };
 
 function local(

@@ -1,9 +1,11 @@
-import type { HeaderBlock } from "../codec/headers.ts";
-import type { DirectAnswer } from "./filters/filter.ts";
+import { EXPECT, type HeaderBlock } from "../codec/headers.ts";
+import { ResponseHead } from "../codec/message.ts";
+import type { DirectAnswer, WholeVerdict } from "./filters/filter.ts";
 import { answerLocally, failStream } from "./process_response.ts";
 import { normalizePath } from "./route/normalize_path.ts";
 import type { Stream } from "./stream.ts";
 import { startTry } from "./tries.ts";
+import { WholeBody } from "./whole_body.ts";
 
 /**
  * The life of a request, the same for every HTTP version: normalise, route, the route's filters in
@@ -56,7 +58,8 @@ function filterRequestHeaders(stream: Stream, from: number): void {
     if (!(verdict instanceof Promise)) return answerDirectly(stream, verdict);
     return waitForVerdict(stream, verdict, index + 1);
   }
-  chooseCluster(stream);
+  if (stream.route!.chain.wholeRequest.length !== 0 && !stream.head.upgrade) gather(stream);
+  else chooseCluster(stream);
 }
 
 function waitForVerdict(
@@ -88,7 +91,7 @@ function waitForVerdict(
 function releaseRequest(stream: Stream): void {
   const held = stream.heldRequest.splice(0);
   for (const event of held) event();
-  if (stream.connection !== null) stream.downstream.resumeRequest();
+  if (stream.connection !== null || stream.wholeRequest !== null) stream.downstream.resumeRequest();
 }
 
 function answerDirectly(stream: Stream, answer: DirectAnswer): void {
@@ -139,6 +142,10 @@ export function processRequestBody(
 const NO_FILTERS = [] as const;
 
 function sendRequestBody(stream: Stream, bytes: Uint8Array, start: number, end: number): void {
+  if (stream.wholeRequest !== null) {
+    if (!stream.wholeRequest.add(bytes, start, end)) failStream(stream, "request-too-large");
+    return;
+  }
   const { connection, bodyParts } = stream;
   if (stream.mirrored !== null && !stream.mirrored.gather(bytes, start, end)) {
     stream.mirrored = null;
@@ -180,10 +187,79 @@ export function processRequestEnd(stream: Stream): void {
     stream.heldRequest.push(() => processRequestEnd(stream));
     return;
   }
+  if (stream.wholeRequest !== null) return filterWhole(stream, stream.wholeRequest.bytes, 0);
   stream.requestEnded = true;
   stream.connection?.endRequest(stream.trailers);
   if (stream.mirrored !== null) {
     stream.mirrored.start();
     stream.mirrored = null;
   }
+}
+
+// ---------------------------------------------------------------- filters of the whole body
+
+/** Keeps the body until it is whole: its head may change by then. */
+function gather(stream: Stream): void {
+  const { head } = stream;
+  const { maxWholeBytes } = stream.route!.chain;
+  if (head.framing === "length" && head.contentLength > maxWholeBytes) {
+    return failStream(stream, "request-too-large");
+  }
+  stream.wholeRequest = new WholeBody(maxWholeBytes);
+  if (head.framing === "none" || !head.headers.has(EXPECT)) return;
+  // The caller waits for a word, and the callee hears of the request too late to give it.
+  head.headers.remove("expect");
+  stream.downstream.sendInterim(CONTINUE);
+}
+
+const CONTINUE = new ResponseHead();
+CONTINUE.status = 100;
+
+function filterWhole(stream: Stream, body: Uint8Array, from: number): void {
+  const filters = stream.route!.chain.wholeRequest;
+  for (let index = from; index < filters.length; index++) {
+    let verdict: WholeVerdict | Promise<WholeVerdict>;
+    try {
+      verdict = filters[index]!.onWholeRequest(stream, body);
+    } catch {
+      return failStream(stream, "filter-error");
+    }
+    if (verdict instanceof Promise) return waitForWhole(stream, verdict, index + 1);
+    if (!(verdict instanceof Uint8Array)) return answerDirectly(stream, verdict);
+    body = verdict;
+  }
+  sendWhole(stream, body);
+}
+
+function waitForWhole(stream: Stream, verdict: Promise<WholeVerdict>, next: number): void {
+  const { generation } = stream;
+  verdict
+    .then(
+      (found) => {
+        if (stream.generation !== generation || stream.finished) return;
+        if (found instanceof Uint8Array) filterWhole(stream, found, next);
+        else answerDirectly(stream, found);
+      },
+      () => {
+        if (stream.generation === generation) failStream(stream, "filter-error");
+      },
+    )
+    .finally(() => stream.context.scratch.flush());
+}
+
+function sendWhole(stream: Stream, body: Uint8Array): void {
+  const { head, generation } = stream;
+  stream.wholeRequest = null;
+  if (body.length !== 0 || head.framing !== "none") {
+    head.framing = "length";
+    head.contentLength = body.length;
+    head.headers.set("content-length", String(body.length));
+  }
+  chooseCluster(stream);
+  // Refused at once: the stream may be the next request's by now.
+  if (stream.generation !== generation || stream.finished) return;
+  if (body.length !== 0) sendRequestBody(stream, body, 0, body.length);
+  // Nothing more comes that would have to wait, and a caller that leaves is to be noticed.
+  stream.downstream.resumeRequest();
+  processRequestEnd(stream);
 }

@@ -2,8 +2,10 @@ import type { FallbackTrigger } from "../api/snapshot.ts";
 import type { HeaderBlock } from "../codec/headers.ts";
 import type { ResponseHead } from "../codec/message.ts";
 import { DECISIONS, type FailureCode } from "./errors.ts";
+import { FilterFailure } from "./filters/filter.ts";
 import type { Stream } from "./stream.ts";
 import { increment } from "./telemetry/counters.ts";
+import { WholeBody } from "./whole_body.ts";
 
 /** The life of an answer: the route's filters in reverse, then the caller; or an answer made here. */
 export function processResponse(stream: Stream, head: ResponseHead): void {
@@ -24,21 +26,24 @@ function filterResponseHeaders(stream: Stream, head: ResponseHead, from: number)
     let waits: void | Promise<void>;
     try {
       waits = filters[index]!.onResponseHeaders(stream, head);
-    } catch {
+    } catch (error) {
       stream.responseStarted = false;
-      return failStream(stream, "filter-error");
+      return failStream(stream, "filter-error", whose(error));
     }
     if (waits instanceof Promise) return waitForFilter(stream, head, waits, index + 1);
   }
   if (head.status === 101) startTunnel(stream, head);
-  else {
-    const { lastGood } = stream.route!;
-    if (lastGood !== null) {
-      stream.capture = lastGood.onAnswer(stream.head, head, stream.context.clock.now());
-    }
-    if (stream.watch !== null) stream.watch.onAnswer(stream, head);
-    stream.downstream.sendHead(head);
+  else if (stream.route!.chain.wholeResponse.length !== 0) gather(stream, head);
+  else sendHead(stream, head);
+}
+
+function sendHead(stream: Stream, head: ResponseHead): void {
+  const { lastGood } = stream.route!;
+  if (lastGood !== null) {
+    stream.capture = lastGood.onAnswer(stream.head, head, stream.context.clock.now());
   }
+  if (stream.watch !== null) stream.watch.onAnswer(stream, head);
+  stream.downstream.sendHead(head);
 }
 
 function waitForFilter(stream: Stream, head: ResponseHead, waits: Promise<void>, next: number): void {
@@ -53,13 +58,17 @@ function waitForFilter(stream: Stream, head: ResponseHead, waits: Promise<void>,
         filterResponseHeaders(stream, head, next);
         releaseResponse(stream);
       },
-      () => {
+      (error: unknown) => {
         if (stream.generation !== generation || stream.finished) return;
         stream.responseStarted = false;
-        failStream(stream, "filter-error");
+        failStream(stream, "filter-error", whose(error));
       },
     )
     .finally(() => stream.context.scratch.flush());
+}
+
+function whose(error: unknown): string | undefined {
+  return error instanceof FilterFailure ? error.message : undefined;
 }
 
 /** Goes on with what came while the answer was held; some of it may hold it again. */
@@ -105,6 +114,14 @@ export function processResponseBody(
     start = 0;
     end = body.length;
   }
+  if (stream.wholeResponse !== null && !stream.tunnel) {
+    if (!stream.wholeResponse.add(bytes, start, end)) failStream(stream, "response-too-large");
+    return;
+  }
+  sendResponseBody(stream, bytes, start, end);
+}
+
+function sendResponseBody(stream: Stream, bytes: Uint8Array, start: number, end: number): void {
   if (stream.capture !== null) stream.capture.add(bytes, start, end);
   if (end === start) return;
   if (stream.pace !== null && !stream.tunnel) stream.pace.send(bytes, start, end);
@@ -130,6 +147,67 @@ export function processResponseTrailers(stream: Stream, trailers: HeaderBlock): 
   stream.downstream.sendTrailers(trailers);
 }
 
+// ---------------------------------------------------------------- filters of the whole body
+
+function gather(stream: Stream, head: ResponseHead): void {
+  if (head.framing === "none") return sendHead(stream, head);
+  const { maxWholeBytes } = stream.route!.chain;
+  stream.wholeResponse = new WholeBody(maxWholeBytes);
+  if (head.framing === "length" && head.contentLength > maxWholeBytes) {
+    failStream(stream, "response-too-large");
+  }
+}
+
+/** The body that was gathered is whole, and the answer not held. A promise holds it. */
+export function filterWholeResponse(stream: Stream, head: ResponseHead): void {
+  filterWhole(stream, head, stream.wholeResponse!.bytes, 0);
+}
+
+function filterWhole(stream: Stream, head: ResponseHead, body: Uint8Array, from: number): void {
+  const filters = stream.route!.chain.wholeResponse;
+  for (let index = from; index < filters.length; index++) {
+    let changed: Uint8Array | Promise<Uint8Array>;
+    try {
+      changed = filters[index]!.onWholeResponse(stream, head, body);
+    } catch (error) {
+      return failStream(stream, "filter-error", whose(error));
+    }
+    if (changed instanceof Promise) return waitForWhole(stream, head, changed, index + 1);
+    body = changed;
+  }
+  stream.wholeResponse = null;
+  head.framing = "length";
+  head.contentLength = body.length;
+  head.headers.set("content-length", String(body.length));
+  stream.responseBytes = body.length;
+  sendHead(stream, head);
+  sendResponseBody(stream, body, 0, body.length);
+}
+
+function waitForWhole(
+  stream: Stream,
+  head: ResponseHead,
+  changed: Promise<Uint8Array>,
+  next: number,
+): void {
+  const { generation } = stream;
+  stream.responseHeld = true;
+  changed
+    .then(
+      (body) => {
+        if (stream.generation !== generation || stream.finished) return;
+        stream.responseHeld = false;
+        filterWhole(stream, head, body, next);
+        if (stream.generation === generation && !stream.finished) releaseResponse(stream);
+      },
+      (error: unknown) => {
+        if (stream.generation !== generation || stream.finished) return;
+        failStream(stream, "filter-error", whose(error));
+      },
+    )
+    .finally(() => stream.context.scratch.flush());
+}
+
 /** The answer is whole. */
 export function processResponseEnd(stream: Stream): void {
   if (stream.finished) return;
@@ -143,6 +221,8 @@ export function processResponseEnd(stream: Stream): void {
 /** The request failed for good: the fallback where the route has one for it, else the plain answer. */
 export function failStream(stream: Stream, code: FailureCode, clusterName?: string): void {
   if (stream.finished) return;
+  // Nothing of the answer went out yet.
+  if (stream.wholeResponse !== null) stream.responseStarted = false;
   const decision = DECISIONS[code];
   stream.addFlag(decision.flag);
   if (stream.responseStarted) {
@@ -251,6 +331,8 @@ function finishStream(stream: Stream): void {
   if (stream.heldRequest.length !== 0) stream.heldRequest.length = 0;
   if (stream.heldResponse.length !== 0) stream.heldResponse.length = 0;
   if (stream.bodyParts.length !== 0) stream.bodyParts.length = 0;
+  stream.wholeRequest = null;
+  stream.wholeResponse = null;
   if (stream.capture !== null) {
     stream.capture.drop();
     stream.capture = null;
@@ -266,7 +348,11 @@ function finishStream(stream: Stream): void {
   counters.answers.add(stream.status);
   counters.requestBytes += stream.requestBytes;
   counters.responseBytes += stream.responseBytes;
-  counters.duration.observe(now - stream.startedMs);
+  if (stream.retries !== 0) counters.retries += stream.retries;
+  const durationMs = now - stream.startedMs;
+  if (stream.isSampled && stream.traceId !== null) {
+    counters.duration.observeTraced(durationMs, stream.traceId, context.clock.wallMs());
+  } else counters.duration.observe(durationMs);
   if (route !== null && route.chain.complete.length !== 0) completeFilters(stream);
   if (stream.watch !== null) stream.watch.onComplete(stream, now);
   context.accessLog.add(stream, now);

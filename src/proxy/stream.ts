@@ -11,6 +11,7 @@ import type { Capture } from "./route/last_good.ts";
 import type { MirroredRequest } from "./mirror.ts";
 import type { Pace } from "./pace.ts";
 import type { Route } from "./route/route.ts";
+import type { WholeBody } from "./whole_body.ts";
 import type { Http1Upstream } from "./upstream/http1_connection.ts";
 import type { RequestWatch } from "./watch/watch.ts";
 
@@ -84,6 +85,9 @@ export class Stream {
   responseStarted = false;
   /** The answer in hand, on its way into the route's store. */
   capture: Capture | null = null;
+  /** While a body is gathered for filters that want it whole; its head has not been sent. */
+  wholeRequest: WholeBody | null = null;
+  wholeResponse: WholeBody | null = null;
   /** Gathers the body for a copy of this request. */
   mirrored: MirroredRequest | null = null;
   /** Someone looks on. */
@@ -116,6 +120,8 @@ export class Stream {
   requestBytes = 0;
   responseBytes = 0;
   traceId: string | null = null;
+  /** Its trace is kept somewhere: `traceId` leads there, and may stand as an example in metrics. */
+  isSampled = false;
   readonly requestIdBytes = new Uint8Array(36);
   hasRequestIdBytes = false;
   #requestId: string | null = null;
@@ -172,6 +178,7 @@ export class Stream {
     this.requestBytes = 0;
     this.responseBytes = 0;
     this.traceId = null;
+    this.isSampled = false;
     this.hasRequestIdBytes = false;
     this.#requestId = null;
   }

@@ -135,8 +135,10 @@ export class Http1Downstream implements SocketHandler, RequestSink, Downstream {
 
   onMessageEnd(): void {
     this.#requestDone = true;
+    // An answer that the request's end brings about recycles by itself.
+    const isAnswered = this.#responseDone;
     processRequestEnd(this.#stream);
-    if (this.#responseDone) this.#recycle();
+    if (isAnswered) this.#recycle();
   }
 
   #refuse(error: CodecError): void {

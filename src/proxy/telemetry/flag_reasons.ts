@@ -11,7 +11,7 @@ export const FLAG_REASONS: Readonly<Record<string, string>> = {
   SI: "no data came in time",
   UPE: "the upstream's answer is malformed",
   URX: "no retry is left",
-  LR: "a filter failed",
+  LR: "a filter failed, or a body is too large for it",
   DC: "the caller left",
   DPE: "the caller's request is malformed",
   RL: "a rate limit refused it",

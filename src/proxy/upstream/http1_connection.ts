@@ -10,6 +10,7 @@ import { isIdempotent } from "../cluster/retry.ts";
 import type { ProxyContext } from "../context.ts";
 import type { FailureCode } from "../errors.ts";
 import {
+  filterWholeResponse,
   processResponseBody,
   processResponseEnd,
   processResponseTrailers,
@@ -161,6 +162,7 @@ export class Http1Upstream implements DialHandler, ResponseSink {
   }
 
   #writeBody(bytes: Uint8Array, start: number, end: number): void {
+    this.#cluster.counters.sentBytes += end - start;
     if (!this.#chunked || this.#tunnel) return this.#writer.data(bytes, start, end);
     writeChunk(this.#writer, bytes, start, end);
   }
@@ -277,6 +279,7 @@ export class Http1Upstream implements DialHandler, ResponseSink {
   }
 
   onBody(bytes: Uint8Array, start: number, end: number): void {
+    this.#cluster.counters.receivedBytes += end - start;
     const stream = this.#stream;
     if (stream !== null) return processResponseBody(stream, bytes, start, end);
     this.#discarded += end - start;
@@ -296,6 +299,11 @@ export class Http1Upstream implements DialHandler, ResponseSink {
   /** The answer is whole, or both sides of a tunnel are. */
   #finishAnswer(): void {
     const stream = this.#stream;
+    if (stream !== null && stream.wholeResponse !== null && !stream.responseHeld) {
+      filterWholeResponse(stream, this.#decoder.head);
+      // It failed, and this connection is let go.
+      if (this.#stream !== stream) return;
+    }
     if (stream !== null && stream.responseHeld) {
       // Its head lies in this connection's decoder: no other exchange before it is on its way.
       stream.heldResponse.push(() => this.#finishAnswer());
@@ -398,7 +406,7 @@ export class Http1Upstream implements DialHandler, ResponseSink {
 
 /** The body of its answer goes to the caller as it is: nobody else looks at it or keeps it. */
 function goesStraight(stream: Stream): boolean {
-  if (stream.capture !== null || stream.responseHeld) return false;
+  if (stream.capture !== null || stream.responseHeld || stream.wholeResponse !== null) return false;
   return stream.route!.chain.responseBody.length === 0;
 }
 
