@@ -235,7 +235,7 @@ test("text: bytes that are no UTF-8 stay as they are, and an event is one line",
   log.close();
   const sinks = { out: sinkOf({}) };
   const steps = [{ component: "parse", config: { json: {} } }];
-  const from = { when: 'contains(event.message, "lines")' };
+  const from = { when: 'matches(event.message, "lines")' };
   startPipeline(world, policyOf({ sinks, steps: [{ ...steps[0]!, from }] }));
   await world.clock.advance(3000);
   const bytes = Buffer.from(world.files.readBytes("/out/app.log"));
