@@ -163,6 +163,15 @@ export interface CertificateFacts {
   readonly pem: string;
 }
 
+/** A TCP listener's socket, as one process or thread hands it on to the next. */
+export interface ListeningSocket {
+  /** As `listen` was asked for it. */
+  readonly host: string;
+  readonly port: number;
+  /** The number that it has in the process that holds it. */
+  readonly descriptor: number;
+}
+
 /** How a handshake with a caller goes. */
 export interface TlsServerOptions {
   /**
@@ -295,6 +304,7 @@ export interface Net {
    *   tells), `address-unavailable` or `permission`; TlsError where `tls` has no context for "".
    */
   listen(options: ListenOptions, accept: (socket: Socket) => SocketHandler | null): Listener;
+  readonly handover: SocketHandover;
   /**
    * Calls nothing of `handler` before it returns. A host that is no IP address fails. With TLS
    * `onOpen` comes after the handshake, and `onConnectError` (a TlsError) where it fails. Under TLS
@@ -311,6 +321,21 @@ export interface Net {
    * @throws NetError with code `name-not-found` or `name-timeout`.
    */
   resolve(name: string): Promise<readonly ResolvedAddress[]>;
+}
+
+/** Listening sockets that one process hands on to the next, or a thread to another. */
+export interface SocketHandover {
+  /** Of all open TCP listeners but those that asked for any free port. */
+  listening(): readonly ListeningSocket[];
+  /**
+   * Sockets that this process was started with (`SpawnOptions.descriptors`): the next `listen` at an
+   * address takes over all that were inherited for it, with whoever waits to be accepted there.
+   */
+  inherit(sockets: readonly ListeningSocket[]): void;
+  /** Takes out what was inherited for an address, or all of it, to hand it on. */
+  take(address?: { readonly host: string; readonly port: number }): ListeningSocket[];
+  /** Gives sockets back to the system; who waits there to be accepted is reset. */
+  close(sockets: readonly ListeningSocket[]): void;
 }
 
 export type NetErrorCode =
@@ -438,6 +463,12 @@ export interface Processes {
   signal(pid: number, signal: SignalName, whom: "process" | "group"): void;
   /** Who listens on a local TCP port, where the system tells. */
   holderOfPort(port: number): PortHolder | null;
+  /**
+   * From now on processes that this one's children leave behind become its own (Linux; process 1 has
+   * them anyway). Those that end are reaped and told to `onExit`, where they were not started here.
+   * False where the system has no such thing.
+   */
+  adoptOrphans(onExit: (pid: number, status: ExitStatus) => void): boolean;
 }
 
 export interface Self {
@@ -478,6 +509,8 @@ export interface SpawnOptions {
   readonly stdout?: ((bytes: Uint8Array) => void) | "inherit" | "ignore";
   readonly stderr?: ((bytes: Uint8Array) => void) | "inherit" | "ignore";
   readonly stdin?: "pipe" | "ignore";
+  /** Open descriptors of this process that the child gets too, as 3, 4, and so on. */
+  readonly descriptors?: readonly number[];
   /** Comes once, after the last byte of stdout and stderr. */
   readonly onExit?: (status: ExitStatus) => void;
 }

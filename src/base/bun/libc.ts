@@ -16,6 +16,7 @@ function open() {
   return dlopen(process.platform === "darwin" ? "libSystem.B.dylib" : "libc.so.6", {
     dup: { args: ["i32"], returns: "i32" },
     close: { args: ["i32"], returns: "i32" },
+    waitpid: { args: ["i32", "ptr", "i32"], returns: "i32" },
     setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
   });
 }
@@ -35,4 +36,21 @@ export function setReceiveBuffer(descriptor: number, sizeBytes: number): void {
   const set = (option: number): number =>
     libc().setsockopt(descriptor, SOL_SOCKET, option, ptr(value), 4);
   if (process.platform !== "linux" || set(SO_RCVBUFFORCE) !== 0) set(SO_RCVBUF);
+}
+
+/** prctl(2): orphans below this process become its children. Linux. */
+export function becomeSubreaper(): boolean {
+  const PR_SET_CHILD_SUBREAPER = 36;
+  if (process.platform !== "linux") return false;
+  const { symbols } = dlopen("libc.so.6", {
+    prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
+  });
+  return symbols.prctl(PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n) === 0;
+}
+
+/** The status that waitpid(2) gives for a child that has ended; null where it has not. */
+export function reapChild(pid: number): number | null {
+  const WNOHANG = 1;
+  const status = new Int32Array(1);
+  return libc().waitpid(pid, ptr(status), WNOHANG) === pid ? status[0]! : null;
 }

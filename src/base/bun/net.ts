@@ -1,4 +1,4 @@
-import { lstatSync, realpathSync, unlinkSync } from "node:fs";
+import { lstatSync, realpathSync, renameSync, unlinkSync } from "node:fs";
 import { isIP } from "node:net";
 import { basename, dirname, join } from "node:path";
 import { NetError } from "../world.ts";
@@ -21,6 +21,7 @@ import type {
   UdpSocket,
 } from "../world.ts";
 import type { Dns } from "./dns.ts";
+import { BunHandover } from "./handover.ts";
 import { inUse, inWords, netError, outOfDescriptors } from "./net_error.ts";
 import { holderOfPath } from "./port_holder.ts";
 import { BunDial, BunSocket, NOBODY } from "./socket.ts";
@@ -43,6 +44,7 @@ export class BunNet implements Net {
   #holderOfPort: (port: number) => PortHolder | null;
   #dialEvents: Bun.SocketHandler<BunSocket>;
   #tlsDialEvents: Bun.SocketHandler<BunSocket>;
+  readonly handover = new BunHandover();
 
   constructor(dns: Dns, uncaught: Uncaught, holderOfPort: (port: number) => PortHolder | null) {
     this.#dns = dns;
@@ -87,9 +89,15 @@ export class BunNet implements Net {
     // Before the address is taken, so that bad options leave nothing behind.
     if (tls !== undefined) nativeServerOptions(tls);
     const { host: hostname, port } = address;
-    const where = { hostname, port, reusePort: options.reusePort === true };
+    const inherited = this.handover.take(address);
+    const places =
+      inherited.length > 0
+        ? inherited.map(({ descriptor }) => ({ fd: descriptor }))
+        : [{ hostname, port, reusePort: options.reusePort === true }];
     try {
-      return new BunTcpListener(events, accept, tls ?? null, where, this.#uncaught);
+      const listener = new BunTcpListener(events, accept, tls ?? null, places, this.#uncaught);
+      if (port !== 0) this.handover.add(listener, address);
+      return listener;
     } catch (error) {
       throw this.#listenError(error, address);
     }
@@ -105,7 +113,7 @@ export class BunNet implements Net {
     const before = mode === undefined ? null : process.umask(~mode & 0o777);
     try {
       const options = { unix: path, allowHalfOpen: true, socket: events };
-      return new BunPathListener(Bun.listen<BunSocket>(options));
+      return new BunPathListener(Bun.listen<BunSocket>(options), path);
     } catch (error) {
       throw this.#listenError(error, { path });
     } finally {
@@ -230,18 +238,35 @@ function tellEnd(handler: SocketHandler, uncaught: Uncaught): void {
 class BunPathListener implements Listener {
   readonly port = 0;
   readonly #raw: Bun.SocketListener<BunSocket>;
+  readonly #path: string;
+  readonly #inode: number | null;
 
-  constructor(raw: Bun.SocketListener<BunSocket>) {
+  constructor(raw: Bun.SocketListener<BunSocket>, path: string) {
     this.#raw = raw;
+    this.#path = path;
+    this.#inode = inodeOf(path);
   }
 
+  /** Bun removes whatever lies at the path, which may be a successor's socket by now. */
   stop(): void {
+    const now = inodeOf(this.#path);
+    if (now === null || now === this.#inode) {
+      this.#raw.stop();
+      return;
+    }
+    const aside = `${this.#path}.kept`;
+    renameSync(this.#path, aside);
     this.#raw.stop();
+    renameSync(aside, this.#path);
   }
 
   setTls(): void {
     throw new Error("TLS on a unix socket is not offered");
   }
+}
+
+function inodeOf(path: string): number | null {
+  return lstatSync(path, { throwIfNoEntry: false })?.ino ?? null;
 }
 
 /** A process that was killed leaves its socket's file, which would keep the next one out. */

@@ -11,6 +11,7 @@ import type {
   SignalName,
   SpawnOptions,
 } from "../world.ts";
+import { adoptOrphans } from "./orphans.ts";
 import { holderOfPort } from "./port_holder.ts";
 import type { Uncaught } from "./uncaught.ts";
 
@@ -26,6 +27,8 @@ const PIPE_GRACE_MS = 1_000;
 export class BunProcesses implements Processes {
   readonly self: Self;
   #uncaught: Uncaught;
+  /** Started here and not yet waited for, which Bun does. */
+  readonly #own = new Set<number>();
 
   constructor(uncaught: Uncaught) {
     this.#uncaught = uncaught;
@@ -39,7 +42,9 @@ export class BunProcesses implements Processes {
     }
     const env = { ...(options.env ?? inheritedEnv()) };
     try {
-      return new BunChild(options, env, this.#uncaught);
+      const child = new BunChild(options, env, this.#uncaught, () => this.#own.delete(child.pid));
+      this.#own.add(child.pid);
+      return child;
     } catch (error) {
       throw spawnError(error, program, options.folder, env["PATH"]);
     }
@@ -74,6 +79,10 @@ export class BunProcesses implements Processes {
   holderOfPort(port: number): PortHolder | null {
     return holderOfPort(port);
   }
+
+  adoptOrphans(onExit: (pid: number, status: ExitStatus) => void): boolean {
+    return adoptOrphans((pid) => this.#own.has(pid), onExit);
+  }
 }
 
 function createSelf(uncaught: Uncaught): Self {
@@ -106,22 +115,30 @@ class BunChild implements ChildProcess {
   #uncaught: Uncaught;
   #exited = false;
 
-  constructor(options: SpawnOptions, env: Record<string, string>, uncaught: Uncaught) {
+  constructor(
+    options: SpawnOptions,
+    env: Record<string, string>,
+    uncaught: Uncaught,
+    waitedFor: () => void,
+  ) {
     this.#uncaught = uncaught;
     this.#child = Bun.spawn([...options.command], {
       env,
       ...(options.folder === undefined ? {} : { cwd: options.folder }),
       detached: options.ownGroup === true,
-      stdin: options.stdin ?? "ignore",
-      stdout: pipeKind(options.stdout),
-      stderr: pipeKind(options.stderr),
+      stdio: [
+        options.stdin ?? "ignore",
+        pipeKind(options.stdout),
+        pipeKind(options.stderr),
+        ...(options.descriptors ?? []),
+      ],
     });
     this.pid = this.#child.pid;
     const readers = [
       this.#read(this.#child.stdout, options.stdout),
       this.#read(this.#child.stderr, options.stderr),
     ].filter((reader) => reader !== null);
-    void this.#finish(readers, options.onExit);
+    void this.#finish(readers, options.onExit, waitedFor);
   }
 
   kill(signal: SignalName): void {
@@ -147,9 +164,14 @@ class BunChild implements ChildProcess {
     return readPipe(stream as ReadableStream<Uint8Array>, run, this.#uncaught);
   }
 
-  async #finish(readers: PipeReader[], onExit: SpawnOptions["onExit"]): Promise<void> {
+  async #finish(
+    readers: PipeReader[],
+    onExit: SpawnOptions["onExit"],
+    waitedFor: () => void,
+  ): Promise<void> {
     const code = await this.#child.exited;
     this.#exited = true;
+    waitedFor();
     const ends = Promise.all(readers.map((reader) => reader.ended));
     let timer: ReturnType<typeof setTimeout> | undefined;
     const grace = new Promise<void>((resolve) => {

@@ -24,12 +24,15 @@ class BunOutput implements TextOutput {
   // Only asked on a terminal: making Bun's stream would change a pipe to non-blocking.
   #terminal: () => Terminal;
   #last: Promise<void> = Promise.resolve();
+  /** A regular file takes all at once, and never makes its writer wait for a reader. */
+  #isFile: boolean;
 
   constructor(descriptor: number, name: string, terminal: () => Terminal) {
     this.#descriptor = descriptor;
     this.#name = name;
     this.#terminal = terminal;
     this.isTerminal = isatty(descriptor);
+    this.#isFile = isFile(descriptor);
   }
 
   get columns(): number {
@@ -53,10 +56,15 @@ class BunOutput implements TextOutput {
   }
 
   writeAll(data: string | Uint8Array): Promise<void> {
+    if (this.#isFile) return this.#writeNow(data);
     const bytes = toBytes(data);
     const written = this.#last.then(() => this.#writeSlowly(bytes));
     this.#last = written.catch(() => {});
     return written;
+  }
+
+  async #writeNow(data: string | Uint8Array): Promise<void> {
+    this.write(data);
   }
 
   async #writeSlowly(bytes: Uint8Array): Promise<void> {
@@ -98,6 +106,15 @@ function writeSome(descriptor: number, bytes: Uint8Array, start: number): Promis
       else resolve(written);
     });
   });
+}
+
+function isFile(descriptor: number): boolean {
+  try {
+    return fs.fstatSync(descriptor).isFile();
+  } catch {
+    // It is closed.
+    return false;
+  }
 }
 
 function toBytes(data: string | Uint8Array): Uint8Array {

@@ -17,11 +17,14 @@ import type { Uncaught } from "./uncaught.ts";
  */
 export class BunTcpListener implements Listener {
   readonly port: number;
-  #raw: Bun.TCPSocketListener<BunSocket>;
+  /** One, or more where several were inherited. */
+  #raws: readonly Bun.TCPSocketListener<BunSocket>[];
   #tls: TlsServerOptions | null;
   #native: NativeServerOptions | null;
   readonly #plainEvents: Bun.SocketHandler<BunSocket>;
   readonly #tlsEvents: Bun.SocketHandler<BunSocket>;
+  /** For who keeps count of it. */
+  whenStopped: () => void = () => {};
   #stopped = false;
 
   /** @throws what Bun.listen throws. */
@@ -29,7 +32,7 @@ export class BunTcpListener implements Listener {
     plainEvents: Bun.SocketHandler<BunSocket>,
     accept: (socket: Socket) => SocketHandler | null,
     tls: TlsServerOptions | null,
-    where: object,
+    places: readonly object[],
     uncaught: Uncaught,
   ) {
     this.#tls = tls;
@@ -53,8 +56,12 @@ export class BunTcpListener implements Listener {
       handshake: (raw, isDone, error) => this.#handshake(raw, isDone, error),
       serverName: (_listener: unknown, name: string, raw: RawSocket) => this.#contextFor(name, raw),
     } as Bun.SocketHandler<BunSocket>;
-    this.#raw = this.#listen(where);
-    this.port = this.#raw.port;
+    this.#raws = places.map((where) => this.#listen(where));
+    this.port = this.#raws[0]!.port;
+  }
+
+  get descriptors(): number[] {
+    return this.#raws.map(descriptorOf);
   }
 
   #listen(where: object): Bun.TCPSocketListener<BunSocket> {
@@ -125,22 +132,33 @@ export class BunTcpListener implements Listener {
     this.#tls = tls;
     if (isSame || this.#stopped) return;
     this.#native = native;
-    const descriptor = duplicateDescriptor((this.#raw as unknown as { readonly fd: number }).fd);
+    const before = this.#raws;
+    this.#raws = before.map((raw) => this.#again(raw));
+    for (const raw of before) raw.stop();
+  }
+
+  /** The same socket under another descriptor, with the options of now. */
+  #again(raw: Bun.TCPSocketListener<BunSocket>): Bun.TCPSocketListener<BunSocket> {
+    const descriptor = duplicateDescriptor(descriptorOf(raw));
     if (descriptor < 0) throw netError(outOfDescriptors(), "changing the TLS of a listener");
-    const old = this.#raw;
     try {
-      this.#raw = this.#listen({ fd: descriptor });
+      return this.#listen({ fd: descriptor });
     } catch (error) {
       closeDescriptor(descriptor);
       throw error;
     }
-    old.stop();
   }
 
   stop(): void {
+    if (this.#stopped) return;
     this.#stopped = true;
-    this.#raw.stop();
+    for (const raw of this.#raws) raw.stop();
+    this.whenStopped();
   }
+}
+
+function descriptorOf(raw: Bun.TCPSocketListener<BunSocket>): number {
+  return (raw as unknown as { readonly fd: number }).fd;
 }
 
 /** The same context and flags; ALPN by its bytes. */

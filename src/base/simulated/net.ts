@@ -4,12 +4,14 @@ import type {
   Dial,
   DialHandler,
   Listener,
+  ListeningSocket,
   ListenOptions,
   Net,
   ResolvedAddress,
   Socket,
   SocketAddress,
   SocketHandler,
+  SocketHandover,
   TlsClientOptions,
   TlsContext,
   TlsIdentity,
@@ -44,10 +46,12 @@ export type DnsAnswer =
 interface Binding {
   readonly key: string;
   readonly accept: (socket: Socket) => SocketHandler | null;
-  readonly reusePort: boolean;
+  reusePort: boolean;
   readonly host: string;
   readonly port: number;
   tls: TlsServerOptions | undefined;
+  /** The port was asked for by its number. */
+  isAsked: boolean;
 }
 
 export interface FabricParts {
@@ -120,6 +124,7 @@ export class Fabric {
     host: string,
     options: ListenOptions,
     accept: (socket: Socket) => SocketHandler | null,
+    isInherited = false,
   ): Listener {
     const { address } = options;
     const reusePort = options.reusePort === true;
@@ -137,9 +142,18 @@ export class Fabric {
     const key = bindingKey(host, address.host, port);
     const bound = { host: address.host, port };
     if (options.tls !== undefined) checkServerOptions(options.tls);
-    const binding = this.#bind(key, address.host, port, reusePort, accept, bound);
+    const shares = reusePort || isInherited;
+    if (isInherited) for (const other of this.#bindings.get(key) ?? []) other.reusePort = true;
+    const binding = this.#bind(key, address.host, port, shares, accept, bound);
+    binding.isAsked = address.port !== 0;
     binding.tls = options.tls;
     return this.#listener(binding, () => {});
+  }
+
+  /** A socket's place in this list is the number that it goes by. */
+  listening(): readonly ListeningSocket[] {
+    const all = [...this.#bindings.values()].flat().filter(({ isAsked }) => isAsked);
+    return all.map(({ host, port }, descriptor) => ({ host, port, descriptor }));
   }
 
   holderOfPort(host: string, port: number): boolean {
@@ -165,7 +179,7 @@ export class Fabric {
       const text = `${inWords(address)} is in use by another listener of this simulation`;
       throw new NetError("address-in-use", text);
     }
-    const binding: Binding = { key, accept, reusePort, host, port, tls: undefined };
+    const binding = { key, accept, reusePort, host, port, tls: undefined, isAsked: false };
     this.#bindings.set(key, [...there, binding]);
     return binding;
   }
@@ -224,9 +238,11 @@ export class Fabric {
 export class SimulatedNet implements Net {
   #fabric: Fabric;
   #host: string;
+  readonly handover: SocketHandover;
 
   constructor(fabric: Fabric, host: string) {
     this.#fabric = fabric;
+    this.handover = new SimulatedHandover(fabric);
     this.#host = host;
   }
 
@@ -275,7 +291,9 @@ export class SimulatedNet implements Net {
   }
 
   listen(options: ListenOptions, accept: (socket: Socket) => SocketHandler | null): Listener {
-    return this.#fabric.listen(this.#host, options, accept);
+    const { address } = options;
+    const isInherited = "port" in address && this.handover.take(address).length > 0;
+    return this.#fabric.listen(this.#host, options, accept, isInherited);
   }
 
   connect(address: SocketAddress, handler: DialHandler, tls?: TlsClientOptions): Dial {
@@ -312,6 +330,34 @@ export class SimulatedNet implements Net {
     }
     return answer.addresses.map((one) => ({ address: one, ttlMs: answer.ttlMs ?? 30_000 }));
   }
+}
+
+/** Two listeners at one address, as two processes have that share its socket. */
+class SimulatedHandover implements SocketHandover {
+  #fabric: Fabric;
+  #inherited: ListeningSocket[] = [];
+
+  constructor(fabric: Fabric) {
+    this.#fabric = fabric;
+  }
+
+  listening(): readonly ListeningSocket[] {
+    return this.#fabric.listening();
+  }
+
+  inherit(sockets: readonly ListeningSocket[]): void {
+    this.#inherited.push(...sockets);
+  }
+
+  take(address?: { readonly host: string; readonly port: number }): ListeningSocket[] {
+    const isMeant = ({ host, port }: ListeningSocket): boolean =>
+      address === undefined || (host === address.host && port === address.port);
+    const taken = this.#inherited.filter(isMeant);
+    this.#inherited = this.#inherited.filter((one) => !isMeant(one));
+    return taken;
+  }
+
+  close(): void {}
 }
 
 class SimulatedDial implements Dial {

@@ -3,6 +3,7 @@ import { assert } from "../assert.ts";
 import { ProcessError } from "../world.ts";
 import type {
   ChildProcess,
+  ExitStatus,
   PortHolder,
   Processes,
   ProcessUsage,
@@ -192,6 +193,14 @@ export class SimulatedProcesses implements Processes {
   signal(pid: number, signal: SignalName, whom: "process" | "group"): void {
     assert(Number.isInteger(pid) && pid > 1, `refusing to signal the process id ${pid} (${whom})`);
     this.children.get(pid)?.receive(signal);
+  }
+
+  /** What an orphan's end tells, where somebody has asked for that. */
+  orphanEnded: (pid: number, status: ExitStatus) => void = () => {};
+
+  adoptOrphans(onExit: (pid: number, status: ExitStatus) => void): boolean {
+    this.orphanEnded = onExit;
+    return true;
   }
 
   holderOfPort(port: number): PortHolder | null {

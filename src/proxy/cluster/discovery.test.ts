@@ -30,6 +30,7 @@ beforeEach(() => {
   lookups = [];
   const { net, clock } = world;
   const counted = {
+    handover: net.handover,
     listen: net.listen.bind(net),
     connect: net.connect.bind(net),
     tlsContext: net.tlsContext.bind(net),
