@@ -46,6 +46,7 @@ export class PrometheusText {
    * One histogram of the family that `family` started.
    * @param boundsSeconds upper bounds, ascending, without +Inf
    * @param counts observations in each bucket alone (not cumulative), the last one's bound is +Inf
+   * @param exemplar what stands behind a bucket's sample; see `openmetrics.ts`
    */
   histogram(
     name: string,
@@ -53,6 +54,7 @@ export class PrometheusText {
     boundsSeconds: ArrayLike<number>,
     counts: ArrayLike<number>,
     sum: number,
+    exemplar: (bucket: number) => string = () => "",
   ): void {
     assert(name === this.#name, `a sample of ${name} stands in the family ${this.#name}`);
     assert(this.#type === "histogram", `${name} is not a histogram`);
@@ -64,15 +66,16 @@ export class PrometheusText {
     for (let index = 0; index < counts.length; index++) {
       total += counts[index]!;
       const bound = index < boundsSeconds.length ? boundsSeconds[index]! : Infinity;
-      this.#line(`${name}_bucket`, `${before}le="${prometheusNumber(bound)}"`, total);
+      const le = `${before}le="${prometheusNumber(bound)}"`;
+      this.#line(`${name}_bucket`, le, total, exemplar(index));
     }
     this.#line(`${name}_sum`, own, sum);
     this.#line(`${name}_count`, own, total);
   }
 
-  #line(name: string, labels: string, value: number): void {
+  #line(name: string, labels: string, value: number, behind = ""): void {
     const braces = labels === "" ? "" : `{${labels}}`;
-    this.#text += `${name}${braces} ${prometheusNumber(value)}\n`;
+    this.#text += `${name}${braces} ${prometheusNumber(value)}${behind}\n`;
   }
 
   toString(): string {

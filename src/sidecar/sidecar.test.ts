@@ -127,6 +127,21 @@ test("the read-only address answers ready, live and metrics, and nothing else", 
   sidecar.close();
 });
 
+test("S2-12 OpenMetrics where it is asked for, on the read-only address and on the socket", async () => {
+  const { world, sidecar } = setup(JSON.stringify(snapshot("1")));
+  await sidecar.start();
+  const wanted = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5";
+  for (const address of [READ_ONLY, SOCKET]) {
+    const headers = { accept: wanted };
+    const metrics = await ask(world, "GET", "/metrics", { address, headers });
+    const type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    expect(metrics.headers.get("content-type")).toBe(type);
+    const lines = ["# TYPE outrigger_x counter", "# HELP outrigger_x X.", "outrigger_x_total 1"];
+    expect(metrics.text).toBe(`${lines.join("\n")}\n# EOF\n`);
+  }
+  sidecar.close();
+});
+
 test("the socket is its owner's alone, and shows what is in force", async () => {
   const { world, sidecar } = setup(JSON.stringify(snapshot("1")));
   await sidecar.start();

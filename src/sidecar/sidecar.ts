@@ -5,6 +5,12 @@ import type { Snapshot } from "../api/snapshot.ts";
 import type { ProxyStats } from "../api/stats.ts";
 import { Failure } from "../base/failure.ts";
 import type { World } from "../base/world.ts";
+import {
+  acceptedOpenMetrics,
+  OPENMETRICS_TYPE,
+  openMetricsText,
+  withoutExemplars,
+} from "../codec/openmetrics.ts";
 import { PROMETHEUS_TEXT_TYPE } from "../codec/prometheus_text.ts";
 import {
   HttpServer,
@@ -211,19 +217,22 @@ export class Sidecar {
     if (!known) return textAnswer(404, "known here: /ready /live /metrics");
     if (request.method !== "GET" && request.method !== "HEAD") return notAllowed("GET, HEAD");
     if (request.path === "/live") return textAnswer(200, "live");
-    if (request.path === "/metrics") return this.#metrics();
+    if (request.path === "/metrics") return this.#metrics(request.headers.get("accept") ?? "");
     const ready = this.#proxy.ready && this.#draining === null;
     return ready ? textAnswer(200, "ready") : textAnswer(503, "not ready");
   }
 
-  async #metrics(): Promise<ServerAnswer> {
+  async #metrics(accept: string): Promise<ServerAnswer> {
     const pipelines = await this.#pipelines?.metrics();
     const own = await this.#proxy.metrics();
-    return {
-      status: 200,
-      headers: { "content-type": PROMETHEUS_TEXT_TYPE },
-      body: pipelines === undefined ? own : mergeMetrics([own, pipelines]),
-    };
+    const all = pipelines === undefined ? own : mergeMetrics([own, pipelines]);
+    const version = acceptedOpenMetrics(accept);
+    const type =
+      version === null
+        ? PROMETHEUS_TEXT_TYPE
+        : `${OPENMETRICS_TYPE}; version=${version}; charset=utf-8`;
+    const body = version === null ? withoutExemplars(all) : openMetricsText(all);
+    return { status: 200, headers: { "content-type": type, vary: "accept" }, body };
   }
 
   async #admin(request: ServerRequest): Promise<ServerAnswer> {

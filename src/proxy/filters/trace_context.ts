@@ -1,4 +1,4 @@
-import { TRACE_FORMAT_BITS, TraceContext } from "../../codec/trace_context.ts";
+import { SAMPLED, TRACE_FORMAT_BITS, TraceContext } from "../../codec/trace_context.ts";
 import type { Stream } from "../stream.ts";
 import type { Filter, FilterComponent } from "./filter.ts";
 
@@ -20,6 +20,8 @@ class PassTraceContext implements Filter {
   onRequestHeaders(stream: Stream): undefined {
     const context = this.#context;
     context.read(stream.head.headers, ALL);
-    if (context.hasIds) stream.traceId = context.traceId;
+    if (!context.hasIds) return;
+    stream.traceId = context.traceId;
+    stream.isSampled = context.decision === SAMPLED;
   }
 }

@@ -1,6 +1,8 @@
 import type { TlsFailure, TlsVersion } from "../../base/world.ts";
 import type { FallbackTrigger } from "../../api/snapshot.ts";
 import type { MirrorOutcome } from "../../api/stats.ts";
+import type { RepairKind } from "../../codec/http1/repair.ts";
+import type { CodecErrorCode } from "../../codec/message.ts";
 import type { EjectionReason } from "../cluster/outliers.ts";
 import { Histogram } from "./histogram.ts";
 import { ObservedCalls } from "./observed.ts";
@@ -55,6 +57,8 @@ export class RouteCounters {
   /** Of bodies, as callers sent and got them. */
   requestBytes = 0;
   responseBytes = 0;
+  /** Tries after a request's first. */
+  retries = 0;
   readonly fallbacks = new Map<FallbackTrigger, number>();
   /** Of the fallbacks, those with a last good answer. */
   lastGood = 0;
@@ -121,6 +125,9 @@ export class ClusterCounters {
   requestsPending = 0;
   connectionsActive = 0;
   connectionsTotal = 0;
+  /** Of bodies, with those of retries and of answers that nobody got. */
+  sentBytes = 0;
+  receivedBytes = 0;
   tries = new StatusCounts();
   /** Tries without an answer, by failure code. */
   readonly failures = new Map<string, number>();
@@ -138,6 +145,11 @@ export class ClusterCounters {
   mirrorsActive = 0;
   readonly mirrored = new Map<MirrorOutcome, number>();
   noEndpoint = 0;
+  /** Malformed answers by what was done, then by the codec's error or the kind of repair. */
+  readonly malformed = {
+    refused: new Map<CodecErrorCode, number>(),
+    repaired: new Map<RepairKind, number>(),
+  };
   readonly tryDuration = new Histogram();
   readonly transitions = new Map<"open" | "half-open" | "closed", number>();
 }

@@ -1,18 +1,20 @@
 import type { Snapshot } from "../../api/snapshot.ts";
 import type { RedisStats } from "../../api/stats.ts";
+import { exemplarText } from "../../codec/openmetrics.ts";
 import { PrometheusText } from "../../codec/prometheus_text.ts";
 import type { BreakerState } from "../cluster/breaker.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { ListenerConfig } from "../listener/config.ts";
 import type { Overload } from "../overload.ts";
-import { LATENCY_BOUNDS_MS } from "./histogram.ts";
+import { type Histogram, LATENCY_BOUNDS_MS } from "./histogram.ts";
 
 const BOUNDS_SECONDS = LATENCY_BOUNDS_MS.map((bound) => bound / 1000);
 const BREAKER_VALUE: Readonly<Record<BreakerState, number>> = { closed: 0, "half-open": 1, open: 2 };
 
 /**
  * The proxy's metrics as Prometheus text. Labels are names of listeners, routes and clusters and
- * status codes: bounded by the Snapshot, never by what callers send.
+ * status codes: bounded by the Snapshot, never by what callers send. Exemplars stand behind the
+ * buckets of routes; `codec/openmetrics.ts` makes of it what a reader takes.
  */
 export function metricsText(
   listeners: readonly ListenerConfig[],
@@ -30,6 +32,7 @@ export function metricsText(
   writeRoutes(text, listeners);
   writeTries(text, clusters);
   writeLimits(text, clusters);
+  writePools(text, clusters);
   writeBreakers(text, clusters);
   writeHealth(text, clusters);
   writeRedis(text, redis);
@@ -141,13 +144,15 @@ function writeRoutes(text: PrometheusText, listeners: readonly ListenerConfig[])
       BOUNDS_SECONDS,
       counts,
       sumMs / 1000,
+      exemplarsOf(counters.duration),
     );
   }
-  const bodies = [
+  const sums = [
     ["outrigger_request_bytes_total", "Bytes of callers' bodies.", "requestBytes"],
     ["outrigger_response_bytes_total", "Bytes of answers' bodies.", "responseBytes"],
+    ["outrigger_retries_total", "Tries after a request's first.", "retries"],
   ] as const;
-  for (const [name, help, field] of bodies) {
+  for (const [name, help, field] of sums) {
     text.family(name, "counter", help);
     for (const { labels, counters } of routes) text.sample(name, labels, counters[field]);
   }
@@ -194,6 +199,13 @@ function writeRoutes(text: PrometheusText, listeners: readonly ListenerConfig[])
       text.sample("outrigger_faults_total", { ...labels, fault: kind }, count);
     }
   }
+}
+
+function exemplarsOf(duration: Histogram): (bucket: number) => string {
+  return (bucket) => {
+    const exemplar = duration.exemplar(bucket);
+    return exemplar === null ? "" : exemplarText(exemplar);
+  };
 }
 
 function writeTries(text: PrometheusText, clusters: readonly Cluster[]): void {
@@ -249,6 +261,18 @@ function writeLimits(text: PrometheusText, clusters: readonly Cluster[]): void {
     ["outrigger_upstream_connections_active", "gauge", "Open connections.", "connectionsActive"],
     ["outrigger_upstream_connections_total", "counter", "Connections made.", "connectionsTotal"],
     [
+      "outrigger_upstream_sent_bytes_total",
+      "counter",
+      "Bytes of bodies that were sent, with those of retries.",
+      "sentBytes",
+    ],
+    [
+      "outrigger_upstream_received_bytes_total",
+      "counter",
+      "Bytes of answers' bodies, with those that no caller got.",
+      "receivedBytes",
+    ],
+    [
       "outrigger_upstream_no_endpoint_total",
       "counter",
       "Requests that found no endpoint.",
@@ -260,6 +284,15 @@ function writeLimits(text: PrometheusText, clusters: readonly Cluster[]): void {
     for (const cluster of clusters) {
       text.sample(name, { cluster: cluster.name }, cluster.counters[field]);
     }
+  }
+}
+
+function writePools(text: PrometheusText, clusters: readonly Cluster[]): void {
+  const idle = "outrigger_upstream_connections_idle";
+  text.family(idle, "gauge", "Open connections that wait in the pool for a request.");
+  for (const { name, endpoints } of clusters) {
+    const count = endpoints.reduce((sum, endpoint) => sum + endpoint.idle.length, 0);
+    text.sample(idle, { cluster: name }, count);
   }
 }
 
@@ -310,8 +343,9 @@ function writeHealth(text: PrometheusText, clusters: readonly Cluster[]): void {
   }
   const ejections = "outrigger_upstream_ejections_total";
   text.family(ejections, "counter", "Times that an endpoint was left out, by reason.");
-  for (const { name, counters } of clusters) {
-    for (const [reason, count] of counters.ejections) {
+  for (const { name, counters } of clusters.filter(({ policy }) => policy.outlier !== undefined)) {
+    for (const reason of ["5xx", "gateway-error", "success-rate"] as const) {
+      const count = counters.ejections.get(reason) ?? 0;
       text.sample(ejections, { cluster: name, reason }, count);
     }
   }

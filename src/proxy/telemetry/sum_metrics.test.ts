@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { exemplarText } from "../../codec/openmetrics.ts";
 import { parsePrometheusText, PrometheusText, sumOfSamples } from "../../codec/prometheus_text.ts";
 import { remainingMetrics, sumMetrics } from "./sum_metrics.ts";
 
@@ -63,4 +64,21 @@ test("of one that is gone stays what only grows, for what the others still show"
   expect(all).toBe(10 + 5 + 1);
   expect(sumOfSamples(exposition, "outrigger_requests_active")).toBe(2);
   expect(sumOfSamples(exposition, "outrigger_duration_seconds_count")).toBe(12);
+});
+
+test("S2-12 of several workers' exemplars the newest of each bucket stays", () => {
+  const worker = (traceId: string, seconds: number): string => {
+    const text = new PrometheusText();
+    text.family("outrigger_duration_seconds", "histogram", "Times.");
+    const exemplar = exemplarText({ traceId, value: 0.05, wallMs: seconds * 1000 });
+    const labels = { route: 'a # {x="1"} 2' };
+    const behind = (bucket: number): string => (bucket === 0 ? exemplar : "");
+    text.histogram("outrigger_duration_seconds", labels, [0.1], [1, 0], 0.05, behind);
+    return text.toString();
+  };
+  const sum = sumMetrics([worker("a", 10), worker("b", 30), worker("c", 20)]);
+  expect(sum).toContain('le="0.1"} 3 # {trace_id="b"} 0.05 30.000\n');
+  expect(sum.match(/trace_id/g)!.length).toBe(1);
+  // What a dead worker leaves is counts, not examples.
+  expect(remainingMetrics(sum, sum)).not.toContain("trace_id");
 });

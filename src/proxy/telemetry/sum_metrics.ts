@@ -1,3 +1,4 @@
+import { newerExemplar, splitExemplar } from "../../codec/openmetrics.ts";
 import { prometheusNumber } from "../../codec/prometheus_text.ts";
 
 interface Family {
@@ -5,6 +6,8 @@ interface Family {
   readonly type: string;
   /** By name and labels as they are written. */
   readonly samples: Map<string, number>;
+  /** As they are written, of the samples that have one. */
+  readonly exemplars: Map<string, string>;
 }
 
 /** Gauges that are the same thing seen by several, as all times are; the others are parts of a sum. */
@@ -26,9 +29,11 @@ export function sumMetrics(texts: readonly string[]): string {
   const families = new Map<string, Family>();
   for (const text of texts) addText(families, text);
   let sum = "";
-  for (const { comments, samples } of families.values()) {
+  for (const { comments, samples, exemplars } of families.values()) {
     sum += `${comments.join("\n")}\n`;
-    for (const [key, value] of samples) sum += `${key} ${prometheusNumber(value)}\n`;
+    for (const [key, value] of samples) {
+      sum += `${key} ${prometheusNumber(value)}${exemplars.get(key) ?? ""}\n`;
+    }
   }
   return sum;
 }
@@ -61,18 +66,26 @@ function addText(families: Map<string, Family>, text: string): void {
   let help = "";
   let family: Family | null = null;
   let name = "";
-  for (const line of text.split("\n")) {
+  for (const whole of text.split("\n")) {
+    const [line, exemplar] = splitExemplar(whole);
     if (line.startsWith("# HELP ")) help = line;
     else if (line.startsWith("# TYPE ")) {
       const [, , ofWhat = "", type = ""] = line.split(" ");
       name = ofWhat;
-      family = families.get(name) ?? { comments: [help, line], type, samples: new Map() };
+      family = families.get(name) ?? newFamily([help, line], type);
       families.set(name, family);
     } else if (line !== "" && family !== null) {
       const end = line.lastIndexOf(" ");
-      addSample(family, name, line.slice(0, end), Number(line.slice(end + 1)));
+      const key = line.slice(0, end);
+      addSample(family, name, key, Number(line.slice(end + 1)));
+      if (exemplar === "") continue;
+      family.exemplars.set(key, newerExemplar(family.exemplars.get(key) ?? "", exemplar));
     }
   }
+}
+
+function newFamily(comments: string[], type: string): Family {
+  return { comments, type, samples: new Map(), exemplars: new Map() };
 }
 
 function addSample({ type, samples }: Family, name: string, key: string, value: number): void {
