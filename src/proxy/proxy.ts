@@ -50,6 +50,14 @@ export interface PreparedSnapshot {
   abandon(): void;
 }
 
+export interface DrainOptions {
+  /** Another process listens on the same sockets. */
+  readonly hasSuccessor: boolean;
+}
+
+/** Longer than a request that is on its way when its connection turns out to be idle. */
+const DRAIN_IDLE_MS = 250;
+
 /** One data plane: what a Snapshot says, until the next one. */
 export class Proxy {
   readonly #world: World;
@@ -285,7 +293,7 @@ export class Proxy {
 
   #retire(listener: HttpListener, drainMs: number): void {
     this.#leaving.add(listener);
-    void listener.drain(drainMs).then(() => this.#leaving.delete(listener));
+    void listener.drain(drainMs, DRAIN_IDLE_MS).then(() => this.#leaving.delete(listener));
   }
 
   // -------------------------------------------------------------- faults at run time
@@ -399,15 +407,19 @@ export class Proxy {
     return metricsText(listeners, clusters, this.#snapshot, overload, this.#limits.stats());
   }
 
-  /** Accepts no more, lets what is in flight end within the policy's `drainMs`, closes the rest. */
-  async drain(): Promise<void> {
+  /**
+   * Accepts no more, lets what is in flight end within the policy's `drainMs`, closes the rest.
+   * Where a successor serves already, idle callers may take their time to come over to it.
+   */
+  async drain({ hasSuccessor }: DrainOptions = { hasSuccessor: false }): Promise<void> {
     if (!this.#draining) {
       this.#draining = true;
       this.#context.events.add("drain-started", "", "no new connections; requests in flight end");
     }
     const withinMs = this.#snapshot?.policy.drainMs ?? 0;
+    const idleMs = hasSuccessor ? withinMs : DRAIN_IDLE_MS;
     const all = [...this.#listeners.values(), ...this.#leaving];
-    await Promise.all(all.map((listener) => listener.drain(withinMs)));
+    await Promise.all(all.map((listener) => listener.drain(withinMs, idleMs)));
     this.close();
   }
 

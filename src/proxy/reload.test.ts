@@ -99,9 +99,10 @@ describe("reload", () => {
     await rig.advance(5);
     rig.apply({ listeners: { a: { at: PROXY } } });
     await rig.advance(5);
-    expect(idle.peer.ended).toBe(true);
+    expect(idle.peer.ended).toBe(false);
     const late = rig.client(AT_9000);
-    await rig.advance(50);
+    await rig.advance(300);
+    expect(idle.peer.ended).toBe(true);
     expect(late.peer.error?.code).toBe("refused");
     expect([call.status, call.answer?.headers.get("connection")]).toEqual([200, "close"]);
     expect(busy.peer.closed).toBe(true);
@@ -180,11 +181,28 @@ describe("drain", () => {
     let isDrained = false;
     void rig.proxy.drain().then(() => (isDrained = true));
     void rig.proxy.drain();
-    await rig.advance(10);
-    expect([idle.peer.ended, rig.proxy.ready, isDrained]).toEqual([true, false, false]);
     await rig.advance(150);
     expect(call.answer?.body).toBe("abcd");
-    expect(isDrained).toBe(true);
+    expect([idle.peer.ended, rig.proxy.ready, isDrained]).toEqual([false, false, false]);
+    await rig.advance(150);
+    expect([idle.peer.ended, isDrained]).toEqual([true, true]);
+  });
+
+  test("an idle caller's next request is answered, and told to come by another connection", async () => {
+    rig = new Rig({ drainMs: 5_000 });
+    rig.upstream(1, ({ peer }) => peer.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));
+    const [caller, late] = [rig.client(), rig.client()];
+    caller.get("/");
+    late.get("/");
+    await rig.advance(10);
+    void rig.proxy.drain({ hasSuccessor: true });
+    await rig.advance(1_000);
+    const next = caller.get("/");
+    await rig.advance(10);
+    expect([next.answer?.body, next.answer?.headers.get("connection")]).toEqual(["ok", "close"]);
+    expect([caller.peer.ended, late.peer.ended]).toEqual([true, false]);
+    await rig.advance(2_000);
+    expect(late.peer.ended).toBe(true);
   });
 
   test("what does not end in time is ended", async () => {

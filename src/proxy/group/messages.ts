@@ -2,6 +2,7 @@ import type { FaultOrder } from "../../api/fault.ts";
 import type { Snapshot } from "../../api/snapshot.ts";
 import type { ProxyEvent } from "../../api/stats.ts";
 import type { FailureKind } from "../../base/failure.ts";
+import type { ListeningSocket } from "../../base/world.ts";
 import type { Allotment } from "./allotment.ts";
 
 /** What the main thread asks of a worker; each is answered once. */
@@ -18,7 +19,9 @@ export type Order =
       readonly listener: string | null;
       readonly route: string | null;
     }
-  | { readonly kind: "drain" };
+  /** Its listening sockets. */
+  | { readonly kind: "sockets" }
+  | { readonly kind: "drain"; readonly hasSuccessor: boolean };
 
 /** The first message, once. */
 export interface Welcome {
@@ -29,6 +32,8 @@ export interface Welcome {
   readonly nowMs: number;
   /** A cell a worker, in which it counts that it lives. */
   readonly beats: SharedArrayBuffer;
+  /** Sockets that it listens on in the place of new ones. */
+  readonly inherited: readonly ListeningSocket[];
 }
 
 export type ToWorker =

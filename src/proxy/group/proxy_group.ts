@@ -2,8 +2,9 @@ import type { FaultOrder, FaultStatus } from "../../api/fault.ts";
 import type { HostPort, Snapshot } from "../../api/snapshot.ts";
 import type { ProxyEvent, ProxyStats, WorkerStats } from "../../api/stats.ts";
 import { Failure } from "../../base/failure.ts";
-import type { Timer, World } from "../../base/world.ts";
+import type { ListeningSocket, Timer, World } from "../../base/world.ts";
 import { PrometheusText } from "../../codec/prometheus_text.ts";
+import type { DrainOptions } from "../proxy.ts";
 import { refusal } from "../refusal.ts";
 import { EventLog, eventLine } from "../telemetry/events.ts";
 import { remainingMetrics, sumMetrics } from "../telemetry/sum_metrics.ts";
@@ -47,6 +48,8 @@ export class ProxyGroup {
   readonly #beats: SharedArrayBuffer;
   readonly #startedMs: number;
   readonly #timers = new Set<Timer>();
+  /** By worker, sockets of a predecessor that it is to listen on. */
+  readonly #inherited = new Map<number, readonly ListeningSocket[]>();
   #lastTold: { readonly worker: number; readonly text: string } = { worker: -1, text: "" };
   #snapshot: Snapshot | null = null;
   #allotment: Allotment = NOTHING_ALLOTTED;
@@ -147,8 +150,19 @@ export class ProxyGroup {
           "give it a port, or run one worker",
         );
       }
-      this.#world.net.listen({ address }, () => null).stop();
+      const inherited = this.#world.net.handover.take(address);
+      for (const [at, socket] of inherited.entries()) {
+        const worker = at % this.#seats.length;
+        const of = this.#inherited.get(worker) ?? [];
+        this.#inherited.set(worker, [...of, socket]);
+      }
+      if (inherited.length === 0) this.#world.net.listen({ address }, () => null).stop();
     }
+  }
+
+  /** Of all workers: each has its own at every port, and callers wait in each of them. */
+  async sockets(): Promise<readonly ListeningSocket[]> {
+    return ((await this.#all({ kind: "sockets" })) as ListeningSocket[][]).flat();
   }
 
   #inTurn<Result>(run: () => Promise<Result>): Promise<Result> {
@@ -161,8 +175,12 @@ export class ProxyGroup {
 
   #start(seat: WorkerSeat): void {
     seat.start();
+    // Once: who replaces a worker that ended opens sockets of its own.
+    const inherited = this.#inherited.get(seat.worker) ?? [];
+    this.#inherited.delete(seat.worker);
     seat.post({
       kind: "welcome",
+      inherited,
       worker: seat.worker,
       workers: this.#seats.length,
       nowMs: this.#world.clock.now(),
@@ -375,13 +393,13 @@ export class ProxyGroup {
   // -------------------------------------------------------------- end
 
   /** Accepts no more, lets what is in flight end within the policy's `drainMs`, closes the rest. */
-  async drain(): Promise<void> {
+  async drain({ hasSuccessor }: DrainOptions = { hasSuccessor: false }): Promise<void> {
     if (!this.#draining) {
       this.#draining = true;
       this.#events.add("drain-started", "", "no new connections; requests in flight end");
     }
     const running = this.#seats.filter(({ isRunning }) => isRunning);
-    await Promise.allSettled(running.map((seat) => seat.call({ kind: "drain" })));
+    await Promise.allSettled(running.map((seat) => seat.call({ kind: "drain", hasSuccessor })));
     this.close();
   }
 

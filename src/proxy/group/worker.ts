@@ -1,5 +1,5 @@
 import { Failure } from "../../base/failure.ts";
-import type { ThreadPort, Timer, World } from "../../base/world.ts";
+import type { Net, ThreadPort, Timer, World } from "../../base/world.ts";
 import { type PreparedSnapshot, Proxy } from "../proxy.ts";
 import { BEAT_MS, type FromWorker, type Order, type ToWorker, type Welcome } from "./messages.ts";
 
@@ -20,13 +20,16 @@ export function runWorker(world: World, port: ThreadPort): void {
 
 class GroupWorker {
   readonly #post: (message: FromWorker) => void;
+  readonly #net: Net;
   readonly #proxy: Proxy;
   readonly #beat: Timer;
   #prepared: PreparedSnapshot | null = null;
 
   constructor(world: World, post: (message: FromWorker) => void, welcome: Welcome) {
-    const { worker, workers, nowMs, beats } = welcome;
+    const { worker, workers, nowMs, beats, inherited } = welcome;
     this.#post = post;
+    this.#net = world.net;
+    world.net.handover.inherit(inherited);
     this.#proxy = new Proxy(world, {
       log: (lines) => post({ kind: "log", lines }),
       tell: (event) => post({ kind: "event", event }),
@@ -90,8 +93,10 @@ class GroupWorker {
         return proxy.setFault(order.order);
       case "clear-faults":
         return proxy.clearFaults(order.listener, order.route);
+      case "sockets":
+        return this.#net.handover.listening();
       case "drain":
-        return proxy.drain();
+        return proxy.drain(order);
     }
   }
 }

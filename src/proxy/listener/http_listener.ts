@@ -99,24 +99,32 @@ export class HttpListener {
     if (this.#connections.size === 0) this.#whenEmpty?.();
   }
 
-  /** Accepts no more; resolves when the last connection has ended, or after `withinMs` ends them. */
-  drain(withinMs: number): Promise<void> {
-    return (this.#drained ??= this.#drain(withinMs));
+  /**
+   * Accepts no more; resolves when the last connection has ended, or after `withinMs` ends them.
+   * Answers from now on say `connection: close`. A caller that is idle may be sending its next
+   * request just now, so its connection is closed only after `idleMs`.
+   */
+  drain(withinMs: number, idleMs: number): Promise<void> {
+    return (this.#drained ??= this.#drain(withinMs, Math.min(idleMs, withinMs / 2)));
   }
 
-  async #drain(withinMs: number): Promise<void> {
+  async #drain(withinMs: number, idleMs: number): Promise<void> {
     this.draining = true;
     this.#listener?.stop();
     this.#listener = null;
-    for (const connection of [...this.#connections]) connection.drain();
     if (this.#connections.size === 0) return;
+    const { clock } = this.#context;
+    const closeIdle = clock.after(idleMs, () => {
+      for (const connection of [...this.#connections]) connection.drain();
+    });
     await new Promise<void>((resolve) => {
-      const timer = this.#context.clock.after(withinMs, resolve);
+      const timer = clock.after(withinMs, resolve);
       this.#whenEmpty = () => {
         timer.cancel();
         resolve();
       };
     });
+    closeIdle.cancel();
     this.terminate();
   }
 
