@@ -7,7 +7,7 @@ import { expression } from "../expression.ts";
 import { setAt } from "../expression/path.ts";
 import type { LookupTable } from "../parsers/lookup_table.ts";
 import { parseLookupTable } from "../parsers/lookup_table.ts";
-import { WatchedFile } from "../watched_file.ts";
+import { WatchedFile } from "../../base/watched_file.ts";
 import { fieldPath, inFolder } from "./fields.ts";
 
 const table = object({

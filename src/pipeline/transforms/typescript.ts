@@ -4,7 +4,7 @@ import { duration, integer, object, oneOf, text } from "../../schema/field.ts";
 import type { Infer } from "../../schema/field.ts";
 import type { Transform, TransformContext, TransformDefinition } from "../component.ts";
 import type { Step, StepContext } from "../step_types.ts";
-import { WatchedFile } from "../watched_file.ts";
+import { WatchedFile } from "../../base/watched_file.ts";
 import { inFolder } from "./fields.ts";
 
 const file = text({

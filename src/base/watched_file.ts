@@ -1,6 +1,6 @@
 import { basename, dirname } from "node:path";
-import type { FileStat, FileWatcher, Timer, World } from "../base/world.ts";
-import { FileError } from "../base/world.ts";
+import type { FileStat, FileWatcher, Timer, World } from "./world.ts";
+import { FileError } from "./world.ts";
 
 /** A hint of the system may be missed; a mounted ConfigMap gives none. */
 const POLL_MS = 5000;
