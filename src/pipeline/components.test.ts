@@ -125,7 +125,9 @@ describe("examples of sinks", () => {
     for (const example of definition.examples) {
       test(`${definition.name}: ${example.title}`, async () => {
         const world = createSimulatedWorld({ seed: 1 });
+        const received = receive(world, example.sent ?? []);
         const { text, requests } = await sendLines(world, definition, example);
+        expect(received).toEqual((example.sent ?? []).map(({ data }) => data));
         if (example.stdout !== undefined) expect(text).toBe(example.stdout);
         for (const [path, written] of Object.entries(example.files ?? {})) {
           expect(world.files.readText(path)).toBe(written);
@@ -135,6 +137,22 @@ describe("examples of sinks", () => {
     }
   }
 });
+
+/** What comes to ports of 127.0.0.1. */
+function receive(world: SimulatedWorld, sent: readonly Sent[]): string[] {
+  const received = sent.map(() => "");
+  for (const [i, { by, port }] of sent.entries()) {
+    const address = { host: "127.0.0.1", port };
+    const take = (bytes: Uint8Array): void => void (received[i] += Buffer.from(bytes).toString());
+    const nothing = (): void => {};
+    if (by === "udp") void world.net.udp({ address }, { onMessage: take });
+    else {
+      const handler = { onOpen: nothing, onData: take, onDrain: nothing, onEnd: nothing };
+      world.net.listen({ address }, () => ({ ...handler, onClose: nothing }));
+    }
+  }
+  return received;
+}
 
 /** Lines of a stream called `example`, straight into the sink. */
 async function sendLines(

@@ -6,6 +6,7 @@ import type { TlsContext } from "../base/world.ts";
 import { choice, map, object, oneOf, text } from "../schema/field.ts";
 import type { Infer } from "../schema/field.ts";
 import type { HttpAnswer, SinkContext } from "./component.ts";
+import { readTargetTls, targetTlsField } from "./target_tls.ts";
 
 const secret = object({
   env: text({ pattern: /^[A-Za-z_][A-Za-z0-9_]*$/, expected: 'a variable name such as "TOKEN"' })
@@ -26,11 +27,7 @@ export const targetFields = {
     .example({ authorization: { env: "SEARCH_AUTHORIZATION" } })
     .default({}),
   compress: choice(["none", "gzip"]).about("Of each request's body.").default("none"),
-  tls: object({
-    ca: text().about("PEM file: who may sign the server's certificate.").optional(),
-    certificate: text().about("PEM file of our certificate, with `key`.").optional(),
-    key: text().about("PEM file of its private key.").optional(),
-  })
+  tls: targetTlsField
     .about("For https://. Without `ca` the system's roots are trusted. Read at the start.")
     .default({}),
 };
@@ -59,7 +56,7 @@ export class HttpTarget {
     this.#settings = settings;
     this.#timeoutMs = timeoutMs;
     this.#context = context;
-    this.#tls = this.#readTls();
+    this.#tls = readTargetTls(settings.tls, context);
   }
 
   /** @throws FileError or Error where a secret cannot be read: it is then tried again. */
@@ -81,18 +78,6 @@ export class HttpTarget {
     const value = world.processes.self.env[env!];
     if (value === undefined) throw new Error(`the header ${header}: ${env} is not set`);
     return value;
-  }
-
-  #readTls(): TlsContext | null {
-    const { ca, certificate, key } = this.#settings.tls;
-    if (ca === undefined && certificate === undefined && key === undefined) return null;
-    const { world, folder } = this.#context;
-    const read = (path: string): string => world.files.readText(resolve(folder, path));
-    return world.net.tlsContext({
-      ...(ca === undefined ? {} : { ca: read(ca) }),
-      ...(certificate === undefined ? {} : { certificate: read(certificate) }),
-      ...(key === undefined ? {} : { key: read(key) }),
-    });
   }
 }
 

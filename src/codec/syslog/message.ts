@@ -48,7 +48,7 @@ export interface SyslogOptions {
 }
 
 /** RFC 5424, table 1, by the names that rsyslog and syslog-ng use. */
-const FACILITIES = [
+export const FACILITIES = [
   "kern",
   "user",
   "mail",

@@ -4,6 +4,7 @@ import { elasticsearch } from "./elasticsearch.ts";
 import { file } from "./file.ts";
 import { http } from "./http.ts";
 import { stdout } from "./stdout.ts";
+import { syslog } from "./syslog.ts";
 
 /** Where events can go, by name. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- each has a config of its own
@@ -12,5 +13,6 @@ export const sinks: readonly SinkDefinition<any>[] = [
   file,
   elasticsearch,
   http,
+  syslog,
   discard,
 ];
