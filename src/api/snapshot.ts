@@ -254,6 +254,8 @@ export interface ClusterPolicy {
   readonly outlier?: OutlierPolicy;
   /** None where it is missing. */
   readonly health?: HealthCheckPolicy;
+  /** `tolerant`: malformed heads of answers are repaired where that is safe; missing: refused. */
+  readonly responseValidation?: "tolerant";
 }
 
 export type BalancePolicyName =

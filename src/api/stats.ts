@@ -223,6 +223,7 @@ export interface ProxyEvent {
     | "redis-away"
     | "redis-back"
     | "faults-changed"
+    | "malformed-response"
     | "worker-ended"
     | "worker-started";
   /** A cluster or listener name, or empty. */

@@ -2,6 +2,7 @@ import type { ProxyEvent } from "../api/stats.ts";
 import { Timeouts } from "../base/timeouts.ts";
 import type { Clock, Net, Random, World } from "../base/world.ts";
 import { Overload } from "./overload.ts";
+import { Sightings } from "./sightings.ts";
 import { Scratch } from "./socket_writer.ts";
 import { AccessLog } from "./telemetry/access_log.ts";
 import { EventLog, eventLine } from "./telemetry/events.ts";
@@ -17,6 +18,7 @@ export class ProxyContext {
   readonly events: EventLog;
   readonly accessLog: AccessLog;
   readonly overload: Overload;
+  readonly sightings: Sightings;
 
   constructor(
     world: World,
@@ -30,6 +32,9 @@ export class ProxyContext {
     this.timeouts = new Timeouts(world.clock);
     this.events = new EventLog(world.clock, tell);
     const { events } = this;
+    this.sightings = new Sightings(world.clock, (cluster, text) => {
+      events.add("malformed-response", cluster, text);
+    });
     this.overload = new Overload({
       clock: world.clock,
       files: world.files,

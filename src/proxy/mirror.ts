@@ -92,6 +92,7 @@ export class MirroredRequest implements Downstream {
   readonly #stream: Stream;
   readonly #config: ListenerConfig;
   readonly #remoteAddress: string;
+  readonly #requestId: string | null;
   readonly #body: Uint8Array[] = [];
   #bodyBytes = 0;
   #ended = false;
@@ -102,6 +103,7 @@ export class MirroredRequest implements Downstream {
     this.#stream.isMirror = true;
     this.#config = original.config;
     this.#remoteAddress = original.remoteAddress;
+    this.#requestId = original.requestId;
   }
 
   /** A slice of the body. False where it became too large: there will be no copy. */
@@ -126,6 +128,8 @@ export class MirroredRequest implements Downstream {
     const stream = this.#stream;
     const { cluster, route } = this.#mirror;
     stream.begin(this.#config, this.#remoteAddress);
+    // The copy carries the same header: what is told of it leads to the original.
+    stream.requestId = this.#requestId;
     stream.route = route;
     route.counters.active++;
     stream.context.timeouts.list(route.policy.timeoutMs).arm(stream.requestTimeout);

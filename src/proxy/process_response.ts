@@ -227,7 +227,7 @@ export function failStream(stream: Stream, code: FailureCode, clusterName?: stri
   stream.addFlag(decision.flag);
   if (stream.responseStarted) {
     // The caller has a part of the answer already: only breaking off tells that the rest is missing.
-    stream.detail = code;
+    stream.detail = detailOf(stream, code);
     releaseUpstream(stream);
     finishStream(stream);
     stream.downstream.abort();
@@ -241,9 +241,22 @@ export function failStream(stream: Stream, code: FailureCode, clusterName?: stri
   if (retry !== null && stream.retries >= retry.attempts && decision.retry !== null) {
     stream.addFlag("URX");
   }
-  stream.detail = clusterName === undefined ? code : `${code}{${clusterName}}`;
-  const body = new TextEncoder().encode(`${decision.text}\n`);
+  stream.detail = clusterName === undefined ? detailOf(stream, code) : `${code}{${clusterName}}`;
+  const body = new TextEncoder().encode(`${textOf(stream, code)}\n`);
   answerLocally(stream, decision.status, PLAIN_TEXT, body);
+}
+
+/** What the caller reads. */
+function textOf({ malformed }: Stream, code: FailureCode): string {
+  const { text } = DECISIONS[code];
+  return code === "malformed-response" && malformed !== null ? `${text}: ${malformed.text}` : text;
+}
+
+/** With what was wrong and the header's name where the answer was malformed. */
+function detailOf(stream: Stream, code: FailureCode): string {
+  if (code !== "malformed-response" || stream.malformed === null) return code;
+  const { code: problem, header } = stream.malformed;
+  return `${code}{${problem}${header === null || header === "" ? "" : `,${header}`}}`;
 }
 
 const PLAIN_TEXT: Readonly<Record<string, string>> = { "content-type": "text/plain" };

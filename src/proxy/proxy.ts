@@ -9,6 +9,7 @@ import type {
   ProxyStats,
   RouteStats,
 } from "../api/stats.ts";
+import type { Sighting } from "../api/sighting.ts";
 import { Failure } from "../base/failure.ts";
 import type { World } from "../base/world.ts";
 import { TokenBuckets } from "../policy/token_bucket.ts";
@@ -294,6 +295,18 @@ export class Proxy {
   #retire(listener: HttpListener, drainMs: number): void {
     this.#leaving.add(listener);
     void listener.drain(drainMs, DRAIN_IDLE_MS).then(() => this.#leaving.delete(listener));
+  }
+
+  // -------------------------------------------------------------- malformed messages
+
+  /** Those that came by lately, the oldest first. @param since leaves out up to this sequence */
+  sightings(since = 0): readonly Sighting[] {
+    return this.#context.sightings.list(since);
+  }
+
+  /** What came by since this was called last: for the group that collects them. */
+  takeSightings(): readonly Sighting[] {
+    return this.#context.sightings.take();
   }
 
   // -------------------------------------------------------------- faults at run time

@@ -1,7 +1,7 @@
 import { TimeoutEntry } from "../base/timeouts.ts";
 import type { Timer, TlsState } from "../base/world.ts";
 import type { HeaderBlock } from "../codec/headers.ts";
-import type { RequestHead, ResponseHead } from "../codec/message.ts";
+import type { CodecError, RequestHead, ResponseHead } from "../codec/message.ts";
 import { latin1 } from "../codec/ascii.ts";
 import type { Cluster } from "./cluster/cluster.ts";
 import type { Endpoint } from "./cluster/endpoint.ts";
@@ -113,6 +113,8 @@ export class Stream {
   status = 0;
   /** Envoy's response flags, joined by commas. */
   flags = "";
+  /** What was wrong with the answer; looked at where the failure is `malformed-response`. */
+  malformed: CodecError | null = null;
   /** The reason in words: `via_upstream` or a failure code. */
   detail = "";
   tries = 0;
@@ -173,6 +175,7 @@ export class Stream {
     this.status = 0;
     this.flags = "";
     this.detail = "";
+    this.malformed = null;
     this.tries = 0;
     this.retries = 0;
     this.requestBytes = 0;

@@ -115,14 +115,16 @@ class HeadRepair {
     }
     if (index === 0 || start === end) {
       for (let at = start; at < end; at++) this.#out.push(head[at]!);
-      this.#endLine();
+      this.#out.push(CR, LF);
       return null;
     }
     return isBlank(head[start]!) ? this.#folded(index, start, end) : this.#field(start, end);
   }
 
   #endLine(): void {
-    this.#out.push(CR, LF);
+    const out = this.#out;
+    while (isBlank(out.at(-1)!)) out.length--;
+    out.push(CR, LF);
   }
 
   #label(start: number, end: number): string {

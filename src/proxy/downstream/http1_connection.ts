@@ -142,7 +142,10 @@ export class Http1Downstream implements SocketHandler, RequestSink, Downstream {
   }
 
   #refuse(error: CodecError): void {
-    this.#listener.config.counters.malformed++;
+    const { config } = this.#listener;
+    config.counters.malformed++;
+    const { sightings } = this.#context;
+    sightings.refused("request", config.name, error, this.#active ? this.#stream : null);
     if (this.#active) {
       const stream = this.#stream;
       const isSilent = !stream.responseStarted && !stream.finished;
@@ -151,10 +154,9 @@ export class Http1Downstream implements SocketHandler, RequestSink, Downstream {
       abandonStream(stream, "DPE");
       if (!isSilent) return this.abort();
     } else {
-      const { name } = this.#listener.config;
-      this.#context.accessLog.addMalformed(name, this.#socket.remoteAddress, error);
+      this.#context.accessLog.addMalformed(config.name, this.#socket.remoteAddress, error);
     }
-    this.#sendClosing(error.status, `${error.code}: ${error.message}\n`);
+    this.#sendClosing(error.status, `${error.text}\n`);
   }
 
   /** An answer to what never became a request; the connection ends with it. */

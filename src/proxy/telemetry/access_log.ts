@@ -35,6 +35,7 @@ export class AccessLog {
       response_flags: "DPE",
       response_code_details: error.code,
       reason: error.message,
+      ...(error.header === null ? {} : { header: error.header }),
       listener,
       downstream_remote_address: remoteAddress,
     });

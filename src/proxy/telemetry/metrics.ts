@@ -223,6 +223,15 @@ function writeTries(text: PrometheusText, clusters: readonly Cluster[]): void {
       text.sample(failures, { cluster: name, reason }, count);
     }
   }
+  const malformed = "outrigger_malformed_responses_total";
+  text.family(malformed, "counter", "Malformed answers refused and headers repaired, by reason.");
+  for (const { name, counters } of clusters) {
+    for (const action of ["refused", "repaired"] as const) {
+      for (const [reason, count] of counters.malformed[action]) {
+        text.sample(malformed, { cluster: name, action, reason }, count);
+      }
+    }
+  }
   const duration = "outrigger_upstream_try_duration_seconds";
   text.family(duration, "histogram", "From the start of a try to its answer's head.");
   for (const { name, counters } of clusters) {

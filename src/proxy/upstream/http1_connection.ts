@@ -3,7 +3,8 @@ import type { Dial, DialHandler, NetError, Socket } from "../../base/world.ts";
 import { CHUNK_SLACK, LAST_CHUNK, requestHeadSize, writeRequestHead } from "../../codec/http1/encoder.ts";
 import { ResponseDecoder, type ResponseSink } from "../../codec/http1/response_decoder.ts";
 import type { HeaderBlock } from "../../codec/headers.ts";
-import type { ResponseHead } from "../../codec/message.ts";
+import type { Repair } from "../../codec/http1/repair.ts";
+import { CodecError, type ResponseHead } from "../../codec/message.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { Endpoint } from "../cluster/endpoint.ts";
 import { isIdempotent } from "../cluster/retry.ts";
@@ -17,6 +18,7 @@ import {
 } from "../process_response.ts";
 import { SocketWriter } from "../socket_writer.ts";
 import type { Stream } from "../stream.ts";
+import { increment } from "../telemetry/counters.ts";
 import { tryAnswered, tryFailed } from "../tries.ts";
 
 /** An upstream's head is bounded as Envoy bounds it. */
@@ -33,6 +35,8 @@ const MAX_DISCARD_MS = 1000;
 const FREE_AT_ONCE_BYTES = 32 * 1024;
 /** Interim answers to one request: none that means well sends more. */
 const MAX_INTERIM = 16;
+const TOO_MANY_INTERIM = new CodecError("unexpected-data", `more than ${MAX_INTERIM} interim answers`);
+const UNASKED_UPGRADE = new CodecError("unexpected-data", "a switch of protocols nobody asked for");
 
 /** One HTTP/1.1 connection to an endpoint: one request at a time. */
 export class Http1Upstream implements DialHandler, ResponseSink {
@@ -254,23 +258,43 @@ export class Http1Upstream implements DialHandler, ResponseSink {
       const isAll = passed === bytes.length || (this.#responseDone && this.#decoder.heldBytes === 0);
       mayFree = isAll && passed === stream.responseBytes - bodyBefore && goesStraight(stream);
     }
-    if (error !== null) this.#fail("malformed-response");
+    if (error !== null) this.#refuse(error);
     // Not before `feed` is through: only then is it known whether bytes follow that nobody asked for.
     else if (this.#responseDone) this.#finishAnswer();
     scratch.flush();
     if (mayFree) (bytes.buffer as ArrayBuffer).transfer(0);
   }
 
+  /** Asked only where an answer's head is malformed. */
+  get repairsHeads(): boolean {
+    return this.#cluster.policy.responseValidation === "tolerant";
+  }
+
+  onRepaired(repairs: readonly Repair[]): void {
+    const { name, counters } = this.#cluster;
+    for (const { kind } of repairs) increment(counters.malformed.repaired, kind);
+    this.#context.sightings.repaired(name, repairs, this.#stream);
+  }
+
+  /** What came is no answer that could be passed on. */
+  #refuse(error: CodecError): void {
+    const { name, counters } = this.#cluster;
+    increment(counters.malformed.refused, error.code);
+    this.#context.sightings.refused("response", name, error, this.#stream);
+    if (this.#stream !== null) this.#stream.malformed = error;
+    this.#fail("malformed-response");
+  }
+
   onResponseHead(head: ResponseHead): void {
     const stream = this.#stream;
     if (stream === null) return;
     if (head.status < 200 && head.status !== 101) {
-      if (++this.#interim > MAX_INTERIM) this.#fail("malformed-response");
+      if (++this.#interim > MAX_INTERIM) this.#refuse(TOO_MANY_INTERIM);
       else stream.downstream.sendInterim(head);
       return;
     }
     if (head.status === 101 && !(stream.head.upgrade && this.#requestDone)) {
-      this.#fail("malformed-response");
+      this.#refuse(UNASKED_UPGRADE);
       return;
     }
     this.#decoder.hold = true;
