@@ -481,9 +481,14 @@ export interface Self {
   readonly folder: string;
   readonly platform: string;
   exit(code: number): never;
+  /** Ends the whole process at once, from whichever of its threads; nothing is run or flushed. */
+  halt(code: number): never;
   usage(): ProcessUsage;
-  /** Errors that nobody caught, and promises that nobody waited for. */
-  onUncaught(report: (error: unknown) => void): void;
+  /**
+   * Errors that nobody caught, and promises that nobody waited for. Who came last is asked first;
+   * who returns true has dealt with it, and nobody else is told.
+   */
+  onUncaught(report: (error: unknown) => boolean | void): void;
 }
 
 export interface ProcessUsage {
@@ -611,7 +616,10 @@ export interface TextOutput {
   readonly rows: number;
   /** Writes all of it before it returns, or throws FileError `closed` when the reader is gone. */
   write(data: string | Uint8Array): void;
-  /** The same without stalling the loop: resolves when the reader has taken it. */
+  /**
+   * The same without stalling the loop: resolves when the reader has taken it. The bytes may not
+   * change until then.
+   */
   writeAll(data: string | Uint8Array): Promise<void>;
 }
 

@@ -11,6 +11,7 @@ import type {
   SignalName,
   SpawnOptions,
 } from "../world.ts";
+import { endProcess } from "./libc.ts";
 import { adoptOrphans } from "./orphans.ts";
 import { holderOfPort } from "./port_holder.ts";
 import type { Uncaught } from "./uncaught.ts";
@@ -29,6 +30,7 @@ export class BunProcesses implements Processes {
   #uncaught: Uncaught;
   /** Started here and not yet waited for, which Bun does. */
   readonly #own = new Set<number>();
+  readonly #adopters: ((pid: number, status: ExitStatus) => void)[] = [];
 
   constructor(uncaught: Uncaught) {
     this.#uncaught = uncaught;
@@ -81,7 +83,12 @@ export class BunProcesses implements Processes {
   }
 
   adoptOrphans(onExit: (pid: number, status: ExitStatus) => void): boolean {
-    return adoptOrphans((pid) => this.#own.has(pid), onExit);
+    this.#adopters.push(onExit);
+    if (this.#adopters.length > 1) return true;
+    const isOwn = (pid: number): boolean => this.#own.has(pid);
+    return adoptOrphans(isOwn, (...end) => {
+      for (const tell of this.#adopters) tell(...end);
+    });
   }
 }
 
@@ -95,6 +102,7 @@ function createSelf(uncaught: Uncaught): Self {
     folder: process.cwd(),
     platform: process.platform,
     exit: (code) => process.exit(code),
+    halt: (code) => endProcess(code),
     usage: selfUsage,
     onUncaught: (report) => uncaught.add(report),
   };

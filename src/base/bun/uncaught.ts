@@ -1,13 +1,14 @@
 /** Where errors go that nobody caught: to whoever asked, else to stderr, and never out of it. */
 export class Uncaught {
-  #reports: ((error: unknown) => void)[] = [];
+  /** The newest first. */
+  #reports: ((error: unknown) => boolean | void)[] = [];
 
-  add(report: (error: unknown) => void): void {
+  add(report: (error: unknown) => boolean | void): void {
     if (this.#reports.length === 0) {
       process.on("uncaughtException", (error) => this.report(error));
       process.on("unhandledRejection", (error) => this.report(error));
     }
-    this.#reports.push(report);
+    this.#reports.unshift(report);
   }
 
   report(error: unknown): void {
@@ -17,7 +18,7 @@ export class Uncaught {
     }
     for (const report of this.#reports) {
       try {
-        report(error);
+        if (report(error) === true) return;
       } catch (second) {
         console.error("Uncaught error:", error, "and while it was reported:", second);
       }

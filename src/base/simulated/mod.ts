@@ -46,10 +46,10 @@ export interface SimulatedWorld extends World {
 
 export function createSimulatedWorld(options: SimulatedWorldOptions): SimulatedWorld {
   const { seed, trace } = options;
-  const reports: ((error: unknown) => void)[] = [];
+  const reports: ((error: unknown) => boolean | void)[] = [];
   const uncaught: unknown[] = [];
   const report = (error: unknown): void => {
-    for (const run of reports) run(error);
+    for (const run of reports) if (run(error) === true) return;
     if (reports.length === 0) uncaught.push(error);
   };
   const clock = new SimulatedClock(report, options.startMs);

@@ -121,7 +121,8 @@ export class SimulatedSelf implements Self {
 
   constructor(
     readonly folder: string,
-    readonly reports: ((error: unknown) => void)[],
+    /** The newest first. */
+    readonly reports: ((error: unknown) => boolean | void)[],
   ) {}
 
   exit(code: number): never {
@@ -129,12 +130,16 @@ export class SimulatedSelf implements Self {
     throw new SimulatedExit(code);
   }
 
+  halt(code: number): never {
+    return this.exit(code);
+  }
+
   usage(): ProcessUsage {
     return this.resources;
   }
 
-  onUncaught(report: (error: unknown) => void): void {
-    this.reports.push(report);
+  onUncaught(report: (error: unknown) => boolean | void): void {
+    this.reports.unshift(report);
   }
 }
 
