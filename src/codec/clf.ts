@@ -105,19 +105,61 @@ function unescape(raw: string): string {
 }
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-const TIME = /^(\d\d)\/([A-Z][a-z]{2})\/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)$/;
+/** Of `10/Oct/2000:13:55:36 -0700`. */
+const TIME_LENGTH = 26;
+
+/** The month of such a time, 1 to 12, or 0. */
+export function clfMonth(text: string): number {
+  if (text.length !== TIME_LENGTH || !hasSeparators(text)) return 0;
+  return MONTHS.indexOf(text.slice(3, 6)) + 1;
+}
 
 /** `10/Oct/2000:13:55:36 -0700` as milliseconds since 1970, or null. */
 export function parseClfTime(text: string): number | null {
-  const match = TIME.exec(text);
-  if (match === null) return null;
-  const month = MONTHS.indexOf(match[2]!);
-  const [day, year, hour, minute, second] = [1, 3, 4, 5, 6].map((n) => Number(match[n]));
-  if (month < 0 || day! < 1 || hour! > 23 || minute! > 59 || second! > 60) return null;
-  const offset = (Number(match[8]) * 60 + Number(match[9])) * (match[7] === "-" ? -1 : 1);
-  const date = new Date(Date.UTC(year!, month, day, hour, minute, second));
+  // By characters: a regular expression and its groups took four times as long.
+  const month = clfMonth(text) - 1;
+  if (month < 0) return null;
+  const [day, year] = [digitsAt(text, 0, 2), digitsAt(text, 7, 4)];
+  const [hour, minute] = [digitsAt(text, 12, 2), digitsAt(text, 15, 2)];
+  const second = digitsAt(text, 18, 2);
+  const [zoneHours, zoneMinutes] = [digitsAt(text, 22, 2), digitsAt(text, 24, 2)];
+  if (day < 1 || year < 0 || hour < 0 || minute < 0 || second < 0) return null;
+  if (day > 31 || hour > 23 || minute > 59 || second > 60) return null;
+  if (zoneHours < 0 || zoneMinutes < 0) return null;
+  const offset = (zoneHours * 60 + zoneMinutes) * (text.charCodeAt(21) === MINUS ? -1 : 1);
+  const date = new Date(Date.UTC(year, month, day, hour, minute, second));
   // Years below 100 mean 19xx to Date.UTC, and 31 February is in March.
-  date.setUTCFullYear(year!);
-  if (second! < 60 && date.getUTCDate() !== day) return null;
+  if (year < 100) date.setUTCFullYear(year);
+  if (second < 60 && date.getUTCDate() !== day) return null;
   return date.getTime() - offset * 60_000;
+}
+
+const SLASH = 0x2f;
+const COLON = 0x3a;
+const SPACE = 0x20;
+const PLUS = 0x2b;
+const MINUS = 0x2d;
+
+function hasSeparators(text: string): boolean {
+  const sign = text.charCodeAt(21);
+  return (
+    text.charCodeAt(2) === SLASH &&
+    text.charCodeAt(6) === SLASH &&
+    text.charCodeAt(11) === COLON &&
+    text.charCodeAt(14) === COLON &&
+    text.charCodeAt(17) === COLON &&
+    text.charCodeAt(20) === SPACE &&
+    (sign === PLUS || sign === MINUS)
+  );
+}
+
+/** So many decimal digits as a number; -1 where one of them is none. */
+export function digitsAt(text: string, at: number, count: number): number {
+  let value = 0;
+  for (let i = at; i < at + count; i++) {
+    const digit = text.charCodeAt(i) - 0x30;
+    if (!(digit >= 0 && digit <= 9)) return -1;
+    value = value * 10 + digit;
+  }
+  return value;
 }

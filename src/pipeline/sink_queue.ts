@@ -42,20 +42,26 @@ export class SinkQueue {
   #unsettled = 0;
   #unsettledBytes = 0;
   #wasFull = false;
-  /** Handed out and not settled, for `leftovers`; null where nobody will ask. */
-  #taken: Set<Event> | null;
+  /** Whether `leftovers` may be asked for. */
+  #tracks: boolean;
+  /**
+   * Handed out and not settled, for `leftovers`: as they were handed out, as long as they are
+   * settled in the same way, which costs nothing for each event; else one by one.
+   */
+  #handed: (readonly Event[])[] = [];
+  #taken = new Set<Event>();
 
   /** `tracks`: whether `leftovers` may be asked for. */
   constructor(clock: Clock, bounds: QueueBounds, owner: QueueOwner, tracks = false) {
     this.#clock = clock;
     this.#bounds = bounds;
     this.#owner = owner;
-    this.#taken = tracks ? new Set() : null;
+    this.#tracks = tracks;
   }
 
   /** All that is not settled, taken or not: for another queue, when this one's sink is closed. */
   leftovers(): Event[] {
-    const taken = [...(this.#taken ?? [])];
+    const taken = [...this.#taken, ...this.#handed.flat()];
     return [...taken, ...this.take(Infinity, Infinity)];
   }
 
@@ -109,7 +115,10 @@ export class SinkQueue {
     if (batch.count > 0) this.#add(batch, batch.count, batch.eventBytes);
   }
 
-  /** At most so many, at least one where one waits. Each must be settled: delivered or refused. */
+  /**
+   * At most so many, at least one where one waits. Each must be settled: delivered or refused; all
+   * at once by this very array, unchanged, costs least.
+   */
   take(maxEvents: number, maxBytes: number): Event[] {
     const taken: Event[] = [];
     let bytes = 0;
@@ -123,7 +132,6 @@ export class SinkQueue {
         if (full) break;
         bytes += size;
         taken.push(events[at]!);
-        this.#taken?.add(events[at]!);
       }
       this.#within = at;
       if (at === events.length) this.#next();
@@ -131,6 +139,7 @@ export class SinkQueue {
     }
     this.#waiting -= taken.length;
     this.#waitingBytes -= bytes;
+    if (this.#tracks && taken.length > 0) this.#handed.push(taken);
     return taken;
   }
 
@@ -174,13 +183,22 @@ export class SinkQueue {
   }
 
   #settle(events: readonly Event[]): void {
+    if (this.#tracks) this.#forget(events);
     let bytes = 0;
-    for (const event of events) {
-      bytes += event.sizeBytes;
-      this.#taken?.delete(event);
-    }
+    for (const event of events) bytes += event.sizeBytes;
     this.#unsettled -= events.length;
     this.#unsettledBytes -= bytes;
+  }
+
+  #forget(settled: readonly Event[]): void {
+    const at = this.#handed.indexOf(settled);
+    if (at >= 0) {
+      this.#handed.splice(at, 1);
+      return;
+    }
+    for (const events of this.#handed) for (const event of events) this.#taken.add(event);
+    this.#handed.length = 0;
+    for (const event of settled) this.#taken.delete(event);
   }
 
   #tellRoom(): void {

@@ -30,11 +30,12 @@ export class SimulatedOutput implements TextOutput {
 
   write(data: string | Uint8Array): void {
     if (this.isClosed) throw fileError({ code: "EPIPE" }, "write to", this.#name);
-    this.#chunks.push(typeof data === "string" ? new TextEncoder().encode(data) : data.slice());
+    this.#chunks.push(typeof data === "string" ? new TextEncoder().encode(data) : new Uint8Array(data));
   }
 
   async writeAll(data: string | Uint8Array): Promise<void> {
-    const copy = typeof data === "string" ? data : data.slice();
+    // Not `slice`: that of a Buffer makes no copy.
+    const copy = typeof data === "string" ? data : new Uint8Array(data);
     while (this.#isBlocked) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.write(copy);
   }

@@ -3,6 +3,7 @@ import type { Timer } from "../../base/world.ts";
 import { object } from "../../schema/field.ts";
 import type { Sink, SinkContext, SinkDefinition } from "../component.ts";
 import { eventJson } from "../event_json.ts";
+import { TextBuffer } from "../text_buffer.ts";
 
 const config = object({});
 
@@ -32,6 +33,7 @@ export const stdout: SinkDefinition<object> = {
 
 class Stdout implements Sink {
   #context: SinkContext;
+  #lines = new TextBuffer();
   #isWriting = false;
   #isFailing = false;
   #retry: Timer | null = null;
@@ -46,9 +48,9 @@ class Stdout implements Sink {
     const events = this.#context.queue.take(MAX_EVENTS, MAX_BYTES);
     if (events.length === 0) return;
     this.#isWriting = true;
-    let text = "";
-    for (const event of events) text += `${eventJson(event)}\n`;
-    this.#write(events, text);
+    this.#lines.clear();
+    for (const event of events) this.#lines.addLine(eventJson(event));
+    this.#write(events);
   }
 
   drain(): void {
@@ -60,8 +62,8 @@ class Stdout implements Sink {
     this.#retry?.cancel();
   }
 
-  #write(events: Event[], text: string): void {
-    this.#context.world.stdio.stdout.writeAll(text).then(
+  #write(events: Event[]): void {
+    this.#context.world.stdio.stdout.writeAll(this.#lines.bytes).then(
       () => {
         if (this.#closed) return;
         this.#isFailing = false;
@@ -69,12 +71,12 @@ class Stdout implements Sink {
         this.#context.queue.delivered(events);
         this.wake();
       },
-      (error: unknown) => this.#failed(events, text, error),
+      (error: unknown) => this.#failed(events, error),
     );
   }
 
   /** Written again as a whole: a part may come twice, none is lost. */
-  #failed(events: Event[], text: string, error: unknown): void {
+  #failed(events: Event[], error: unknown): void {
     if (this.#closed) return;
     this.#context.count("write_failures");
     if (!this.#isFailing) {
@@ -82,6 +84,6 @@ class Stdout implements Sink {
       this.#context.report(`standard output takes nothing: ${reason}; tried again every second`);
     }
     this.#isFailing = true;
-    this.#retry = this.#context.world.clock.after(RETRY_MS, () => this.#write(events, text));
+    this.#retry = this.#context.world.clock.after(RETRY_MS, () => this.#write(events));
   }
 }
