@@ -1,4 +1,6 @@
 import { expect, test } from "bun:test";
+import { parsePrometheusText } from "../codec/prometheus_text.ts";
+import { HttpClient } from "../http/client.ts";
 import { background, machine, outrigger, SHOP, until } from "./testdata/machine.ts";
 
 const FILE = `apiVersion: outrigger.dev/v1alpha1
@@ -55,4 +57,29 @@ test("a changed file is taken over while it runs; a wrong one is refused", async
   expect(world.stdio.stdout.text()).toBe('{"n":1}\n{"n":2,"v":"two"}\n');
   world.signals.raise("SIGTERM");
   await until(world, () => running.code !== null);
+});
+
+test("--metrics is scraped: the books, and what a prometheus sink made of events", async () => {
+  const sinks = "sinks: { m: { prometheus: { metrics: { n_total: { kind: counter, of: event.n } } } } }";
+  const files = { "/home/app/p.yaml": FILE.replace(/sinks: .*/, sinks) };
+  const world = machine({ ...files, "/home/app/a.log": '{"n":1}\n{"n":2}\n' });
+  const running = background(world, "pipeline", "p.yaml", "--metrics", "127.0.0.1:9598");
+  const client = new HttpClient(world);
+  const scrape = (path: string): Promise<{ status: number; body: Uint8Array }> =>
+    client.request({ method: "GET", path, address: { host: "127.0.0.1", port: 9598 }, timeoutMs: 5000 });
+  await world.clock.advance(3000);
+  let text = "";
+  let other = 0;
+  void scrape("/metrics").then(({ body }) => (text = Buffer.from(body).toString()));
+  void scrape("/stats").then(({ status }) => (other = status));
+  expect(await until(world, () => text !== "" && other !== 0)).toBe(true);
+  expect(parsePrometheusText(text).problems).toEqual([]);
+  expect(text).toContain('n_total{pipeline="default.orders",sink="m"} 3\n');
+  expect(text).toContain('events_delivered_total{pipeline="default.orders",source="app"} 2\n');
+  expect(other).toBe(404);
+  world.signals.raise("SIGTERM");
+  await until(world, () => running.code !== null);
+  client.close();
+  const { code, err } = await outrigger(world, "pipeline", "p.yaml", "--metrics", "9598");
+  expect([code, err.split("\n")[0]]).toEqual([2, 'error: --metrics: "9598" is no address with a port']);
 });

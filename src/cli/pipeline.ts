@@ -1,7 +1,8 @@
 import { dirname, resolve } from "node:path";
 
 import { Failure } from "../base/failure.ts";
-import type { World } from "../base/world.ts";
+import { parseAddress } from "../base/ip_address.ts";
+import type { SocketAddress, World } from "../base/world.ts";
 import type { PipelineSet, Reload } from "../sidecar/pipeline_process.ts";
 import type { Command, Input } from "./command.ts";
 import { FILE_OPTION } from "./command.ts";
@@ -16,6 +17,7 @@ export const pipeline: Command = {
     { long: "snapshot", value: "FILE", about: "run those of this Snapshot, as a sidecar does" },
     { long: "state", value: "DIR", about: "folder for what outlives it (.outrigger)" },
     { long: "admin-socket", value: "PATH", about: "unix socket for ledger, top, trace" },
+    { long: "metrics", value: "ADDRESS", about: "serve /metrics here, as 127.0.0.1:9598" },
   ],
   examples: [
     {
@@ -34,16 +36,31 @@ export const pipeline: Command = {
         log,
       });
     }
+    const metricsAddress = metricsAddressOf(input.text("metrics"));
     const set = await fromFiles(world, input);
     const own = await freeSocket(world, set.stateFolder);
     return runPipelines(world, set, {
       adminSocket: input.text("admin-socket") ?? own,
       endsWithInput: false,
       log,
+      ...(metricsAddress === null ? {} : { metricsAddress }),
       ...(input.files().includes("-") ? {} : { reload: reloadOf(world, input) }),
     });
   },
 };
+
+/** `127.0.0.1:9598`, `[::1]:9598`, or `:9598` of the loopback address. @throws Failure */
+function metricsAddressOf(written: string | null): SocketAddress | null {
+  if (written === null) return null;
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([0-9.]*)):(\d{1,5})$/.exec(written);
+  const host = match?.[1] ?? (match?.[2] || "127.0.0.1");
+  const port = Number(match?.[3]);
+  if (match !== null && port >= 1 && port <= 65_535 && parseAddress(host) !== null) {
+    return { host, port };
+  }
+  const text = `--metrics: "${written}" is no address with a port`;
+  throw new Failure("usage", text, "write it as 127.0.0.1:9598, or 0.0.0.0:9598 for all to see");
+}
 
 async function fromSnapshot(world: World, file: string): Promise<PipelineSet> {
   const { readSnapshot } = await import("../sidecar/read_snapshot.ts");

@@ -22,6 +22,8 @@ import type { StepHost } from "./step.ts";
 const DEFAULT_BUFFER: BufferPolicy = { maxEvents: 20_000, maxBytes: 16 * 1024 * 1024 };
 
 export interface AssemblyOptions {
+  /** The pipeline's name. */
+  readonly name: string;
   /** The pipeline's own, below the state folder. */
   readonly stateFolder: string;
   /** Relative file names of configs are below it. */
@@ -99,6 +101,7 @@ export class Assembly {
     const queue = disk?.queue ?? new SinkQueue(this.#world.clock, buffer, owner, true);
     const sink = definition.create(config, {
       world: this.#world,
+      pipeline: this.#options.name,
       name,
       folder: this.#options.filesFolder,
       queue,

@@ -221,6 +221,7 @@ export interface HttpAnswer {
 export interface SinkContext {
   /** Sockets, files and time: `world.net` for what is no HTTP. */
   readonly world: World;
+  readonly pipeline: string;
   /** The sink's name in its pipeline. */
   readonly name: string;
   /** Relative file names in the config are below it: where the Pipeline file lies. */

@@ -126,7 +126,8 @@ describe("examples of sinks", () => {
       test(`${definition.name}: ${example.title}`, async () => {
         const world = createSimulatedWorld({ seed: 1 });
         const received = receive(world, example.sent ?? []);
-        const { text, requests } = await sendLines(world, definition, example);
+        const { text, requests, metrics } = await sendLines(world, definition, example);
+        expect(metrics).toBe(example.metrics);
         expect(received).toEqual((example.sent ?? []).map(({ data }) => data));
         if (example.stdout !== undefined) expect(text).toBe(example.stdout);
         for (const [path, written] of Object.entries(example.files ?? {})) {
@@ -159,7 +160,7 @@ async function sendLines(
   world: SimulatedWorld,
   definition: SinkDefinition<unknown>,
   { config, lines }: SinkExample,
-): Promise<{ text: string; requests: { url: string; body: string }[] }> {
+): Promise<SinkResult> {
   const requests: { url: string; body: string }[] = [];
   const post: HttpPost = (url, _headers, body) => {
     requests.push({ url, body: Buffer.from(body).toString() });
@@ -179,6 +180,7 @@ async function sendLines(
   expect(read.problems).toEqual([]);
   const context = {
     world,
+    pipeline: "example",
     name: "out",
     folder: "/files",
     queue,
@@ -197,5 +199,11 @@ async function sendLines(
   sink.drain();
   await world.clock.advance(100);
   sink.close();
-  return { text: world.stdio.text(), requests };
+  return { text: world.stdio.text(), requests, metrics: sink.metrics?.() };
+}
+
+interface SinkResult {
+  readonly text: string;
+  readonly requests: { url: string; body: string }[];
+  readonly metrics: string | undefined;
 }

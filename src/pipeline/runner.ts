@@ -90,6 +90,7 @@ export class PipelineRunner {
     this.#assembly = new Assembly(
       world,
       {
+        name,
         stateFolder: this.folder,
         filesFolder: options.folder ?? world.processes.self.folder,
         post: options.post ?? null,
@@ -186,12 +187,17 @@ export class PipelineRunner {
     };
   }
 
-  /** Prometheus text. */
+  /** The books as Prometheus text. */
   metrics(): string {
     const counters = new Map(this.#books.counters);
     const failures = this.#deadLetters.writeFailures;
     if (failures > 0) counters.set("dead-letters", new Map([["write_failures", failures]]));
     return pipelineMetrics(this.name, this.state(), counters);
+  }
+
+  /** Prometheus texts of sinks that make metrics of events; two may have the same families. */
+  sinkMetrics(): readonly string[] {
+    return this.#parts.sinks.flatMap(({ sink }) => sink.metrics?.() ?? []);
   }
 
   // -------------------------------------------------------------- building

@@ -15,3 +15,12 @@ test("S2-12 merged metrics are a valid exposition: each family once, with all it
   expect(merged.match(/^a_total\{/gm)?.length).toBe(2);
   expect(mergeMetrics([])).toBe("");
 });
+
+test("a family that another text has with another type stays valid: that one's samples are left out", () => {
+  const counter = '# TYPE a counter\na{p="x"} 1\n';
+  const histogram =
+    '# TYPE a histogram\na_bucket{le="+Inf"} 2\na_sum 3\na_count 2\n# TYPE b gauge\nb 1\n';
+  const merged = mergeMetrics([counter, histogram]);
+  expect(parsePrometheusText(merged).problems).toEqual([]);
+  expect(merged).toBe('# TYPE a counter\na{p="x"} 1\n# TYPE b gauge\nb 1\n');
+});

@@ -1,6 +1,7 @@
 /**
  * Several Prometheus texts to one: a family stands once, with all its samples below it, as the
- * exposition format asks. The first HELP and TYPE of a family count.
+ * exposition format asks. The first HELP and TYPE of a family count; samples that a later text has for
+ * another type would make the whole invalid, and are left out.
  */
 export function mergeMetrics(texts: readonly string[]): string {
   const families = new Map<string, { comments: Map<string, string>; samples: string[] }>();
@@ -11,18 +12,21 @@ export function mergeMetrics(texts: readonly string[]): string {
   };
   for (const text of texts) {
     let typed = "";
+    let isOther = false;
     for (const line of text.split("\n")) {
       const comment = /^# (HELP|TYPE) (\S+)/.exec(line);
       if (comment !== null) {
         typed = comment[2] ?? "";
         const { comments } = family(typed);
         const kind = comment[1] ?? "";
+        if (kind === "TYPE") isOther = (comments.get(kind) ?? line) !== line;
         if (!comments.has(kind)) comments.set(kind, line);
         continue;
       }
       if (line === "" || line.startsWith("#")) continue;
       const name = /^[A-Za-z_:][A-Za-z0-9_:]*/.exec(line)?.[0] ?? "";
-      family(belongsTo(name, typed) ? typed : name).samples.push(line);
+      const owner = belongsTo(name, typed) ? typed : name;
+      if (owner !== typed || !isOther) family(owner).samples.push(line);
     }
   }
   const lines: string[] = [];

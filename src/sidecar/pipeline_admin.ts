@@ -1,7 +1,7 @@
 /** What a pipelines' process answers on its unix socket, mode 0600. */
 import type { Fields } from "../api/event.ts";
 import { Failure } from "../base/failure.ts";
-import { FileError, type World } from "../base/world.ts";
+import { FileError, type SocketAddress, type World } from "../base/world.ts";
 import { PROMETHEUS_TEXT_TYPE } from "../codec/prometheus_text.ts";
 import {
   HttpServer,
@@ -54,6 +54,19 @@ export function serveAdmin(world: World, socket: string, host: AdminHost): HttpS
   return server;
 }
 
+/** For a scraper: nothing but the metrics. @throws NetError where it cannot listen */
+export function serveMetrics(world: World, address: SocketAddress, host: AdminHost): HttpServer {
+  const server = new HttpServer(world, {
+    address,
+    handle: ({ method, path }) => {
+      if (path !== "/metrics") return textAnswer(404, "known here: GET /metrics");
+      return method === "GET" ? metricsAnswer(host.runners()) : textAnswer(405, "GET only");
+    },
+  });
+  server.start();
+  return server;
+}
+
 async function answer(
   world: World,
   host: AdminHost,
@@ -63,10 +76,8 @@ async function answer(
   switch (`${request.method} ${request.path}`) {
     case "GET /stats":
       return jsonAnswer(200, Object.fromEntries(runners.map((one) => [one.name, one.ledger()])));
-    case "GET /metrics": {
-      const headers = { "content-type": PROMETHEUS_TEXT_TYPE };
-      return { status: 200, headers, body: mergeMetrics(runners.map((one) => one.metrics())) };
-    }
+    case "GET /metrics":
+      return metricsAnswer(runners);
     case "GET /state": {
       const pipelines = Object.fromEntries(runners.map((one) => [one.name, one.state()]));
       return jsonAnswer(200, { atMs: world.clock.now(), pipelines });
@@ -99,6 +110,13 @@ async function answer(
     default:
       return textAnswer(request.method === "GET" ? 404 : 405, KNOWN);
   }
+}
+
+/** The books of all, and what their sinks made of events. */
+function metricsAnswer(runners: readonly PipelineRunner[]): ServerAnswer {
+  const texts = runners.flatMap((one) => [one.metrics(), ...one.sinkMetrics()]);
+  const headers = { "content-type": PROMETHEUS_TEXT_TYPE };
+  return { status: 200, headers, body: mergeMetrics(texts) };
 }
 
 function startTrace(

@@ -1,10 +1,11 @@
 import type { PipelineBinding, PipelinePolicy, Snapshot } from "../api/snapshot.ts";
 import { Failure } from "../base/failure.ts";
-import { FileError, type FileWatcher, type Timer, type World } from "../base/world.ts";
+import { FileError, type FileWatcher, type SocketAddress, type Timer, type World } from "../base/world.ts";
 import { createPost } from "../http/post.ts";
+import type { HttpServer } from "../http/server.ts";
 import { planPipeline } from "../pipeline/plan.ts";
 import { PipelineRunner } from "../pipeline/runner.ts";
-import { serveAdmin } from "./pipeline_admin.ts";
+import { serveAdmin, serveMetrics } from "./pipeline_admin.ts";
 import { untilStopped } from "./until_stopped.ts";
 
 export interface PipelineSet {
@@ -18,6 +19,8 @@ export interface PipelineSet {
 export interface PipelineProcessOptions {
   /** Where metrics and ledgers can be asked for; null for nowhere. */
   readonly adminSocket: string | null;
+  /** Where Prometheus scrapes this process; nowhere without it. */
+  readonly metricsAddress?: SocketAddress;
   /** Beside a sidecar: ends when standard input does, for then the sidecar is gone. */
   readonly endsWithInput: boolean;
   readonly log: (line: string) => void;
@@ -76,7 +79,7 @@ class PipelineSetRunner {
   #set: PipelineSet;
   #runners = new Map<string, PipelineRunner>();
   #post: ReturnType<typeof createPost>;
-  #server: ReturnType<typeof serveAdmin> | null = null;
+  #servers: HttpServer[] = [];
   #changing: Promise<unknown> = Promise.resolve();
   #watchers: FileWatcher[] = [];
   #poll: Timer | null = null;
@@ -96,12 +99,14 @@ class PipelineSetRunner {
 
   start(): void {
     for (const runner of this.#runners.values()) runner.start();
-    const { adminSocket, reload } = this.#options;
-    if (adminSocket !== null) {
-      this.#server = serveAdmin(this.#world, adminSocket, {
-        runners: () => [...this.#runners.values()],
-        reload: reload === undefined ? null : () => this.#reload(true),
-      });
+    const { adminSocket, metricsAddress, reload } = this.#options;
+    const host = {
+      runners: () => [...this.#runners.values()],
+      reload: reload === undefined ? null : () => this.#reload(true),
+    };
+    if (adminSocket !== null) this.#servers.push(serveAdmin(this.#world, adminSocket, host));
+    if (metricsAddress !== undefined) {
+      this.#servers.push(serveMetrics(this.#world, metricsAddress, host));
     }
     if (reload === undefined) return;
     this.#forget = this.#world.signals.on("SIGHUP", () => void this.#reload(true));
@@ -127,12 +132,12 @@ class PipelineSetRunner {
     this.#endWatching();
     await this.#changing;
     await Promise.all([...this.#runners.values()].map((runner) => runner.stop()));
-    this.#server?.stop();
+    for (const server of this.#servers) server.stop();
   }
 
   close(): void {
     this.#endWatching();
-    this.#server?.stop();
+    for (const server of this.#servers) server.stop();
   }
 
   #endWatching(): void {

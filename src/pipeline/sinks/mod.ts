@@ -3,6 +3,7 @@ import { discard } from "./discard.ts";
 import { elasticsearch } from "./elasticsearch.ts";
 import { file } from "./file.ts";
 import { http } from "./http.ts";
+import { prometheus } from "./prometheus.ts";
 import { stdout } from "./stdout.ts";
 import { syslog } from "./syslog.ts";
 
@@ -14,5 +15,6 @@ export const sinks: readonly SinkDefinition<any>[] = [
   elasticsearch,
   http,
   syslog,
+  prometheus,
   discard,
 ];
