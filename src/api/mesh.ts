@@ -1,5 +1,6 @@
 import type { ObjectOf } from "../schema/field.ts";
 import { choice, integer, list, object, percent, port, text } from "../schema/field.ts";
+import { accessLog } from "./access_log_spec.ts";
 import { appReference, hostMatch, hostName } from "./names.ts";
 import { trustedHops } from "./deny_spec.ts";
 import { pathPattern } from "./path_pattern.ts";
@@ -138,6 +139,9 @@ export const meshShape = {
         rules: [{ match: { path: "/api/*" }, backends: [{ app: "api" }] }],
       },
     ]),
+  accessLog: accessLog
+    .about("Of the gateway, and of every sidecar whose App does not say otherwise. Off by default.")
+    .optional(),
   tracing: object({ sample: percent() }).later("spans are not sent anywhere"),
   sinks: object({
     elasticsearch: elasticsearch

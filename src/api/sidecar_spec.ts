@@ -1,5 +1,6 @@
 import { boolean, choice, duration, integer, object, size, text } from "../schema/field.ts";
 import { parsePercent, parseSize, PERCENT_PATTERN, SIZE_PATTERN } from "../schema/units.ts";
+import { accessLog } from "./access_log_spec.ts";
 import { trustedHops } from "./deny_spec.ts";
 import type { OverloadPolicy } from "./snapshot.ts";
 import { computeResources } from "./traffic.ts";
@@ -48,11 +49,11 @@ export const sidecar = object({
         "always uses; `loopback` by the callee's own name, which is the default on Kubernetes.",
     )
     .optional(),
-  accessLog: choice(["json", "off"])
+  accessLog: accessLog
     .about(
       "`json`: a line per request on stdout. Off by default: metrics count all requests anyway.",
     )
-    .default("off"),
+    .optional(),
   workers: integer({ min: 1, max: 64 })
     .about(
       "Threads of the sidecar that take requests; limits, breakers and metrics count for all of " +

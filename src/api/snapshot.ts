@@ -377,7 +377,15 @@ export interface BreakerPolicy {
 }
 
 export interface AccessLogPolicy {
-  readonly format: "json" | "off";
+  readonly format: "json" | "text" | "off";
+  /** Only requests that meet one of these; missing: all. */
+  readonly only?: {
+    /** Answers of 500 and above, none at all, and whatever has a flag. */
+    readonly errors: boolean;
+    readonly slowerThanMs?: number;
+    /** 0 to 1, by chance. */
+    readonly sampleRatio?: number;
+  };
 }
 
 /** A pipeline as its file says it; component configs are checked by pipeline/'s definitions. */

@@ -14,6 +14,7 @@ import { sameJson } from "./canonical.ts";
 import * as defaults from "./defaults.ts";
 import { healthText, outlierText } from "./health.ts";
 import { mirrorText } from "./mirror.ts";
+import { accessLogText } from "./access_log.ts";
 import { overloadText } from "./overload.ts";
 import { type Segment, toPointer } from "./pointer.ts";
 import * as words from "./words.ts";
@@ -45,8 +46,8 @@ export function aspectsOf(policy: WorkloadPolicy): Aspect[] {
     found.push(pipelineAspect(name, pipeline));
   }
   const { accessLog, drainMs } = policy;
-  const log = aspect(["policy", "accessLog"], "access log", accessLog, accessLog.format);
-  found.push({ ...log, plain: accessLog.format === defaults.PLAIN_SIDECAR.accessLog });
+  const log = aspect(["policy", "accessLog"], "access log", accessLog, accessLogText(accessLog));
+  found.push({ ...log, plain: accessLog.format === "off" });
   const drain = aspect(["policy", "drainMs"], "drain", drainMs, words.durationText(drainMs));
   if (policy.overload !== undefined) {
     const text = overloadText(policy.overload);

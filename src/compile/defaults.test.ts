@@ -8,7 +8,7 @@ test("the plainest call has no policy", () => {
   expect(PLAIN_CALL.retry).toBeUndefined();
   expect(PLAIN_CALL.breaker).toBeUndefined();
   expect(PLAIN_CALL.fallback).toBeUndefined();
-  expect(PLAIN_SIDECAR).toMatchObject({ enabled: true, accessLog: "off" });
+  expect(PLAIN_SIDECAR).toMatchObject({ enabled: true, workers: 1 });
 });
 
 test("every figure of a Snapshot that nobody wrote has a reason", () => {

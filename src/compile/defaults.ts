@@ -171,6 +171,7 @@ const REASONS: readonly (readonly [pattern: string, reason: string])[] = [
   [`${CLUSTER}/breaker/openMs`, "spec.calls.NAME.breaker.openFor"],
   [`${CLUSTER}/breaker/halfOpenRequests`, "spec.calls.NAME.breaker.halfOpenRequests"],
   ["/policy/accessLog/format", "spec.sidecar.accessLog"],
+  ["/policy/accessLog/only/*", "spec.sidecar.accessLog"],
   ["/policy/overload/memory/*", "spec.sidecar.overload.memory"],
   ["/policy/overload/eventLoopLagMs", "spec.sidecar.overload.eventLoopLag"],
   ["/policy/overload/keepPaths", "the App's paths of health"],

@@ -4,6 +4,7 @@ import { type GatewaySite, workloadKey } from "../api/site.ts";
 import type { MirrorSpec } from "../api/route_actions.ts";
 import type { ListenerTlsPolicy, RoutePolicy, Snapshot, WeightedBackend } from "../api/snapshot.ts";
 import type { Path } from "../schema/node.ts";
+import { accessLogPolicy } from "./access_log.ts";
 import { addPlainCluster } from "./clusters.ts";
 import { PLAIN_CALL, PLAIN_SIDECAR } from "./defaults.ts";
 import { Draft } from "./draft.ts";
@@ -85,7 +86,7 @@ export function gatewaySnapshot(context: Context): Snapshot | null {
     draft.note(hops, mesh, [...at, "trustedHops"]);
   }
   return draft.finish({
-    accessLog: { format: PLAIN_SIDECAR.accessLog },
+    accessLog: accessLogPolicy(draft, context, null),
     drainMs: PLAIN_SIDECAR.drainTimeout,
     admin: site.gateway.admin,
     stateFolder: site.gateway.stateFolder,

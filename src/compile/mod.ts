@@ -2,6 +2,7 @@ import type { AppDocument, Documents } from "../api/document.ts";
 import { type LocalSite, type Site, workloadKey } from "../api/site.ts";
 import type { Snapshot } from "../api/snapshot.ts";
 import type { Problem } from "../schema/problem.ts";
+import { accessLogPolicy } from "./access_log.ts";
 import { Draft } from "./draft.ts";
 import { gatewaySnapshot } from "./gateway.ts";
 import { addInbound } from "./inbound.ts";
@@ -48,13 +49,12 @@ function sidecarSnapshot(context: Context, app: AppDocument, local: LocalSite): 
   addInbound(draft, context, app, local);
   addCalls(draft, context, app, local);
   addLogs(draft, context, app, local);
-  const { accessLog, drainTimeout, workers } = app.spec.sidecar;
+  const { drainTimeout, workers } = app.spec.sidecar;
   if (workers > 1) draft.note(["bindings", "workers"], app, ["spec", "sidecar", "workers"]);
-  draft.note(["policy", "accessLog", "format"], app, ["spec", "sidecar", "accessLog"]);
   noteOverload(draft, app);
   draft.note(["policy", "drainMs"], app, ["spec", "sidecar", "drainTimeout"]);
   return draft.finish({
-    accessLog: { format: accessLog },
+    accessLog: accessLogPolicy(draft, context, app),
     drainMs: drainTimeout,
     overload: overloadPolicy(app),
     admin: local.admin,

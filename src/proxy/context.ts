@@ -44,6 +44,6 @@ export class ProxyContext {
         else events.add("overload-started", reason, `new requests are refused: ${detail}`);
       },
     });
-    this.accessLog = new AccessLog(world.clock, log);
+    this.accessLog = new AccessLog(world.clock, world.random, log);
   }
 }

@@ -153,7 +153,7 @@ export class Proxy {
       const commit = (): void => {
         this.#allotment = allotment;
         this.#putInForce(snapshot, clusters, configs, listeners);
-        this.#context.accessLog.format = policy.accessLog.format;
+        this.#context.accessLog.setPolicy(policy.accessLog);
         this.#context.overload.setPolicy(policy.overload ?? null);
         this.#context.events.add("snapshot-applied", snapshot.version, "the Snapshot is in force");
         if (faultChanges !== this.#faultChanges) this.#planAnew();

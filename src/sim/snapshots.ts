@@ -1,5 +1,6 @@
 import type { RedisBinding } from "../api/redis.ts";
 import type {
+  AccessLogPolicy,
   ClusterPolicy,
   EndpointBinding,
   HostPort,
@@ -37,7 +38,7 @@ export interface SnapshotShape {
   readonly clusters?: Readonly<Record<string, ClusterShape>>;
   /** Of the one cluster `app`, where `clusters` is missing. */
   readonly cluster?: ClusterShape;
-  readonly accessLog?: "json" | "off";
+  readonly accessLog?: AccessLogPolicy["format"] | AccessLogPolicy;
   readonly drainMs?: number;
   readonly redis?: Readonly<Record<string, RedisBinding>>;
   readonly overload?: OverloadPolicy;
@@ -75,7 +76,10 @@ export function snapshotOf(shape: SnapshotShape = {}): Snapshot {
       listeners: mapped(listeners, listenerOf),
       clusters: mapped(clusters, clusterOf),
       pipelines: {},
-      accessLog: { format: shape.accessLog ?? "off" },
+      accessLog:
+        typeof shape.accessLog === "object"
+          ? shape.accessLog
+          : { format: shape.accessLog ?? "off" },
       drainMs: shape.drainMs ?? 5_000,
       ...(shape.overload === undefined ? {} : { overload: shape.overload }),
     },

@@ -1,4 +1,9 @@
-/** What Envoy's response flags, and ours, say in words. */
+import { DECISIONS, type FailureCode } from "../errors.ts";
+
+/**
+ * What Envoy's response flags, and ours, say in words. Where several failures share a flag this is
+ * what they have in common; `reasonOf` says which one it was.
+ */
 export const FLAG_REASONS: Readonly<Record<string, string>> = {
   NR: "no route for this host and path",
   OM: "the sidecar has too much to do",
@@ -11,7 +16,7 @@ export const FLAG_REASONS: Readonly<Record<string, string>> = {
   SI: "no data came in time",
   UPE: "the upstream's answer is malformed",
   URX: "no retry is left",
-  LR: "a filter failed, or a body is too large for it",
+  LR: "a filter failed",
   DC: "the caller left",
   DPE: "the caller's request is malformed",
   RL: "a rate limit refused it",
@@ -20,11 +25,37 @@ export const FLAG_REASONS: Readonly<Record<string, string>> = {
   FI: "answered by a fault that was asked for",
 };
 
-/** Null where no flag is set. @param flags joined by commas */
-export function reasonOf(flags: string): string | null {
+/** Of the failures whose flag has others too. */
+const CODE_REASONS: Partial<Readonly<Record<FailureCode, string>>> = {
+  "bad-path": "the path cannot be normalised",
+  "unsupported-method": "CONNECT is not offered here",
+  "breaker-open": "the callee's circuit breaker is open",
+  "overflow-requests": "the callee has as many requests in flight as its limit allows",
+  "overflow-pending": "as many requests wait for a connection as the callee's limit allows",
+  "connect-timeout": "the connection to the upstream was not made in time",
+  "per-try-timeout": "the upstream did not answer within the time of a try",
+  timeout: "the upstream did not answer within the route's time",
+  "idle-timeout": "no byte passed within the route's idle time",
+  "request-too-large": "the request's body is larger than a filter takes",
+  "response-too-large": "the answer's body is larger than a filter takes",
+};
+
+/** A failure's code within a detail: `reset`, `no-endpoint{api}`, `fallback_open{breaker-open}`. */
+const CODE_IN_DETAIL = /^(?:(?:fallback|last_good)_[\w-]+\{)?([a-z-]+)/;
+
+/** Null where no flag is set. @param flags joined by commas @param detail of the stream */
+export function reasonOf(flags: string, detail = ""): string | null {
   if (flags === "") return null;
+  const code = CODE_IN_DETAIL.exec(detail)?.[1] ?? "";
+  const isFailure = Object.hasOwn(DECISIONS, code);
   return flags
     .split(",")
-    .map((flag) => FLAG_REASONS[flag] ?? flag)
+    .map((flag) => {
+      const exact =
+        isFailure && DECISIONS[code as FailureCode].flag === flag
+          ? CODE_REASONS[code as FailureCode]
+          : undefined;
+      return exact ?? FLAG_REASONS[flag] ?? flag;
+    })
     .join("; ");
 }
