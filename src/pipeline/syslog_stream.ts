@@ -140,7 +140,9 @@ export class SyslogStream implements DialHandler {
     this.#dial = null;
     this.#stall?.cancel();
     this.#stall = null;
-    socket?.terminate();
+    // A reset would take back what the peer has not read yet.
+    if (this.#waiting.length === 0) socket?.close();
+    else socket?.terminate();
     for (const timer of this.#settling.values()) timer.cancel();
     // In the order in which they were sent.
     const all = [...this.#settling.keys(), ...this.#waiting];
