@@ -51,7 +51,8 @@ export const sidecar = object({
     .optional(),
   accessLog: accessLog
     .about(
-      "`json`: a line per request on stdout. Off by default: metrics count all requests anyway.",
+      "A line per request on stdout: `json`, `text` or `off`, or an object that says which " +
+        "requests. As the Mesh has it by default, else off: metrics count all requests anyway.",
     )
     .optional(),
   workers: integer({ min: 1, max: 64 })
