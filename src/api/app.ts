@@ -47,6 +47,7 @@ import {
   computeResources,
   fallback,
   limits,
+  responseValidation,
   retry,
   streamIdleTimeout,
   timeout,
@@ -255,6 +256,7 @@ const call = object({
     .example("least-request")
     .example({ policy: "maglev", hashBy: { cookie: "session" } }),
   subset,
+  responseValidation,
   health: healthCheck
     .about("Asks every endpoint how it is, and leaves out who is ill. None by default.")
     .optional()
@@ -403,6 +405,7 @@ export const appShape = {
     .about("Of what reaches the app itself; what is above is answered 503 at once.")
     .default({})
     .example({ adaptive: {} }),
+  responseValidation,
   calls: map(call.about("One callee. `{}` is the plainest: no timeout, no retry, no breaker."), {
     key: LABEL_PATTERN,
     keyExpected: LABEL_EXPECTED,

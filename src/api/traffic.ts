@@ -54,6 +54,16 @@ export const streamIdleTimeout = duration({ max: "24h" })
   .default("0s")
   .example("30s");
 
+export const responseValidation = choice(["strict", "tolerant"])
+  .about(
+    "What becomes of an answer with a malformed header. `strict`, the default: it is answered 502 " +
+      "with the reason and the header's name. `tolerant`: what is safe is repaired and counted " +
+      "(docs/malformed_messages.md lists it); what says where an answer ends never is. " +
+      "`outrigger tap --malformed` finds such headers on live traffic before `strict` is set.",
+  )
+  .default("strict")
+  .example("tolerant");
+
 const backoff = object({
   base: duration({ min: "1ms", max: "1m" })
     .about(

@@ -273,6 +273,12 @@ function clusterAspects(name: string, cluster: ClusterPolicy): Aspect[] {
     const text = words.breakerText(breaker);
     found.push(aspect([...at, "breaker"], `breaker of ${what}`, breaker, text));
   }
+  const { responseValidation } = cluster;
+  if (responseValidation !== undefined) {
+    const title = `malformed answers of ${what}`;
+    const text = "repaired where that is safe";
+    found.push(aspect([...at, "responseValidation"], title, responseValidation, text));
+  }
   const { outlier, health: checks } = cluster;
   if (checks !== undefined) {
     const text = healthText(checks);

@@ -24,11 +24,11 @@ import type { Context } from "./source.ts";
 export const APP_CLUSTER = "app";
 
 export function addAppCluster(draft: Draft, app: AppDocument, address: HostPort): void {
-  const { limits } = app.spec;
-  const policy = clusterPolicy("app", { ...PLAIN_CALL, limits });
+  const { limits, responseValidation } = app.spec;
+  const policy = clusterPolicy("app", { ...PLAIN_CALL, limits, responseValidation });
   draft.addCluster(APP_CLUSTER, policy, clusterBinding([address]));
   draft.note(["policy", "clusters", APP_CLUSTER], app, ["spec", "port"]);
-  draft.noteMembers(["policy", "clusters", APP_CLUSTER], app, ["spec"], LIMITS_MEMBERS);
+  draft.noteMembers(["policy", "clusters", APP_CLUSTER], app, ["spec"], APP_MEMBERS);
 }
 
 /** Adds the cluster of a declared call; false where it cannot be made, with a problem. */
@@ -118,6 +118,7 @@ function clusterPolicy(kind: "app" | "call", call: CallSpec): ClusterPolicy {
     limits: limitsPolicy(call.limits),
     breaker: call.breaker === undefined ? null : breakerPolicy(call.breaker),
     ...healthPolicies(call),
+    ...(call.responseValidation === "tolerant" ? { responseValidation: "tolerant" } : {}),
   };
 }
 
@@ -189,7 +190,12 @@ const LIMITS_MEMBERS = [
   ["limits.adaptive.tolerance", "limits.adaptive.tolerance"],
 ] as const;
 
+const VALIDATION = ["responseValidation", "responseValidation"] as const;
+
+const APP_MEMBERS = [...LIMITS_MEMBERS, VALIDATION] as const;
+
 const CLUSTER_MEMBERS = [
+  VALIDATION,
   ...BALANCE_MEMBERS,
   ...HEALTH_MEMBERS,
   ...LIMITS_MEMBERS,

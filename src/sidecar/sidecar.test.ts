@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import type { FaultOrder, FaultStatus } from "../api/fault.ts";
+import type { Sighting } from "../api/sighting.ts";
 import type { Snapshot } from "../api/snapshot.ts";
 import type { ProxyStats } from "../api/stats.ts";
 import { Failure } from "../base/failure.ts";
@@ -53,6 +54,10 @@ class FakeProxy implements DataPlane {
 
   metrics(): string {
     return "# HELP outrigger_x X.\n# TYPE outrigger_x counter\noutrigger_x 1\n";
+  }
+
+  sightings(since: number): readonly Sighting[] {
+    return [{ sequence: since + 1, header: "x-build" } as Sighting];
   }
 
   orders: FaultOrder[] = [];
@@ -244,6 +249,21 @@ test("pipelines run in a child: started again when it ends, anew when they chang
   sidecar.close();
   await world.clock.advance(60_000);
   expect(world.leaks()).toEqual([]);
+});
+
+test("malformed messages are told from a sequence on, on the socket alone", async () => {
+  const { world, sidecar } = setup(JSON.stringify(snapshot("1")));
+  await sidecar.start();
+  const read = async (path: string): Promise<unknown> =>
+    JSON.parse((await ask(world, "GET", path)).text);
+  expect(await read("/sightings")).toEqual({ sightings: [{ sequence: 1, header: "x-build" }] });
+  expect(await read("/sightings?since=41")).toMatchObject({ sightings: [{ sequence: 42 }] });
+  expect(await ask(world, "GET", "/sightings?since=-1")).toMatchObject({
+    status: 400,
+    text: "since: a sequence is a whole number\n",
+  });
+  expect((await ask(world, "GET", "/sightings", { address: READ_ONLY })).status).toBe(404);
+  sidecar.close();
 });
 
 test("faults are listed, set and cleared on the socket alone", async () => {

@@ -1,6 +1,7 @@
 import { dirname, join } from "node:path";
 
 import { type FaultOrder, type FaultStatus, readFaultOrder } from "../api/fault.ts";
+import type { Sighting } from "../api/sighting.ts";
 import type { Snapshot } from "../api/snapshot.ts";
 import type { ProxyStats } from "../api/stats.ts";
 import { Failure } from "../base/failure.ts";
@@ -32,6 +33,8 @@ export interface DataPlane {
   faults(): readonly FaultStatus[] | Promise<readonly FaultStatus[]>;
   /** @throws Failure "refused" where there is no such listener or route. */
   setFault(order: FaultOrder): void | Promise<void>;
+  /** Malformed messages that came by lately; those with a higher sequence than `since`. */
+  sightings(since: number): readonly Sighting[] | Promise<readonly Sighting[]>;
   /** Returns how many ended. */
   clearFaults(listener: string | null, route: string | null): number | Promise<number>;
   drain(): Promise<void>;
@@ -250,6 +253,8 @@ export class Sidecar {
         return jsonAnswer(200, (await this.#proxy.stats()).listeners);
       case "PUT /snapshot":
         return this.#putSnapshot(Buffer.from(request.body).toString());
+      case "GET /sightings":
+        return this.#sightings(request.query.get("since") ?? "0");
       case "GET /faults":
         return this.#faults();
       case "PUT /faults":
@@ -266,6 +271,11 @@ export class Sidecar {
       default:
         return this.#readOnly(request);
     }
+  }
+
+  async #sightings(since: string): Promise<ServerAnswer> {
+    if (!/^\d{1,15}$/.test(since)) return textAnswer(400, "since: a sequence is a whole number");
+    return jsonAnswer(200, { sightings: await this.#proxy.sightings(Number(since)) });
   }
 
   async #faults(): Promise<ServerAnswer> {

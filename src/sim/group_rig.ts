@@ -1,3 +1,4 @@
+import type { Sighting } from "../api/sighting.ts";
 import type { ProxyStats } from "../api/stats.ts";
 import { createSimulatedWorld, type SimulatedWorld } from "../base/simulated/mod.ts";
 import { parsePrometheusText, sumOfSamples } from "../codec/prometheus_text.ts";
@@ -65,6 +66,10 @@ export class GroupRig {
 
   stats(): Promise<ProxyStats> {
     return this.settled(this.group.stats());
+  }
+
+  sightings(since = 0): Promise<readonly Sighting[]> {
+    return this.settled(this.group.sightings(since));
   }
 
   /** The sum of a metric's samples with these labels. */

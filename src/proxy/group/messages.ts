@@ -12,6 +12,8 @@ export type Order =
   | { readonly kind: "abandon" }
   | { readonly kind: "stats" }
   | { readonly kind: "metrics" }
+  /** Each is told once. */
+  | { readonly kind: "take-sightings" }
   | { readonly kind: "faults" }
   | { readonly kind: "set-fault"; readonly order: FaultOrder }
   | {

@@ -234,6 +234,23 @@ test("a fault at run time is in force in all workers, and in one that comes late
   expect(((await rig.settled(nobody)) as Failure).message).toContain("no listener is named no");
 });
 
+test("malformed messages that any worker saw are told once, with numbers of their own", async () => {
+  rig = new GroupRig(3);
+  await rig.apply({ cluster: { responseValidation: "tolerant" } });
+  let answers = 0;
+  rig.upstream(1, ({ peer }) => peer.send(reply(200, "x", `X-${answers++ % 5} : 1\r\n`)));
+  expect(count(await rig.ask(60), 200)).toBe(60);
+  const first = await rig.sightings();
+  expect(new Set(first.map(({ header }) => header)).size).toBe(5);
+  expect(first.map(({ sequence }) => sequence)).toEqual(first.map((_, index) => index + 1));
+  expect(await rig.sightings()).toEqual(first);
+  await rig.world.clock.advance(1_000);
+  await rig.ask(3);
+  const since = await rig.sightings(first.length);
+  expect(since.length).toBeGreaterThan(0);
+  expect(since[0]!.sequence).toBe(first.length + 1);
+});
+
 test("a drain lets what is in flight end, in all workers", async () => {
   rig = new GroupRig(3);
   await rig.apply({});

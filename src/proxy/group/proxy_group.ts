@@ -1,4 +1,5 @@
 import type { FaultOrder, FaultStatus } from "../../api/fault.ts";
+import type { Sighting } from "../../api/sighting.ts";
 import type { HostPort, Snapshot } from "../../api/snapshot.ts";
 import type { ProxyEvent, ProxyStats, WorkerStats } from "../../api/stats.ts";
 import { Failure } from "../../base/failure.ts";
@@ -6,6 +7,7 @@ import type { ListeningSocket, Timer, World } from "../../base/world.ts";
 import { PrometheusText } from "../../codec/prometheus_text.ts";
 import type { DrainOptions } from "../proxy.ts";
 import { refusal } from "../refusal.ts";
+import { Sightings } from "../sightings.ts";
 import { EventLog, eventLine } from "../telemetry/events.ts";
 import { remainingMetrics, sumMetrics } from "../telemetry/sum_metrics.ts";
 import { allot, type Allotment, bury, LostCounts, NOTHING_ALLOTTED } from "./allotment.ts";
@@ -44,6 +46,8 @@ export class ProxyGroup {
   readonly #world: World;
   readonly #log: (lines: string) => void;
   readonly #events: EventLog;
+  /** Of all workers, gathered when somebody asks. */
+  readonly #sightings: Sightings;
   readonly #seats: readonly WorkerSeat[];
   readonly #beats: SharedArrayBuffer;
   readonly #startedMs: number;
@@ -68,6 +72,7 @@ export class ProxyGroup {
     this.#log = log;
     this.#startedMs = world.clock.now();
     this.#events = new EventLog(world.clock, (event) => log(eventLine(event)));
+    this.#sightings = new Sightings(world.clock, () => {});
     this.#beats = new SharedArrayBuffer(workers * Int32Array.BYTES_PER_ELEMENT);
     const events: SeatEvents = {
       onMessage: (seat, message) => this.#take(seat, message),
@@ -317,6 +322,19 @@ export class ProxyGroup {
 
   #all(order: Order): Promise<unknown[]> {
     return Promise.all(this.#joined.map((seat) => seat.call(order)));
+  }
+
+  // -------------------------------------------------------------- malformed messages
+
+  /** Those that came by lately; what a worker saw that has ended since is lost with it. */
+  async sightings(since = 0): Promise<readonly Sighting[]> {
+    const order: Order = { kind: "take-sightings" };
+    const taken = await Promise.allSettled(this.#joined.map((seat) => seat.call(order)));
+    const all = taken.flatMap((one) => {
+      return one.status === "fulfilled" ? (one.value as readonly Sighting[]) : [];
+    });
+    this.#sightings.addAll(all);
+    return this.#sightings.list(since);
   }
 
   // -------------------------------------------------------------- stats and metrics

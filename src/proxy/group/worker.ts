@@ -87,6 +87,8 @@ class GroupWorker {
         return proxy.stats();
       case "metrics":
         return proxy.metrics();
+      case "take-sightings":
+        return proxy.takeSightings();
       case "faults":
         return proxy.faults();
       case "set-fault":
