@@ -78,7 +78,7 @@ const MODES: readonly Mode[] = [
 
 await withPart("logrotate", (logrotate) => {
   for (const mode of MODES) {
-    test(`S1-10 S2-17 ${mode.name}: every line that is kept comes once`, async () => {
+    test(`${mode.name}: every line that is kept comes once`, async () => {
       const place = new Place();
       places.push(place);
       const app = new App(place);
