@@ -6,6 +6,7 @@ import { Sightings } from "./sightings.ts";
 import { Scratch } from "./socket_writer.ts";
 import { AccessLog } from "./telemetry/access_log.ts";
 import { EventLog, eventLine } from "./telemetry/events.ts";
+import { RecentFailures } from "./watch/recent_failures.ts";
 
 /** What every part of one proxy shares. */
 export class ProxyContext {
@@ -18,6 +19,7 @@ export class ProxyContext {
   readonly events: EventLog;
   readonly accessLog: AccessLog;
   readonly overload: Overload;
+  readonly failures: RecentFailures;
   readonly sightings: Sightings;
 
   constructor(
@@ -30,6 +32,7 @@ export class ProxyContext {
     this.net = world.net;
     this.random = world.random;
     this.timeouts = new Timeouts(world.clock);
+    this.failures = new RecentFailures(world.clock);
     this.events = new EventLog(world.clock, tell);
     const { events } = this;
     this.sightings = new Sightings(world.clock, (cluster, text) => {

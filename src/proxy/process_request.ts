@@ -1,6 +1,6 @@
 import { EXPECT, type HeaderBlock } from "../codec/headers.ts";
 import { ResponseHead } from "../codec/message.ts";
-import type { DirectAnswer, WholeVerdict } from "./filters/filter.ts";
+import type { DirectAnswer, Filter, WholeVerdict } from "./filters/filter.ts";
 import { answerLocally, failStream } from "./process_response.ts";
 import { normalizePath } from "./route/normalize_path.ts";
 import type { Stream } from "./stream.ts";
@@ -52,10 +52,11 @@ function filterRequestHeaders(stream: Stream, from: number): void {
     try {
       verdict = filters[index]!.onRequestHeaders(stream);
     } catch {
+      stream.answeredBy = filters[index]!;
       return failStream(stream, "filter-error");
     }
     if (verdict === undefined) continue;
-    if (!(verdict instanceof Promise)) return answerDirectly(stream, verdict);
+    if (!(verdict instanceof Promise)) return answerDirectly(stream, verdict, filters[index]!);
     return waitForVerdict(stream, verdict, index + 1);
   }
   if (stream.route!.chain.wholeRequest.length !== 0 && !stream.head.upgrade) gather(stream);
@@ -76,12 +77,14 @@ function waitForVerdict(
         if (stream.generation !== generation || stream.finished) return;
         stream.requestHeld = false;
         if (answer === undefined) filterRequestHeaders(stream, next);
-        else answerDirectly(stream, answer);
+        else answerDirectly(stream, answer, stream.route!.chain.requestHeaders[next - 1]!);
         // The next filter may have returned a promise too.
         if (!stream.finished && !stream.requestHeld) releaseRequest(stream);
       },
       () => {
-        if (stream.generation === generation) failStream(stream, "filter-error");
+        if (stream.generation !== generation || stream.finished) return;
+        stream.answeredBy = stream.route!.chain.requestHeaders[next - 1]!;
+        failStream(stream, "filter-error");
       },
     )
     .finally(() => stream.context.scratch.flush());
@@ -94,7 +97,8 @@ function releaseRequest(stream: Stream): void {
   if (stream.connection !== null || stream.wholeRequest !== null) stream.downstream.resumeRequest();
 }
 
-function answerDirectly(stream: Stream, answer: DirectAnswer): void {
+function answerDirectly(stream: Stream, answer: DirectAnswer, filter?: Filter): void {
+  stream.answeredBy = filter ?? null;
   stream.detail = answer.detail ?? "direct_response";
   answerLocally(stream, answer.status, answer.headers, new TextEncoder().encode(answer.body));
 }
@@ -225,7 +229,7 @@ function filterWhole(stream: Stream, body: Uint8Array, from: number): void {
       return failStream(stream, "filter-error");
     }
     if (verdict instanceof Promise) return waitForWhole(stream, verdict, index + 1);
-    if (!(verdict instanceof Uint8Array)) return answerDirectly(stream, verdict);
+    if (!(verdict instanceof Uint8Array)) return answerDirectly(stream, verdict, filters[index]!);
     body = verdict;
   }
   sendWhole(stream, body);
@@ -238,7 +242,7 @@ function waitForWhole(stream: Stream, verdict: Promise<WholeVerdict>, next: numb
       (found) => {
         if (stream.generation !== generation || stream.finished) return;
         if (found instanceof Uint8Array) filterWhole(stream, found, next);
-        else answerDirectly(stream, found);
+        else answerDirectly(stream, found, stream.route!.chain.wholeRequest[next - 1]!);
       },
       () => {
         if (stream.generation === generation) failStream(stream, "filter-error");

@@ -333,6 +333,12 @@ export function releaseUpstream(stream: Stream): void {
   }
 }
 
+/** Refused, failed, or told by a flag that something was not as it should be. */
+export function isFailed({ flags, status, detail }: Stream): boolean {
+  if (flags !== "" || status >= 500 || status === 0) return true;
+  return status >= 400 && detail !== "via_upstream";
+}
+
 /** Ends the account of a stream. It comes once a stream, whatever became of it. */
 function finishStream(stream: Stream): void {
   if (stream.finished) return;
@@ -368,6 +374,7 @@ function finishStream(stream: Stream): void {
   } else counters.duration.observe(durationMs);
   if (route !== null && route.chain.complete.length !== 0) completeFilters(stream);
   if (stream.watch !== null) stream.watch.onComplete(stream, now);
+  if (isFailed(stream)) context.failures.add(stream, now);
   context.accessLog.add(stream, now);
 }
 

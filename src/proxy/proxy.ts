@@ -1,5 +1,7 @@
 import type { FaultOrder, FaultStatus } from "../api/fault.ts";
+import type { FailedRequest } from "../api/request_record.ts";
 import type { HostPort, Snapshot } from "../api/snapshot.ts";
+import type { TapOrder } from "../api/tap.ts";
 import type {
   CertificateStats,
   ListenerStats,
@@ -34,6 +36,7 @@ import { Route } from "./route/route.ts";
 import { RouteTable } from "./route/route_table.ts";
 import { ListenerCounters, type RouteCounters, type TlsCounters } from "./telemetry/counters.ts";
 import { metricsText } from "./telemetry/metrics.ts";
+import { Tap, type TapTaker } from "./watch/tap.ts";
 import { type Watcher, watchAll } from "./watch/watch.ts";
 
 export interface ProxyOptions {
@@ -95,6 +98,7 @@ export class Proxy {
     });
     this.#tls = new TlsStores(this.#context);
     this.#startedMs = world.clock.now();
+    this.#context.failures.worker = this.#member?.worker ?? 0;
     this.#faults = new RuntimeFaults(world.clock, () => this.#replan("a fault ended by itself"));
   }
 
@@ -288,6 +292,7 @@ export class Proxy {
     this.#tls.keepOnly(snapshot);
     this.#listeners = listeners;
     this.#snapshot = snapshot;
+    this.#context.failures.follow(snapshot);
     this.#setWatchers();
     this.#faults.retain((listener, route) => this.#hasRoute(listener, route));
   }
@@ -368,6 +373,24 @@ export class Proxy {
       this.#watchers.delete(watcher);
       this.#setWatchers();
     };
+  }
+
+  /** Shows requests that match from now on. Returns what ends that. */
+  tap(order: TapOrder, take: TapTaker): () => void {
+    const tap = new Tap(order, this.#context.clock, take);
+    const forget = this.addWatcher(tap);
+    return () => {
+      forget();
+      tap.end();
+    };
+  }
+
+  /**
+   * Requests that were refused or failed lately, the newest first: by request id, trace id or key,
+   * or the newest of all.
+   */
+  failures(id: string | null): FailedRequest[] {
+    return this.#context.failures.find(id);
   }
 
   #setWatchers(): void {

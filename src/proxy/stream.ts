@@ -13,6 +13,8 @@ import type { Pace } from "./pace.ts";
 import type { Route } from "./route/route.ts";
 import type { WholeBody } from "./whole_body.ts";
 import type { Http1Upstream } from "./upstream/http1_connection.ts";
+import type { Filter } from "./filters/filter.ts";
+import type { TryRecord } from "../api/request_record.ts";
 import type { RequestWatch } from "./watch/watch.ts";
 
 /** What a stream asks of the connection that its request came by, whatever HTTP version that is. */
@@ -118,6 +120,10 @@ export class Stream {
   /** The reason in words: `via_upstream` or a failure code. */
   detail = "";
   tries = 0;
+  /** Tries without a good answer; null as long as there is none. */
+  failedTries: TryRecord[] | null = null;
+  /** The filter that answered or failed; null where none did. */
+  answeredBy: Filter | null = null;
   retries = 0;
   requestBytes = 0;
   responseBytes = 0;
@@ -177,6 +183,8 @@ export class Stream {
     this.detail = "";
     this.malformed = null;
     this.tries = 0;
+    if (this.failedTries !== null) this.failedTries = null;
+    if (this.answeredBy !== null) this.answeredBy = null;
     this.retries = 0;
     this.requestBytes = 0;
     this.responseBytes = 0;

@@ -14,6 +14,7 @@ import {
   releaseUpstream,
 } from "./process_response.ts";
 import type { Stream, StreamTimeoutKind } from "./stream.ts";
+import { noteFailedTry } from "./watch/recent_failures.ts";
 
 /**
  * The tries of one request: each is one sending to one endpoint. Asks the breaker, waits for a
@@ -47,6 +48,7 @@ export function tryFailed(stream: Stream, code: FailureCode): void {
   stream.tryTimeout.disarm();
   stream.cluster!.judge(stream, 0, stream.endpointIsBusy ? code : null);
   if (stream.watch !== null) stream.watch.onTryEnd(stream, 0, code);
+  noteFailedTry(stream, 0, code);
   if (!stream.responseStarted && decision.retry !== null && mayRetry(stream)) {
     const policy = stream.route!.retry!;
     if (retriesFailure(policy, decision.retry) && spendRetry(stream)) {
@@ -64,6 +66,7 @@ export function tryAnswered(stream: Stream, head: ResponseHead): void {
   stream.cluster!.judge(stream, status, null);
   if (stream.watch !== null) stream.watch.onTryEnd(stream, status, null);
   if (status >= 500 || status === 409) {
+    noteFailedTry(stream, status, null);
     const { retry, fallback } = stream.route!;
     const wanted = retry === null ? status >= 500 : retriesStatus(retry, status);
     if (retry !== null && wanted && mayRetry(stream) && spendRetry(stream, askedToWaitMs(stream, head))) {
@@ -88,7 +91,9 @@ export function streamTimedOut(stream: Stream, which: StreamTimeoutKind): void {
     return tryFailed(stream, "per-try-timeout");
   }
   const code = which === "request" ? "timeout" : "idle-timeout";
+  const wasTrying = stream.tryOpen;
   stream.cluster?.judge(stream, 0, stream.endpointIsBusy ? code : null);
+  if (wasTrying) noteFailedTry(stream, 0, code);
   failStream(stream, code);
 }
 

@@ -4,7 +4,7 @@ import { Failure } from "../../base/failure.ts";
 import type { RequestHead } from "../../codec/message.ts";
 import { isFieldName, isFieldValue } from "../../codec/headers.ts";
 import type { Cluster } from "../cluster/cluster.ts";
-import { compileChain, type FilterChain, type FilterTools } from "../filters/filter.ts";
+import { compileChain, type Filter, type FilterChain, type FilterTools } from "../filters/filter.ts";
 import { findFilter } from "../filters/mod.ts";
 import type { Mirror } from "../mirror.ts";
 import type { LastGoodStore } from "./last_good.ts";
@@ -24,6 +24,8 @@ export interface CannedAnswer {
 export class Route {
   readonly name: string;
   readonly policy: RoutePolicy;
+  /** As the policy lists them. */
+  readonly filters: readonly Filter[];
   readonly chain: FilterChain;
   /** What it asks of a request besides host and path; null for nothing. */
   readonly matcher: RequestMatcher | null;
@@ -73,6 +75,7 @@ export class Route {
       if (component !== undefined) return component.create(config, tools);
       throw new Failure("refused", `route ${policy.name}: no filter is named ${filter}`);
     });
+    this.filters = filters;
     this.#sticky = policy.sticky === undefined ? null : new StickyChoice(policy, policy.sticky);
     // Outermost: its cookie is ours, and no edit of the callee's headers takes it away.
     this.chain = compileChain(this.#sticky === null ? filters : [this.#sticky, ...filters]);
