@@ -2,7 +2,7 @@ import type { Snapshot } from "../../src/api/snapshot.ts";
 import type { Place } from "./outrigger.ts";
 
 /** A sidecar's admin API, as `up` has placed it. `workload` is NAMESPACE/NAME. */
-async function adminOf(place: Place, workload: string) {
+export async function adminOf(place: Place, workload: string) {
   const { admin } = await place.process(`${workload}/sidecar`);
   if (admin === null) throw new Error(`the sidecar of ${workload} has no admin API`);
   return admin;
