@@ -1,3 +1,4 @@
+import type { Snapshot } from "../api/snapshot.ts";
 import { type Command, WORKERS_OPTION } from "./command.ts";
 
 export const sidecar: Command = {
@@ -8,6 +9,12 @@ export const sidecar: Command = {
     { long: "snapshot", value: "FILE", about: "the Snapshot to run" },
     { long: "state", value: "DIR", about: "where its last good Snapshot is, if FILE is bad" },
     WORKERS_OPTION,
+    {
+      long: "take-over",
+      value: "SOCKET",
+      about: "take over from the process that listens there; it starts its successor like this",
+      hidden: true,
+    },
   ],
   examples: [
     {
@@ -17,21 +24,19 @@ export const sidecar: Command = {
   ],
   async run(world, input) {
     const { createDataPlane, MAX_WORKERS } = await import("../sidecar/data_plane.ts");
-    const { Sidecar } = await import("../sidecar/sidecar.ts");
-    const { untilStopped } = await import("../sidecar/until_stopped.ts");
+    const { startSidecar } = await import("../sidecar/run_sidecar.ts");
     const { LineWriter } = await import("../sidecar/line_writer.ts");
     const output = new LineWriter(world.stdio.stdout);
     const talk = new LineWriter(world.stdio.stderr);
     const workers = input.wholeNumber("workers", { min: 1, max: MAX_WORKERS });
     const log = (lines: string): void => output.write(lines);
-    const running = new Sidecar(world, {
+    const options = {
       snapshotFile: input.required("snapshot"),
       stateFolder: input.text("state"),
-      createProxy: (snapshot) => createDataPlane(world, workers, snapshot, log),
-      log: (line) => talk.write(line),
-    });
-    await running.start();
-    const code = await untilStopped(world, running);
+      createProxy: (snapshot: Snapshot) => createDataPlane(world, workers, snapshot, log),
+      log: (line: string): void => talk.write(line),
+    };
+    const code = await startSidecar(world, options, input.text("take-over"));
     await output.finish(world.clock);
     await talk.finish(world.clock);
     return code;

@@ -5,7 +5,7 @@ import type { Sighting } from "../api/sighting.ts";
 import type { Snapshot } from "../api/snapshot.ts";
 import type { ProxyStats } from "../api/stats.ts";
 import { Failure } from "../base/failure.ts";
-import type { World } from "../base/world.ts";
+import type { ListeningSocket, World } from "../base/world.ts";
 import {
   acceptedOpenMetrics,
   OPENMETRICS_TYPE,
@@ -37,7 +37,10 @@ export interface DataPlane {
   sightings(since: number): readonly Sighting[] | Promise<readonly Sighting[]>;
   /** Returns how many ended. */
   clearFaults(listener: string | null, route: string | null): number | Promise<number>;
-  drain(): Promise<void>;
+  /** With a successor that listens on the same sockets, idle callers are given the time to leave. */
+  drain(options?: { readonly hasSuccessor: boolean }): Promise<void>;
+  /** Listening sockets of other threads than this one; none without such. */
+  sockets?(): Promise<readonly ListeningSocket[]>;
   close(): void;
   readonly ready: boolean;
 }
@@ -49,6 +52,8 @@ export interface SidecarOptions {
   /** Makes the proxy when the first Snapshot is known: it says how many workers there are. */
   readonly createProxy: (snapshot: Snapshot) => DataPlane | Promise<DataPlane>;
   readonly log: (line: string) => void;
+  /** Takes over from a process that runs with this Snapshot; its pipelines start later. */
+  readonly inForceFile?: string;
 }
 
 /** A drain that the proxy itself does not end in time is ended here. */
@@ -65,11 +70,17 @@ export class Sidecar {
   /** From the first Snapshot on. */
   #proxy!: DataPlane;
   #servers: HttpServer[] = [];
+  #adminServer: HttpServer | null = null;
+  /** Of the admin socket's file. */
+  #adminInode = 0;
   #pipelines: PipelineChild | null = null;
   #pipelinesChange: Promise<void> = Promise.resolve();
   /** Snapshots come into force one after the other. */
   #applying: Promise<unknown> = Promise.resolve();
   #draining: Promise<void> | null = null;
+  #hasSuccessor = false;
+  /** Starts a successor, and returns its process id. @throws Failure where that fails. */
+  upgrade: (() => Promise<number>) | null = null;
 
   constructor(world: World, options: SidecarOptions) {
     this.#world = world;
@@ -82,23 +93,32 @@ export class Sidecar {
    */
   async start(): Promise<void> {
     const snapshot = await this.#applyFirst();
-    const { admin } = snapshot.bindings;
-    // A socket file that a killed predecessor left would be in the way.
-    this.#world.files.remove(admin.socket);
-    this.#servers = [
-      new HttpServer(this.#world, {
-        address: admin.readOnly,
-        handle: (request) => this.#readOnly(request),
-        maxBodyBytes: 0,
-      }),
-      new HttpServer(this.#world, {
-        address: { path: admin.socket },
-        mode: 0o600,
-        handle: (request) => this.#admin(request),
-      }),
-    ];
-    for (const server of this.#servers) server.start();
-    this.#startPipelines();
+    const readOnly = new HttpServer(this.#world, {
+      address: snapshot.bindings.admin.readOnly,
+      handle: (request) => this.#readOnly(request),
+      maxBodyBytes: 0,
+    });
+    readOnly.start();
+    this.#servers.push(readOnly);
+    this.openAdminSocket();
+    if (this.#options.inForceFile === undefined) this.startPipelines();
+  }
+
+  /** Unless it is open; a successor that failed may have put its own in its place. */
+  openAdminSocket(): void {
+    const { socket } = this.#snapshot!.bindings.admin;
+    if (this.#world.files.stat(socket)?.inode === this.#adminInode) return;
+    this.#adminServer?.stop();
+    // The one that a killed predecessor left, or that a living one listens on.
+    this.#world.files.remove(socket);
+    const server = new HttpServer(this.#world, {
+      address: { path: socket },
+      mode: 0o600,
+      handle: (request) => this.#admin(request),
+    });
+    server.start();
+    this.#adminServer = server;
+    this.#adminInode = this.#world.files.stat(socket)!.inode;
   }
 
   /** Lets what is under way finish, at most the policy's `drainMs`; then everything is closed. */
@@ -107,19 +127,74 @@ export class Sidecar {
     return this.#draining;
   }
 
+  // -------------------------------------------------------------- upgrades
+
+  get stateFolder(): string {
+    return this.#snapshot!.bindings.stateFolder;
+  }
+
+  /** Holds the Snapshot in force. */
+  get inForceFile(): string {
+    return lastGoodFile(this.stateFolder);
+  }
+
+  /**
+   * All listening sockets, once no Snapshot is under way.
+   * @throws Failure `refused` where a port is not fixed: it could not be found again.
+   */
+  async sockets(): Promise<readonly ListeningSocket[]> {
+    const { listeners, admin } = this.#snapshot!.bindings;
+    const anyPort = Object.entries({ ...listeners, admin: admin.readOnly }).find(
+      ([, { port }]) => port === 0,
+    );
+    if (anyPort !== undefined) {
+      const text = `${anyPort[0]} listens on any free port, which cannot be handed on`;
+      throw new Failure("refused", text, "give it a port");
+    }
+    const others = (await this.#proxy.sockets?.()) ?? [];
+    return [...this.#world.net.handover.listening(), ...others];
+  }
+
+  /** Runs `change` when no Snapshot is under way, and lets none come in between. */
+  holdSnapshots<Result>(change: () => Promise<Result>): Promise<Result> {
+    const changed = this.#applying.then(change);
+    this.#applying = changed.catch(() => {});
+    return changed;
+  }
+
+  /**
+   * A successor serves on the same sockets: ends as `drain` does, slower for idle callers. Resolves
+   * once the admin API and the pipelines are the successor's to open.
+   */
+  async handOver(): Promise<void> {
+    this.#hasSuccessor = true;
+    this.#draining ??= this.#drain();
+    this.#stopServers();
+    await this.#pipelinesChange;
+    await this.#pipelines?.stop();
+  }
+
   /** At once. */
   close(): void {
-    for (const server of this.#servers) server.stop();
+    this.#stopServers();
     this.#proxy.close();
     void this.#pipelines?.stop();
   }
 
+  #stopServers(): void {
+    for (const server of this.#servers) server.stop();
+    this.#adminServer?.stop();
+  }
+
   async #drain(): Promise<void> {
+    // Its start failed before it had one.
+    if (this.#snapshot === null) return;
     const waitMs = (this.#snapshot?.policy.drainMs ?? 0) + DRAIN_SLACK_MS;
     let wake = () => {};
     const tooLate = new Promise<void>((resolve) => (wake = resolve));
     const timer = this.#world.clock.after(waitMs, wake);
-    await Promise.race([this.#proxy.drain(), tooLate]);
+    const drained = this.#proxy.drain({ hasSuccessor: this.#hasSuccessor });
+    await Promise.race([drained, tooLate]);
     timer.cancel();
     await this.#pipelines?.stop();
     this.close();
@@ -128,9 +203,9 @@ export class Sidecar {
   // -------------------------------------------------------------- Snapshots
 
   async #applyFirst(): Promise<Snapshot> {
-    const { snapshotFile, log } = this.#options;
+    const { snapshotFile, log, inForceFile } = this.#options;
     try {
-      return await this.#startWith(snapshotFile);
+      return await this.#startWith(inForceFile ?? snapshotFile);
     } catch (error) {
       if (error instanceof Failure && error.kind === "port-in-use") throw error;
       const lastGood = lastGoodFile(this.#options.stateFolder ?? dirname(snapshotFile));
@@ -187,12 +262,13 @@ export class Sidecar {
   }
 
   #replace(snapshot: Snapshot): Promise<void> {
-    const replaced = this.#applying.then(() => this.#replaceNow(snapshot));
-    this.#applying = replaced.catch(() => {});
-    return replaced;
+    return this.holdSnapshots(() => this.#replaceNow(snapshot));
   }
 
   async #replaceNow(snapshot: Snapshot): Promise<void> {
+    if (this.#hasSuccessor) {
+      throw new Failure("refused", "another process has taken over", "send it again");
+    }
     const before = pipelineKey(this.#snapshot);
     await this.#apply(snapshot);
     if (pipelineKey(snapshot) === before) return;
@@ -200,11 +276,11 @@ export class Sidecar {
     this.#pipelinesChange = this.#pipelinesChange.then(async () => {
       await this.#pipelines?.stop();
       this.#pipelines = null;
-      if (this.#draining === null) this.#startPipelines();
+      if (this.#draining === null) this.startPipelines();
     });
   }
 
-  #startPipelines(): void {
+  startPipelines(): void {
     const snapshot = this.#snapshot;
     if (snapshot === null || Object.keys(snapshot.policy.pipelines).length === 0) return;
     const { stateFolder } = snapshot.bindings;
@@ -265,6 +341,8 @@ export class Sidecar {
         await this.#proxy.clearFaults(listener, route);
         return this.#faults();
       }
+      case "POST /upgrade":
+        return this.#upgrade();
       case "POST /drain":
         void this.drain();
         return jsonAnswer(202, { draining: true });
@@ -288,6 +366,16 @@ export class Sidecar {
     try {
       await this.#proxy.setFault(order);
       return await this.#faults();
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      return jsonAnswer(409, { problem: error.message, advice: error.advice ?? null });
+    }
+  }
+
+  async #upgrade(): Promise<ServerAnswer> {
+    try {
+      if (this.upgrade === null) throw new Failure("refused", "it does not serve by itself");
+      return jsonAnswer(200, { pid: await this.upgrade() });
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       return jsonAnswer(409, { problem: error.message, advice: error.advice ?? null });

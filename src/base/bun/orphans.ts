@@ -3,7 +3,10 @@ import { constants } from "node:os";
 import type { ExitStatus, SignalName } from "../world.ts";
 import { becomeSubreaper, reapChild } from "./libc.ts";
 
-/** A SIGCHLD may stand for several ends, and come before the child shows as ended. */
+/**
+ * A SIGCHLD may stand for several ends, and come before the child shows as ended. The timer also
+ * keeps a process going that has nothing else to do than to wait for them.
+ */
 const SECOND_LOOK_MS = 1_000;
 
 /**
@@ -25,7 +28,7 @@ export function adoptOrphans(
     }
   };
   process.on("SIGCHLD", look);
-  setInterval(look, SECOND_LOOK_MS).unref();
+  setInterval(look, SECOND_LOOK_MS);
   return true;
 }
 
