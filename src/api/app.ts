@@ -421,6 +421,16 @@ export const appShape = {
     .about("Log files that become structured events.")
     .default([])
     .example([{ file: "logs/events.log", parse: "json", to: ["stdout"] }]),
+  pipelines: list(text({ pattern: LABEL_PATTERN, expected: "the name of a Pipeline" }), {
+    max: 100,
+    unique: true,
+  })
+    .about(
+      "Pipelines of the same files that run in the App's sidecar, by their names: what the app sends " +
+        "to `127.0.0.1` or writes to files goes their way.",
+    )
+    .default([])
+    .example(["orders"]),
   slo: slo
     .about("Goals; recording rules and alerts follow from them.")
     .example({ availability: "99.9%", latency: { p99: "300ms" } })

@@ -516,4 +516,6 @@ export interface PipelineBinding {
   /** Merged over the component's config. */
   readonly sources: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly sinks: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** What its relative file names are below: an absolute path; the program's folder without it. */
+  readonly folder?: string;
 }

@@ -193,8 +193,9 @@ function bindingParts(bindings: WorkloadBindings): BindingPart[] {
   const { readOnly, socket } = bindings.admin;
   add(["admin"], "admin addresses", bindings.admin, `${hostPortText(readOnly)} and ${socket}`);
   for (const [name, binding] of Object.entries(bindings.pipelines)) {
-    const text = JSON.stringify({ ...binding.sources, ...binding.sinks });
-    add(["pipelines", name], `places of log adapter ${name}`, binding, text);
+    const { sources, sinks, folder } = binding;
+    const text = folder ?? JSON.stringify({ ...sources, ...sinks });
+    add(["pipelines", name], `places of pipeline ${name}`, binding, text);
   }
   for (const [name, binding] of Object.entries(bindings.redis ?? {})) {
     const { host, port, database, user } = binding;

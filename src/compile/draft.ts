@@ -57,6 +57,10 @@ export class Draft {
     this.#pipelineBindings.set(name, binding);
   }
 
+  hasPipeline(name: string): boolean {
+    return this.#pipelines.has(name);
+  }
+
   /** The files of a listener's certificates. */
   addTls(listener: string, binding: ListenerTlsBinding): void {
     this.#tls.set(listener, binding);

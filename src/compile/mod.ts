@@ -8,7 +8,7 @@ import { gatewaySnapshot } from "./gateway.ts";
 import { addInbound } from "./inbound.ts";
 import { addCalls } from "./outbound.ts";
 import { noteOverload, overloadPolicy } from "./overload.ts";
-import { addLogs } from "./pipelines.ts";
+import { addLogs, addPipelines } from "./pipelines.ts";
 import { Context } from "./source.ts";
 
 export interface CompileInput {
@@ -26,7 +26,7 @@ export interface Compiled {
 /**
  * One Snapshot per workload. Pure: the same documents and site give the same bytes. A Snapshot
  * holds what its App declares and what the site says of it and its callees, nothing of other Apps.
- * Pipeline documents are not for sidecars: `outrigger pipeline` runs them.
+ * A Pipeline is beside the Apps that name it; `outrigger pipeline` runs it alone.
  */
 export function compile({ documents, site }: CompileInput): Compiled {
   const context = new Context(documents, site);
@@ -49,6 +49,7 @@ function sidecarSnapshot(context: Context, app: AppDocument, local: LocalSite): 
   addInbound(draft, context, app, local);
   addCalls(draft, context, app, local);
   addLogs(draft, context, app, local);
+  addPipelines(draft, context, app, local);
   const { drainTimeout, workers } = app.spec.sidecar;
   if (workers > 1) draft.note(["bindings", "workers"], app, ["spec", "sidecar", "workers"]);
   noteOverload(draft, app);

@@ -1,5 +1,8 @@
-import { expect, test } from "bun:test";
-import { appText, snapshotsOf } from "./testdata/from_text.ts";
+import { describe, expect, test } from "bun:test";
+import { loadDocuments } from "../api/documents.ts";
+import { object } from "../schema/field.ts";
+import { compile } from "./mod.ts";
+import { appText, siteOf, snapshotsOf } from "./testdata/from_text.ts";
 
 function pipelines(...logs: readonly string[]) {
   const lines = ["logs:", ...logs.map((log) => `  - { ${log} }`)];
@@ -45,4 +48,47 @@ test("a pipeline is named by its log, else by its file", () => {
   expect(names("file: logs/Odd Name.2.log")).toEqual(["odd-name-2"]);
   expect(names("file: logs/.hidden")).toEqual(["hidden"]);
   expect(names("file: logs/__.log")).toEqual(["log"]);
+});
+
+describe("Pipelines that an App names", () => {
+  const PIPELINE = [
+    "apiVersion: outrigger.dev/v1alpha1",
+    "kind: Pipeline",
+    "metadata: { name: orders, namespace: shop }",
+    "spec:",
+    "  sources: { in: { timer: {} } }",
+    "  sinks: { out: { stdout: {} } }",
+    "",
+  ].join("\n");
+
+  const components = { sources: { timer: object({}) }, transforms: {}, sinks: { stdout: object({}) } };
+
+  function compileText(text: string) {
+    const documents = loadDocuments([{ file: "shop.yaml", text }], components);
+    expect(documents.problems).toEqual([]);
+    return compile({ documents, site: siteOf(documents) });
+  }
+
+  test("S1-12 one Pipeline is beside two Apps, the same to a byte", () => {
+    const named = ["pipelines: [orders]"];
+    const apps = `${appText("api", 9000, named)}---\n${appText("shop", 9001, named)}`;
+    const [api, shop] = compileText(`${apps}---\n${PIPELINE}`).snapshots;
+    expect(Object.keys(api!.policy.pipelines)).toEqual(["orders"]);
+    expect(api!.policy.pipelines).toEqual(shop!.policy.pipelines);
+    const { sources, folder } = api!.bindings.pipelines["orders"]!;
+    expect(sources).toEqual({});
+    expect(folder).toStartWith("/");
+  });
+
+  test("none of that name, and a log that has it already, are problems where they are written", () => {
+    const problemsOf = (lines: readonly string[], more = ""): string[] =>
+      compileText(`${appText("api", 9000, lines)}${more}`).problems.map(({ message }) => message);
+    expect(problemsOf(["pipelines: [orders]"])).toEqual([
+      "pipelines: no Pipeline of the namespace shop is named orders",
+    ]);
+    const both = ["logs: [{ file: orders.log }]", "pipelines: [orders]"];
+    expect(problemsOf(both, `---\n${PIPELINE}`)).toEqual([
+      "pipelines: a log of this App is named orders too",
+    ]);
+  });
 });

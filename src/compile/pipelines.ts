@@ -1,7 +1,7 @@
-/** The App's log files, each a pipeline: follow, parse, say whose line it is, send. */
-import { basename, join } from "node:path";
+/** What runs in an App's sidecar: its log files, each a pipeline of its own, and Pipelines it names. */
+import { basename, dirname, isAbsolute, join, relative } from "node:path";
 import type { LogSpec } from "../api/app.ts";
-import type { AppDocument, MeshDocument } from "../api/document.ts";
+import type { AppDocument, MeshDocument, PipelineDocument } from "../api/document.ts";
 import type { LocalSite } from "../api/site.ts";
 import type { ComponentPolicy, PipelineBinding, PipelinePolicy } from "../api/snapshot.ts";
 import { fillTemplate } from "../api/template.ts";
@@ -31,6 +31,56 @@ export function addLogs(draft: Draft, context: Context, app: AppDocument, local:
     }
     first.set(name, index);
     addLog(draft, context, { app, local, log, path, name });
+  }
+}
+
+/** A Pipeline of the same files, as it is: only where its relative names are differs. */
+export function addPipelines(
+  draft: Draft,
+  context: Context,
+  app: AppDocument,
+  local: LocalSite,
+): void {
+  const all = context.documents.pipelines;
+  for (const [index, name] of app.spec.pipelines.entries()) {
+    const path = ["spec", "pipelines", index];
+    const found = all.find((one) => one.name === name && one.namespace === app.namespace);
+    const report = (message: string, advice: string): void =>
+      context.report(app, path, { found: `"${name}"`, message, advice });
+    if (found === undefined) {
+      const names = all.map((one) => `${one.namespace}/${one.name}`).join(", ");
+      const known = names === "" ? "the files hold none" : `there are: ${names}`;
+      report(`pipelines: no Pipeline of the namespace ${app.namespace} is named ${name}`, known);
+      continue;
+    }
+    if (draft.hasPipeline(name)) {
+      report(`pipelines: a log of this App is named ${name} too`, "give the log another name");
+      continue;
+    }
+    const folder = pipelineFolder(app, local, found);
+    draft.addPipeline(name, found.spec, { sources: {}, sinks: {}, folder });
+    notePipeline(draft, app, path, found);
+  }
+}
+
+function pipelineFolder(app: AppDocument, local: LocalSite, pipeline: PipelineDocument): string {
+  const own = dirname(pipeline.file);
+  if (isAbsolute(own)) return own;
+  return join(local.filesFolder ?? local.appFolder, relative(dirname(app.file), own));
+}
+
+function notePipeline(draft: Draft, app: AppDocument, path: Path, pipeline: PipelineDocument): void {
+  const { name, spec } = pipeline;
+  const at = ["policy", "pipelines", name];
+  draft.note(at, app, path);
+  draft.note(["bindings", "pipelines", name], app, path);
+  for (const part of ["sources", "sinks"] as const) {
+    for (const one of Object.keys(spec[part])) {
+      draft.note([...at, part, one], pipeline, ["spec", part, one]);
+    }
+  }
+  for (const index of spec.steps.keys()) {
+    draft.note([...at, "steps", index], pipeline, ["spec", "steps", index]);
   }
 }
 

@@ -43,10 +43,14 @@ const POLL_MS = 5000;
 
 export function pipelinesOf(snapshot: Snapshot): PipelineSet {
   const { policy, bindings } = snapshot;
+  const folders = Object.entries(bindings.pipelines).flatMap(([name, { folder }]) =>
+    folder === undefined ? [] : [[name, folder] as const],
+  );
   return {
     policies: policy.pipelines,
     bindings: bindings.pipelines,
     stateFolder: bindings.stateFolder,
+    folders: Object.fromEntries(folders),
   };
 }
 
