@@ -35,6 +35,17 @@ export interface FailureDecision {
   readonly text: string;
 }
 
+/** Refused, failed, or told by a flag that something was not as it should be. */
+export function isFailed(ended: {
+  readonly flags: string;
+  readonly status: number;
+  readonly detail: string;
+}): boolean {
+  const { flags, status, detail } = ended;
+  if (flags !== "" || status >= 500 || status === 0) return true;
+  return status >= 400 && detail !== "via_upstream";
+}
+
 /** The one place that maps a failure to its answer. Statuses and flags are Envoy's. */
 export const DECISIONS: Readonly<Record<FailureCode, FailureDecision>> = {
   "no-route": local(404, "NR", null, "no route for this host and path"),

@@ -1,7 +1,7 @@
 import type { FallbackTrigger } from "../api/snapshot.ts";
 import type { HeaderBlock } from "../codec/headers.ts";
 import type { ResponseHead } from "../codec/message.ts";
-import { DECISIONS, type FailureCode } from "./errors.ts";
+import { DECISIONS, type FailureCode, isFailed } from "./errors.ts";
 import { FilterFailure } from "./filters/filter.ts";
 import type { Stream } from "./stream.ts";
 import { increment } from "./telemetry/counters.ts";
@@ -331,12 +331,6 @@ export function releaseUpstream(stream: Stream): void {
   } else {
     stream.cluster?.forget(stream);
   }
-}
-
-/** Refused, failed, or told by a flag that something was not as it should be. */
-export function isFailed({ flags, status, detail }: Stream): boolean {
-  if (flags !== "" || status >= 500 || status === 0) return true;
-  return status >= 400 && detail !== "via_upstream";
 }
 
 /** Ends the account of a stream. It comes once a stream, whatever became of it. */

@@ -1,4 +1,5 @@
 import type { FaultOrder, FaultStatus } from "../api/fault.ts";
+import type { LogLevel } from "../api/log_level.ts";
 import type { FailedRequest } from "../api/request_record.ts";
 import type { HostPort, Snapshot } from "../api/snapshot.ts";
 import type { TapOrder } from "../api/tap.ts";
@@ -36,6 +37,7 @@ import { Route } from "./route/route.ts";
 import { RouteTable } from "./route/route_table.ts";
 import { ListenerCounters, type RouteCounters, type TlsCounters } from "./telemetry/counters.ts";
 import { metricsText } from "./telemetry/metrics.ts";
+import { DebugLog } from "./watch/debug_log.ts";
 import { Tap, type TapTaker } from "./watch/tap.ts";
 import { type Watcher, watchAll } from "./watch/watch.ts";
 
@@ -79,6 +81,9 @@ export class Proxy {
   readonly #tls: TlsStores;
   readonly #member: GroupMember | null;
   readonly #watchers = new Set<Watcher>();
+  readonly #log: (lines: string) => void;
+  #logLevel: LogLevel = "info";
+  #endDebug: (() => void) | null = null;
   /** Of the Snapshot in force. */
   #allotment: Allotment | null = null;
   /** Of the Snapshot that was prepared last. */
@@ -90,6 +95,7 @@ export class Proxy {
   constructor(world: World, options: ProxyOptions = {}) {
     this.#world = world;
     this.#member = options.member ?? null;
+    this.#log = options.log ?? (() => {});
     this.#context = new ProxyContext(world, options.log ?? (() => {}), options.tell);
     this.#limits = new LimitStores(this.#context, (identity, rate, maxKeys) => {
       const memory = this.#planned?.buckets[identity];
@@ -391,6 +397,21 @@ export class Proxy {
    */
   failures(id: string | null): FailedRequest[] {
     return this.#context.failures.find(id);
+  }
+
+  get logLevel(): LogLevel {
+    return this.#logLevel;
+  }
+
+  /** Until the process ends. */
+  setLogLevel(level: LogLevel): void {
+    this.#logLevel = level;
+    const { accessLog, events, clock } = this.#context;
+    accessLog.onlyErrors = level === "error";
+    // Of several the group itself tells events, and keeps all of them.
+    events.onlyTrouble = level === "error" && this.#member === null;
+    this.#endDebug?.();
+    this.#endDebug = level === "debug" ? this.addWatcher(new DebugLog(clock, this.#log)) : null;
   }
 
   #setWatchers(): void {

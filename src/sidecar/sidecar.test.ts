@@ -60,6 +60,11 @@ class FakeProxy implements DataPlane {
     return [{ sequence: since + 1, header: "x-build" } as Sighting];
   }
 
+  tap = (): (() => void) => () => {};
+  failures = () => [];
+  readonly logLevel = "info";
+  setLogLevel(): void {}
+
   orders: FaultOrder[] = [];
 
   faults(): readonly FaultStatus[] {

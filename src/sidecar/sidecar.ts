@@ -2,8 +2,11 @@ import { dirname, join } from "node:path";
 
 import { type FaultOrder, type FaultStatus, readFaultOrder } from "../api/fault.ts";
 import type { Sighting } from "../api/sighting.ts";
+import type { LogLevel } from "../api/log_level.ts";
+import type { FailedRequest } from "../api/request_record.ts";
 import type { Snapshot } from "../api/snapshot.ts";
 import type { ProxyStats } from "../api/stats.ts";
+import type { TapOrder } from "../api/tap.ts";
 import { Failure } from "../base/failure.ts";
 import type { ListeningSocket, World } from "../base/world.ts";
 import {
@@ -20,9 +23,11 @@ import {
   type ServerRequest,
   textAnswer,
 } from "../http/server.ts";
+import type { TapTaker } from "../proxy/watch/tap.ts";
 import { mergeMetrics } from "./merge_metrics.ts";
 import { PipelineChild } from "./pipeline_child.ts";
 import { readSnapshot } from "./read_snapshot.ts";
+import { WatchAdmin } from "./watch_admin.ts";
 
 /** What the sidecar asks of the proxy. Several workers answer later, one at once. */
 export interface DataPlane {
@@ -35,6 +40,12 @@ export interface DataPlane {
   setFault(order: FaultOrder): void | Promise<void>;
   /** Malformed messages that came by lately; those with a higher sequence than `since`. */
   sightings(since: number): readonly Sighting[] | Promise<readonly Sighting[]>;
+  /** Shows requests that match from now on; returns what ends that. */
+  tap(order: TapOrder, take: TapTaker): () => void;
+  /** Requests that failed lately, by id, or the newest of all. */
+  failures(id: string | null): readonly FailedRequest[] | Promise<readonly FailedRequest[]>;
+  readonly logLevel: LogLevel;
+  setLogLevel(level: LogLevel): void | Promise<void>;
   /** Returns how many ended. */
   clearFaults(listener: string | null, route: string | null): number | Promise<number>;
   /** With a successor that listens on the same sockets, idle callers are given the time to leave. */
@@ -70,6 +81,7 @@ export class Sidecar {
   /** From the first Snapshot on. */
   #proxy!: DataPlane;
   #servers: HttpServer[] = [];
+  readonly #watch: WatchAdmin;
   #adminServer: HttpServer | null = null;
   /** Of the admin socket's file. */
   #adminInode = 0;
@@ -85,6 +97,7 @@ export class Sidecar {
   constructor(world: World, options: SidecarOptions) {
     this.#world = world;
     this.#options = options;
+    this.#watch = new WatchAdmin(world, () => this.#proxy);
   }
 
   /**
@@ -347,7 +360,7 @@ export class Sidecar {
         void this.drain();
         return jsonAnswer(202, { draining: true });
       default:
-        return this.#readOnly(request);
+        return (await this.#watch.answer(request)) ?? this.#readOnly(request);
     }
   }
 

@@ -1,6 +1,9 @@
 import type { FaultOrder } from "../../api/fault.ts";
+import type { LogLevel } from "../../api/log_level.ts";
+import type { RequestRecord } from "../../api/request_record.ts";
 import type { Snapshot } from "../../api/snapshot.ts";
 import type { ProxyEvent } from "../../api/stats.ts";
+import type { TapOrder } from "../../api/tap.ts";
 import type { FailureKind } from "../../base/failure.ts";
 import type { ListeningSocket } from "../../base/world.ts";
 import type { Allotment } from "./allotment.ts";
@@ -14,6 +17,11 @@ export type Order =
   | { readonly kind: "metrics" }
   /** Each is told once. */
   | { readonly kind: "take-sightings" }
+  | { readonly kind: "tap"; readonly id: number; readonly order: TapOrder }
+  | { readonly kind: "untap"; readonly id: number }
+  /** Those that failed lately; null is the newest of all. */
+  | { readonly kind: "failures"; readonly id: string | null }
+  | { readonly kind: "log-level"; readonly level: LogLevel }
   | { readonly kind: "faults" }
   | { readonly kind: "set-fault"; readonly order: FaultOrder }
   | {
@@ -50,6 +58,12 @@ export type FromWorker =
   | { readonly kind: "log"; readonly lines: string }
   | { readonly kind: "event"; readonly event: ProxyEvent }
   | { readonly kind: "ask-for-room"; readonly cluster: string }
+  | {
+      readonly kind: "tapped";
+      readonly id: number;
+      readonly records: readonly RequestRecord[];
+      readonly lost: number;
+    }
   /** An error that nobody caught; the worker ends. */
   | { readonly kind: "broken"; readonly text: string };
 

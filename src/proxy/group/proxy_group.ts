@@ -1,6 +1,9 @@
 import type { FaultOrder, FaultStatus } from "../../api/fault.ts";
 import type { Sighting } from "../../api/sighting.ts";
+import type { LogLevel } from "../../api/log_level.ts";
+import type { FailedRequest } from "../../api/request_record.ts";
 import type { HostPort, Snapshot } from "../../api/snapshot.ts";
+import type { TapOrder } from "../../api/tap.ts";
 import type { ProxyEvent, ProxyStats, WorkerStats } from "../../api/stats.ts";
 import { Failure } from "../../base/failure.ts";
 import type { ListeningSocket, Timer, World } from "../../base/world.ts";
@@ -8,9 +11,11 @@ import { PrometheusText } from "../../codec/prometheus_text.ts";
 import type { DrainOptions } from "../proxy.ts";
 import { refusal } from "../refusal.ts";
 import { Sightings } from "../sightings.ts";
+import type { TapTaker } from "../watch/tap.ts";
 import { EventLog, eventLine } from "../telemetry/events.ts";
 import { remainingMetrics, sumMetrics } from "../telemetry/sum_metrics.ts";
 import { allot, type Allotment, bury, LostCounts, NOTHING_ALLOTTED } from "./allotment.ts";
+import { GroupTaps } from "./group_taps.ts";
 import type { FromWorker, Order } from "./messages.ts";
 import { remainsOf, sumStats } from "./sum_stats.ts";
 import { type SeatEvents, WorkerSeat } from "./worker_seat.ts";
@@ -48,6 +53,8 @@ export class ProxyGroup {
   readonly #events: EventLog;
   /** Of all workers, gathered when somebody asks. */
   readonly #sightings: Sightings;
+  readonly #taps: GroupTaps;
+  #logLevel: LogLevel = "info";
   readonly #seats: readonly WorkerSeat[];
   readonly #beats: SharedArrayBuffer;
   readonly #startedMs: number;
@@ -73,6 +80,7 @@ export class ProxyGroup {
     this.#startedMs = world.clock.now();
     this.#events = new EventLog(world.clock, (event) => log(eventLine(event)));
     this.#sightings = new Sightings(world.clock, () => {});
+    this.#taps = new GroupTaps(world.clock);
     this.#beats = new SharedArrayBuffer(workers * Int32Array.BYTES_PER_ELEMENT);
     const events: SeatEvents = {
       onMessage: (seat, message) => this.#take(seat, message),
@@ -196,6 +204,7 @@ export class ProxyGroup {
   #take(seat: WorkerSeat, message: FromWorker): void {
     if (message.kind === "log") this.#log(message.lines);
     else if (message.kind === "event") this.#tell(seat, message.event);
+    else if (message.kind === "tapped") this.#taps.take(message.id, message.records, message.lost);
     else if (message.kind === "ask-for-room") {
       const { cluster } = message;
       for (const other of this.#joined) {
@@ -240,6 +249,8 @@ export class ProxyGroup {
       await this.#prepare([seat], this.#snapshot!, this.#allotment);
       await seat.call({ kind: "commit" });
       await this.#bringFaults(seat);
+      await seat.call({ kind: "log-level", level: this.#logLevel });
+      this.#taps.bring(seat);
     } catch (error) {
       // Its end follows, and another attempt.
       if (seat.isRunning) seat.terminate((error as Error).message);
@@ -335,6 +346,35 @@ export class ProxyGroup {
     });
     this.#sightings.addAll(all);
     return this.#sightings.list(since);
+  }
+
+  // -------------------------------------------------------------- looking on
+
+  /** As `Proxy.tap`, over all workers. */
+  tap(order: TapOrder, take: TapTaker): () => void {
+    const id = this.#taps.start(this.#joined, order, take);
+    return () => this.#taps.end(this.#joined, id);
+  }
+
+  /** As `Proxy.failures`; what a worker kept is gone with it. */
+  async failures(id: string | null): Promise<readonly FailedRequest[]> {
+    const asked = this.#joined.map((seat) => seat.call({ kind: "failures", id }));
+    const answers = await Promise.allSettled(asked);
+    const all = answers.flatMap((one) =>
+      one.status === "fulfilled" ? (one.value as FailedRequest[]) : [],
+    );
+    return all.sort((a, b) => b.timeMs - a.timeMs);
+  }
+
+  get logLevel(): LogLevel {
+    return this.#logLevel;
+  }
+
+  /** Until the process ends. */
+  async setLogLevel(level: LogLevel): Promise<void> {
+    this.#logLevel = level;
+    this.#events.onlyTrouble = level === "error";
+    await this.#all({ kind: "log-level", level });
   }
 
   // -------------------------------------------------------------- stats and metrics

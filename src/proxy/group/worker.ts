@@ -24,6 +24,7 @@ class GroupWorker {
   readonly #proxy: Proxy;
   readonly #beat: Timer;
   #prepared: PreparedSnapshot | null = null;
+  readonly #taps = new Map<number, () => void>();
 
   constructor(world: World, post: (message: FromWorker) => void, welcome: Welcome) {
     const { worker, workers, nowMs, beats, inherited } = welcome;
@@ -89,6 +90,22 @@ class GroupWorker {
         return proxy.metrics();
       case "take-sightings":
         return proxy.takeSightings();
+      case "tap": {
+        const { id } = order;
+        const end = proxy.tap(order.order, (records, lost) =>
+          this.#post({ kind: "tapped", id, records, lost }),
+        );
+        this.#taps.set(id, end);
+        return null;
+      }
+      case "untap":
+        this.#taps.get(order.id)?.();
+        this.#taps.delete(order.id);
+        return null;
+      case "failures":
+        return proxy.failures(order.id);
+      case "log-level":
+        return proxy.setLogLevel(order.level);
       case "faults":
         return proxy.faults();
       case "set-fault":

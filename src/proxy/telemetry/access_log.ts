@@ -12,6 +12,8 @@ const FLUSH_AT_BYTES = 32 * 1024;
 /** A line a finished request: JSON with Envoy's names for its fields, or text as Envoy writes it. */
 export class AccessLog {
   #policy: AccessLogPolicy = { format: "off" };
+  /** As the log level wants it: of what the policy would write. */
+  onlyErrors = false;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #log: (lines: string) => void;
@@ -34,7 +36,7 @@ export class AccessLog {
     const durationMs = nowMs - stream.startedMs;
     const { status, flags } = stream;
     const isError = status === 0 || status >= 500 || flags !== "";
-    if (!this.#wants(isError, durationMs)) return;
+    if ((this.onlyErrors && !isError) || !this.#wants(isError, durationMs)) return;
     const startTime = new Date(this.#clock.wallMs() - durationMs).toISOString();
     if (format === "text") this.#writeLine(accessText(stream, startTime, durationMs));
     else this.#writeLine(JSON.stringify(accessRecord(stream, startTime, durationMs)));
