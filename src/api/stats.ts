@@ -22,6 +22,8 @@ export interface ProxyStats {
   readonly workers?: WorkersStats;
   /** Where shared limits are kept; missing where none is. */
   readonly redis?: readonly RedisStats[];
+  /** Missing where there are none. */
+  readonly filters?: readonly UserFilterStats[];
   /** Every call that came by, declared or not; missing from a proxy of an older version. */
   readonly observed?: readonly ObservedCall[];
 }
@@ -79,6 +81,21 @@ export interface RedisStats {
   readonly answeredTotal: number;
   /** Questions without an answer: not connected, too many waiting, too late, refused by Redis. */
   readonly failedTotal: Readonly<Record<"away" | "overflow" | "timeout" | "error", number>>;
+}
+
+/** A filter that a user wrote. */
+export interface UserFilterStats {
+  readonly name: string;
+  /** By hook, for example `onRequest`. */
+  readonly callsTotal: Readonly<Record<string, number>>;
+  /** By reason: `threw`, `timeout`, `returned`, `uncaught`. */
+  readonly errorsTotal: Readonly<Record<string, number>>;
+  /** In which its hooks kept the thread; what follows an `await` is not in it. */
+  readonly busyMs: number;
+  /** From calls to their ends, waiting included. */
+  readonly wholeMs: number;
+  readonly loadsTotal: number;
+  readonly loadFailuresTotal: number;
 }
 
 export interface ListenerStats {
@@ -225,6 +242,9 @@ export interface ProxyEvent {
     | "faults-changed"
     | "malformed-response"
     | "worker-ended"
+    | "filter-loaded"
+    | "filter-refused"
+    | "filter-failed"
     | "worker-started";
   /** A cluster or listener name, or empty. */
   readonly subject: string;

@@ -488,7 +488,7 @@ export interface Self {
    * Errors that nobody caught, and promises that nobody waited for. Who came last is asked first;
    * who returns true has dealt with it, and nobody else is told.
    */
-  onUncaught(report: (error: unknown) => boolean | void): void;
+  onUncaught(report: (error: unknown) => unknown): void;
 }
 
 export interface ProcessUsage {

@@ -43,6 +43,9 @@ export interface SnapshotShape {
   readonly redis?: Readonly<Record<string, RedisBinding>>;
   readonly overload?: OverloadPolicy;
   /** By the listener's name. */
+  readonly tracing?: Partial<TracingPolicy> & { readonly url: string };
+  /** Users' filters: paths by name. */
+  readonly filters?: Readonly<Record<string, string>>;
   readonly tls?: Readonly<Record<string, ListenerTlsBinding>>;
 }
 
@@ -101,6 +104,7 @@ export function snapshotOf(shape: SnapshotShape = {}): Snapshot {
 
 function mapped<From, To>(
   from: Readonly<Record<string, From>>,
+      ...(shape.filters === undefined ? {} : { filters: shape.filters }),
   map: (value: From) => To,
 ): Record<string, To> {
   return Object.fromEntries(Object.entries(from).map(([name, value]) => [name, map(value)]));

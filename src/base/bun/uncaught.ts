@@ -1,9 +1,9 @@
 /** Where errors go that nobody caught: to whoever asked, else to stderr, and never out of it. */
 export class Uncaught {
   /** The newest first. */
-  #reports: ((error: unknown) => boolean | void)[] = [];
+  #reports: ((error: unknown) => unknown)[] = [];
 
-  add(report: (error: unknown) => boolean | void): void {
+  add(report: (error: unknown) => unknown): void {
     if (this.#reports.length === 0) {
       process.on("uncaughtException", (error) => this.report(error));
       process.on("unhandledRejection", (error) => this.report(error));

@@ -46,7 +46,7 @@ export interface SimulatedWorld extends World {
 
 export function createSimulatedWorld(options: SimulatedWorldOptions): SimulatedWorld {
   const { seed, trace } = options;
-  const reports: ((error: unknown) => boolean | void)[] = [];
+  const reports: ((error: unknown) => unknown)[] = [];
   const uncaught: unknown[] = [];
   const report = (error: unknown): void => {
     for (const run of reports) if (run(error) === true) return;

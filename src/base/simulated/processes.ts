@@ -122,7 +122,7 @@ export class SimulatedSelf implements Self {
   constructor(
     readonly folder: string,
     /** The newest first. */
-    readonly reports: ((error: unknown) => boolean | void)[],
+    readonly reports: ((error: unknown) => unknown)[],
   ) {}
 
   exit(code: number): never {
@@ -138,7 +138,7 @@ export class SimulatedSelf implements Self {
     return this.resources;
   }
 
-  onUncaught(report: (error: unknown) => boolean | void): void {
+  onUncaught(report: (error: unknown) => unknown): void {
     this.reports.unshift(report);
   }
 }

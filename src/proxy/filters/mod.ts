@@ -12,6 +12,7 @@ import { respond } from "./respond.ts";
 import { rewrite } from "./rewrite.ts";
 import { setHost } from "./set_host.ts";
 import { traceContext } from "./trace_context.ts";
+import { typescript } from "./typescript.ts";
 
 /** Every filter there is. */
 export const FILTERS: readonly FilterComponent[] = [
@@ -28,6 +29,7 @@ export const FILTERS: readonly FilterComponent[] = [
   rewrite,
   fault,
   setHost,
+  typescript,
 ];
 
 export function findFilter(name: string): FilterComponent | undefined {

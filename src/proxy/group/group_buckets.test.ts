@@ -10,7 +10,8 @@ const OFFSETS = [0, 12_345, -777];
 function group(rate = RATE, maxKeys = 100) {
   const memory = bucketMemory(maxKeys, SECRET);
   const workers = OFFSETS.map((clockOffsetMs, worker) => {
-    const member = { worker, workers: 3, clockOffsetMs, askForRoom: () => {} };
+    const quiet = { askForRoom: () => {}, watchFilters: () => {} };
+    const member = { worker, workers: 3, clockOffsetMs, ...quiet };
     return new GroupBuckets(memory, rate, maxKeys, member);
   });
   const take = (worker: number, key: string, nowMs: number) =>

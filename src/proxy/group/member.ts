@@ -1,3 +1,5 @@
+import type { Watched } from "../typescript/filter_cells.ts";
+
 /** Which worker of a group a proxy is. */
 export interface GroupMember {
   /** From 0. */
@@ -7,4 +9,6 @@ export interface GroupMember {
   readonly clockOffsetMs: number;
   /** Tells the other workers that this one waits for a connection of a cluster. */
   askForRoom(cluster: string): void;
+  /** The group watches over the worker anyway; with this it can say in which filter it is stuck. */
+  watchFilters(watched: Watched | null): void;
 }

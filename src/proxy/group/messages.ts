@@ -6,6 +6,7 @@ import type { ProxyEvent } from "../../api/stats.ts";
 import type { TapOrder } from "../../api/tap.ts";
 import type { FailureKind } from "../../base/failure.ts";
 import type { ListeningSocket } from "../../base/world.ts";
+import type { Watched } from "../typescript/filter_cells.ts";
 import type { Allotment } from "./allotment.ts";
 
 /** What the main thread asks of a worker; each is answered once. */
@@ -64,6 +65,8 @@ export type FromWorker =
       readonly records: readonly RequestRecord[];
       readonly lost: number;
     }
+  /** Where its users' filters can be looked at; null: it has none. */
+  | { readonly kind: "watch-filters"; readonly watched: Watched | null }
   /** An error that nobody caught; the worker ends. */
   | { readonly kind: "broken"; readonly text: string };
 

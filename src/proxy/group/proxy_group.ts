@@ -12,6 +12,7 @@ import type { DrainOptions } from "../proxy.ts";
 import { refusal } from "../refusal.ts";
 import { Sightings } from "../sightings.ts";
 import type { TapTaker } from "../watch/tap.ts";
+import { CellsWatcher } from "../typescript/filter_cells.ts";
 import { EventLog, eventLine } from "../telemetry/events.ts";
 import { remainingMetrics, sumMetrics } from "../telemetry/sum_metrics.ts";
 import { allot, type Allotment, bury, LostCounts, NOTHING_ALLOTTED } from "./allotment.ts";
@@ -204,6 +205,7 @@ export class ProxyGroup {
   #take(seat: WorkerSeat, message: FromWorker): void {
     if (message.kind === "log") this.#log(message.lines);
     else if (message.kind === "event") this.#tell(seat, message.event);
+    else if (message.kind === "watch-filters") seat.watched = message.watched;
     else if (message.kind === "tapped") this.#taps.take(message.id, message.records, message.lost);
     else if (message.kind === "ask-for-room") {
       const { cluster } = message;
@@ -277,9 +279,13 @@ export class ProxyGroup {
       const beat = Atomics.load(beats, seat.worker);
       seat.silentLooks = beat === seat.lastBeat ? seat.silentLooks + 1 : 0;
       seat.lastBeat = beat;
-      if (seat.silentLooks < SILENT_LOOKS) continue;
+      const { watched } = seat;
+      const filterLooks = Math.ceil((watched?.limitMs ?? Infinity) / LOOK_EVERY_MS);
+      const most = Math.min(SILENT_LOOKS, filterLooks);
+      if (seat.silentLooks < most) continue;
       seat.silentLooks = 0;
-      seat.terminate(`it stood still for ${(SILENT_LOOKS * LOOK_EVERY_MS) / 1000} s`);
+      const place = watched === null ? "" : `, ${new CellsWatcher(watched).place()}`;
+      seat.terminate(`it stood still for ${(most * LOOK_EVERY_MS) / 1000} s${place}`);
     }
   }
 

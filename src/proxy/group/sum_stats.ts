@@ -41,7 +41,7 @@ export function remainsOf(dead: ProxyStats, alive: ProxyStats): ProxyStats {
     rows: readonly Row[],
     known: readonly { readonly name: string }[],
   ): Row[] => rows.filter((row) => known.some(({ name }) => name === row.name));
-  const { overload: _overload, redis: _redis, ...rest } = dead;
+  const { overload: _overload, redis: _redis, filters: _filters, ...rest } = dead;
   const kept = {
     ...rest,
     listeners: within(dead.listeners, alive.listeners).map((listener) => {
@@ -49,6 +49,9 @@ export function remainsOf(dead: ProxyStats, alive: ProxyStats): ProxyStats {
       return { ...listener, routes: within(listener.routes, now.routes) };
     }),
     // Endpoints come and go with names: what a dead worker knew of them is old.
+    ...(dead.filters === undefined || alive.filters === undefined
+      ? {}
+      : { filters: within(dead.filters, alive.filters) }),
     clusters: within(dead.clusters, alive.clusters).map(({ adaptive: _adaptive, ...cluster }) => {
       return { ...cluster, endpoints: [] };
     }),

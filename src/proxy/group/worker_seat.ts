@@ -1,6 +1,7 @@
 import { RestartBackoff } from "../../base/backoff.ts";
 import { Failure } from "../../base/failure.ts";
 import type { Thread, Timer, World } from "../../base/world.ts";
+import type { Watched } from "../typescript/filter_cells.ts";
 import type { FromWorker, Order, ToWorker } from "./messages.ts";
 
 /** A worker that leaves an order without an answer for so long is out of order itself. */
@@ -31,6 +32,8 @@ export class WorkerSeat {
   /** Its beat when the watchdog last looked, and how often that has not changed since. */
   lastBeat = 0;
   silentLooks = 0;
+  /** Where its users' filters can be looked at; null: it has none. */
+  watched: Watched | null = null;
   readonly #world: World;
   readonly #events: SeatEvents;
   readonly #backoff: RestartBackoff;
@@ -56,6 +59,7 @@ export class WorkerSeat {
     this.#startedMs = this.#world.clock.now();
     this.#broken = "";
     this.silentLooks = 0;
+    this.watched = null;
     this.#thread = this.#world.threads.start({
       onMessage: (message) => this.#take(message as FromWorker),
       onExit: (reason) => this.#ended(this.#broken === "" ? reason : this.#broken),

@@ -1,5 +1,5 @@
 import type { Snapshot } from "../../api/snapshot.ts";
-import type { RedisStats } from "../../api/stats.ts";
+import type { RedisStats, UserFilterStats } from "../../api/stats.ts";
 import { exemplarText } from "../../codec/openmetrics.ts";
 import { PrometheusText } from "../../codec/prometheus_text.ts";
 import type { BreakerState } from "../cluster/breaker.ts";
@@ -22,6 +22,7 @@ export function metricsText(
   snapshot: Snapshot | null,
   overload: Overload,
   redis: readonly RedisStats[] = [],
+  filters: readonly UserFilterStats[] = [],
 ): string {
   const text = new PrometheusText();
   text.family("outrigger_build_info", "gauge", "1, with the version of the Snapshot in force.");
@@ -36,6 +37,7 @@ export function metricsText(
   writeBreakers(text, clusters);
   writeHealth(text, clusters);
   writeRedis(text, redis);
+  writeUserFilters(text, filters);
   return text.toString();
 }
 
@@ -371,6 +373,37 @@ function writeRedis(text: PrometheusText, all: readonly RedisStats[]): void {
     for (const [result, count] of Object.entries(failedTotal)) {
       text.sample(calls, { redis: name, result }, count);
     }
+  }
+}
+
+/** Nothing where there are none. */
+function writeUserFilters(text: PrometheusText, filters: readonly UserFilterStats[]): void {
+  if (filters.length === 0) return;
+  const calls = "outrigger_filter_calls_total";
+  text.family(calls, "counter", "Calls of a user's filter, by hook.");
+  for (const { name, callsTotal } of filters) {
+    for (const [hook, count] of Object.entries(callsTotal)) {
+      if (count > 0) text.sample(calls, { filter: name, hook }, count);
+    }
+  }
+  const errors = "outrigger_filter_errors_total";
+  text.family(errors, "counter", "Calls of a user's filter that failed, by reason.");
+  for (const { name, errorsTotal } of filters) {
+    for (const [reason, count] of Object.entries(errorsTotal)) {
+      text.sample(errors, { filter: name, reason }, count);
+    }
+  }
+  const busy = "outrigger_filter_busy_seconds_total";
+  text.family(busy, "counter", "Time in which a user's filter kept the thread from all else.");
+  for (const { name, busyMs } of filters) text.sample(busy, { filter: name }, busyMs / 1000);
+  const whole = "outrigger_filter_seconds_total";
+  text.family(whole, "counter", "Time from calls of a user's filter to their ends, with waiting.");
+  for (const { name, wholeMs } of filters) text.sample(whole, { filter: name }, wholeMs / 1000);
+  const loads = "outrigger_filter_loads_total";
+  text.family(loads, "counter", "Times that a user's filter was loaded, by result.");
+  for (const { name, loadsTotal, loadFailuresTotal } of filters) {
+    text.sample(loads, { filter: name, result: "loaded" }, loadsTotal);
+    text.sample(loads, { filter: name, result: "refused" }, loadFailuresTotal);
   }
 }
 

@@ -59,7 +59,7 @@ export function remainingMetrics(dead: string, alive: string): string {
 
 /** What a sample is about: its listener, route and cluster. */
 function subjectOf(line: string): string {
-  return (line.match(/(?:listener|route|cluster|redis)="(?:[^"\\]|\\.)*"/g) ?? []).join();
+  return (line.match(/(?:listener|route|cluster|redis|filter)="(?:[^"\\]|\\.)*"/g) ?? []).join();
 }
 
 function addText(families: Map<string, Family>, text: string): void {
