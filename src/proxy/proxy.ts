@@ -39,6 +39,7 @@ import { ListenerCounters, type RouteCounters, type TlsCounters } from "./teleme
 import { metricsText } from "./telemetry/metrics.ts";
 import { DebugLog } from "./watch/debug_log.ts";
 import { Tap, type TapTaker } from "./watch/tap.ts";
+import type { UserFilters } from "./typescript/user_filters.ts";
 import { type Watcher, watchAll } from "./watch/watch.ts";
 
 export interface ProxyOptions {
@@ -88,6 +89,8 @@ export class Proxy {
   #allotment: Allotment | null = null;
   /** Of the Snapshot that was prepared last. */
   #planned: Allotment | null = null;
+  /** From the first Snapshot on that has filters of its own. */
+  #userFilters: UserFilters | null = null;
   /** Grows with each change of the faults. */
   #faultChanges = 0;
   #draining = false;
@@ -125,10 +128,44 @@ export class Proxy {
   /**
    * Puts a Snapshot in force without touching what it leaves as it is: connections of unchanged
    * listeners and clusters live on, and a request in flight ends under the routes that it began with.
+   * A Snapshot with filters of its own comes into force later, when their code is loaded.
    * @throws Failure `refused` or `port-in-use`; then nothing has changed.
    */
-  apply(snapshot: Snapshot): void {
-    this.prepare(snapshot).commit();
+  apply(snapshot: Snapshot): void | Promise<void> {
+    if (snapshot.bindings.filters === undefined) return this.prepare(snapshot).commit();
+    return this.loadFilters(snapshot).then(() => this.prepare(snapshot).commit());
+  }
+
+  /**
+   * Loads the code of the Snapshot's own filters, before it is prepared.
+   * @throws Failure `refused` where one that fails closed cannot be used.
+   */
+  async loadFilters(snapshot: Snapshot): Promise<void> {
+    if (snapshot.bindings.filters === undefined) return;
+    if (this.#userFilters === null) {
+      const { UserFilters } = await import("./typescript/user_filters.ts");
+      this.#userFilters ??= new UserFilters(this.#context, {
+        changed: (why) => this.#filtersChanged(why),
+        member: this.#member,
+      });
+    }
+    try {
+      await this.#userFilters.load(snapshot);
+    } catch (error) {
+      this.#userFilters.keepOnly(this.#snapshot);
+      const failure = refusal(error);
+      this.#context.events.add("snapshot-refused", snapshot.version, failure.message);
+      throw failure;
+    }
+  }
+
+  /** Requests that come from now on meet the new code; the others end with the code of before. */
+  #filtersChanged(why: string): void {
+    try {
+      this.#planAnew();
+    } catch (error) {
+      this.#context.events.add("filter-refused", "", `${why}, and is not in force: ${error}`);
+    }
   }
 
   /**
@@ -146,6 +183,7 @@ export class Proxy {
       for (const cluster of added.values()) cluster.terminate();
       this.#limits.keepOnly(this.#snapshot);
       this.#tls.keepOnly(this.#snapshot);
+      this.#userFilters?.keepOnly(this.#snapshot);
     };
     const faultChanges = this.#faultChanges;
     this.#planned = allotment;
@@ -255,7 +293,8 @@ export class Proxy {
     const { random } = this.#world;
     return new RouteTable(
       snapshot.policy.listeners[listener]!.routes.map((route) => {
-        const tools = { random, limits: this.#limits.of(snapshot, listener, route) };
+        const limits = this.#limits.of(snapshot, listener, route);
+        const tools = { random, limits, ...this.#userFilters?.toolsFor(snapshot) };
         const policy = this.#faults.withFault(listener, route);
         const lastGood = this.#lastGood.storeOf(listener, route);
         const mirror =
@@ -296,6 +335,7 @@ export class Proxy {
     this.#lastGood.keepOnly(snapshot.policy.listeners);
     this.#limits.keepOnly(snapshot);
     this.#tls.keepOnly(snapshot);
+    this.#userFilters?.keepOnly(snapshot);
     this.#listeners = listeners;
     this.#snapshot = snapshot;
     this.#context.failures.follow(snapshot);
@@ -428,6 +468,7 @@ export class Proxy {
     const usage = this.#world.processes.self.usage();
     const overload = this.#context.overload.stats();
     const redis = this.#limits.stats();
+    const filters = this.#userFilters?.stats() ?? [];
     return {
       workload: this.#snapshot?.workload ?? { namespace: "", name: "" },
       version: this.#snapshot?.version ?? "",
@@ -441,6 +482,7 @@ export class Proxy {
       events: this.#context.events.list(),
       ...(overload === undefined ? {} : { overload }),
       ...(redis.length === 0 ? {} : { redis }),
+      ...(filters.length === 0 ? {} : { filters }),
       observed: this.#observed(),
     };
   }
@@ -461,7 +503,9 @@ export class Proxy {
     const listeners = [...this.#listeners.values()].map((listener) => listener.config);
     const { overload } = this.#context;
     const clusters = [...this.#clusters.values()];
-    return metricsText(listeners, clusters, this.#snapshot, overload, this.#limits.stats());
+    const filters = this.#userFilters?.stats() ?? [];
+    const redis = this.#limits.stats();
+    return metricsText(listeners, clusters, this.#snapshot, overload, redis, filters);
   }
 
   /**
@@ -486,6 +530,7 @@ export class Proxy {
     for (const cluster of this.#clusters.values()) cluster.terminate();
     this.#limits.close();
     this.#tls.keepOnly(null);
+    this.#userFilters?.keepOnly(null);
     this.#faults.clear(null, null);
     this.#context.overload.stop();
     this.#context.accessLog.flush();

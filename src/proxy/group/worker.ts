@@ -40,6 +40,7 @@ class GroupWorker {
         // Late by a message's way, some 10 us: windows and waits are milliseconds.
         clockOffsetMs: nowMs - world.clock.now(),
         askForRoom: (cluster) => post({ kind: "ask-for-room", cluster }),
+        watchFilters: (watched) => post({ kind: "watch-filters", watched }),
       },
     });
     const cells = new Int32Array(beats);
@@ -74,8 +75,10 @@ class GroupWorker {
     const proxy = this.#proxy;
     switch (order.kind) {
       case "prepare":
-        this.#prepared = proxy.prepare(order.snapshot, order.allotment);
-        return null;
+        return proxy.loadFilters(order.snapshot).then(() => {
+          this.#prepared = proxy.prepare(order.snapshot, order.allotment);
+          return null;
+        });
       case "commit":
         this.#prepared?.commit();
         this.#prepared = null;
