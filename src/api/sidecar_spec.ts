@@ -70,6 +70,13 @@ export const sidecar = object({
       "A connection without a request is closed after this. 5m: longer than callers keep theirs.",
     )
     .default("5m"),
+  bodyTimeout: duration({ max: "24h" })
+    .about(
+      "How long a body may stand still because of the caller: of a request's nothing comes (it is " +
+        "answered 408), of an answer's nothing is taken (it is broken off). Up to twice as long, " +
+        "for it is looked at so often. 1m, as nginx has it. `0` is none.",
+    )
+    .default("1m"),
   headerTimeout: duration({ min: "100ms", max: "10m" })
     .about("How long a request's head may take to arrive. 10s: what is slower holds connections.")
     .default("10s"),

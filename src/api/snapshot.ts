@@ -74,6 +74,8 @@ export interface ListenerPolicy {
   readonly headerTimeoutMs: number;
   /** A connection without a request. */
   readonly idleTimeoutMs: number;
+  /** A body of which the caller sends or takes nothing, though it could; 0 and missing: none. */
+  readonly bodyTimeoutMs?: number;
   /** Networks of the proxies in front whose X-Forwarded-For is believed; missing: nobody's. */
   readonly trustedHops?: readonly string[];
   /** Callers come by TLS, which ends here; missing: without it. */

@@ -49,6 +49,7 @@ const REASONS: readonly (readonly [pattern: string, reason: string])[] = [
   [`${LISTENER}/maxHeaders`, "spec.sidecar.maxHeaders"],
   [`${LISTENER}/headerTimeoutMs`, "spec.sidecar.headerTimeout"],
   [`${LISTENER}/idleTimeoutMs`, "spec.sidecar.idleTimeout"],
+  [`${LISTENER}/bodyTimeoutMs`, "spec.sidecar.bodyTimeout"],
   [`${LISTENER}/tls/minVersion`, "spec.tls.minVersion"],
   [`${LISTENER}/tls/clientCertificate`, "spec.tls.clientCertificate"],
   [`${LISTENER}/tls/handshakeTimeoutMs`, "spec.tls.handshakeTimeout"],

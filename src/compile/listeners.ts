@@ -21,6 +21,7 @@ export function listenerPolicy(
     maxHeaders: sidecar.maxHeaders,
     headerTimeoutMs: sidecar.headerTimeout,
     idleTimeoutMs: sidecar.idleTimeout,
+    bodyTimeoutMs: sidecar.bodyTimeout,
     ...(comesIn && sidecar.trustedHops.length > 0 ? { trustedHops: sidecar.trustedHops } : {}),
     ...secured,
   };
@@ -36,6 +37,7 @@ export function noteListener(draft: Draft, app: AppDocument, name: string): void
     ["maxHeaders", "maxHeaders"],
     ["headerTimeoutMs", "headerTimeout"],
     ["idleTimeoutMs", "idleTimeout"],
+    ["bodyTimeoutMs", "bodyTimeout"],
     ["trustedHops", "trustedHops"],
   ]);
 }

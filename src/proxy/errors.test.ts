@@ -21,6 +21,8 @@ const STABLE: Readonly<Record<FailureCode, readonly [status: number, flag: strin
   "per-try-timeout": [504, "UT"],
   timeout: [504, "UT"],
   "idle-timeout": [504, "SI"],
+  "request-body-timeout": [408, "SI"],
+  "answer-not-read": [408, "SI"],
   "malformed-response": [502, "UPE"],
   "filter-error": [500, "LR"],
   "request-too-large": [413, "LR"],

@@ -17,6 +17,8 @@ export type FailureCode =
   | "per-try-timeout"
   | "timeout"
   | "idle-timeout"
+  | "request-body-timeout"
+  | "answer-not-read"
   | "malformed-response"
   | "filter-error"
   | "request-too-large"
@@ -64,6 +66,9 @@ export const DECISIONS: Readonly<Record<FailureCode, FailureDecision>> = {
   "per-try-timeout": upstream(504, "UT", "5xx", "exhausted", "the upstream did not answer in time"),
   timeout: upstream(504, "UT", null, "timeout", "no answer in time"),
   "idle-timeout": upstream(504, "SI", null, "timeout", "no data in time"),
+  "request-body-timeout": local(408, "SI", null, "the request's body did not arrive in time"),
+  // Told in logs only: who does not read gets no other answer.
+  "answer-not-read": local(408, "SI", null, "the answer was not read in time"),
   "malformed-response": upstream(502, "UPE", "5xx", "exhausted", "the upstream's answer is malformed"),
   "filter-error": local(500, "LR", null, "a filter failed"),
   "request-too-large": local(413, "LR", null, "the request's body is larger than a filter takes"),

@@ -119,6 +119,7 @@ function listenerOf({ routes, at: _at, ...over }: ListenerShape): ListenerPolicy
     maxHeaders: 100,
     headerTimeoutMs: 10_000,
     idleTimeoutMs: 60_000,
+    bodyTimeoutMs: 60_000,
     ...over,
     routes: (routes ?? [{}]).map(routeOf),
   };

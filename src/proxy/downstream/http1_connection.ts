@@ -18,7 +18,7 @@ import {
   processRequestEnd,
   processRequestTrailers,
 } from "../process_request.ts";
-import { abandonStream } from "../process_response.ts";
+import { abandonStream, failStream } from "../process_response.ts";
 import { SocketWriter } from "../socket_writer.ts";
 import { type Downstream, Stream } from "../stream.ts";
 import { streamTimedOut } from "../tries.ts";
@@ -54,8 +54,11 @@ export class Http1Downstream implements SocketHandler, RequestSink, Downstream {
   #ended = false;
   /** The head timeout runs. */
   #headStarted = false;
-  /** What the socket had taken when a closing connection was looked at last. */
+  /** What the socket had taken when its timeout was armed last. */
   #writtenBefore = 0;
+  /** What had come of the request's body then, and whether we held the caller back since. */
+  #receivedBefore = 0;
+  #heldBack = false;
 
   constructor(listener: HttpListener, socket: Socket, context: ProxyContext) {
     this.#listener = listener;
@@ -102,8 +105,9 @@ export class Http1Downstream implements SocketHandler, RequestSink, Downstream {
     if (error !== null) return this.#refuse(error);
     // Requests that do not wait for their turn are left to the kernel's window.
     if (this.#decoder.heldBytes !== 0) this.pauseRequest();
-    else if (this.#active) return;
-    else if (this.#decoder.isIdle) {
+    else if (this.#active) {
+      if (!this.#requestDone && this.#timeout.list === null) this.#watchBody();
+    } else if (this.#decoder.isIdle) {
       if (this.#ended) this.#close();
     } else if (!this.#headStarted) {
       this.#headStarted = true;
@@ -213,6 +217,7 @@ export class Http1Downstream implements SocketHandler, RequestSink, Downstream {
   pauseRequest(): void {
     if (this.#paused) return;
     this.#paused = true;
+    this.#heldBack = true;
     this.#socket.pause();
   }
 
@@ -244,7 +249,9 @@ export class Http1Downstream implements SocketHandler, RequestSink, Downstream {
   sendBody(bytes: Uint8Array, start: number, end: number): boolean {
     if (this.#chunked) writeChunk(this.#writer, bytes, start, end);
     else this.#writer.data(bytes, start, end);
-    return !this.#writer.isBlocked;
+    if (!this.#writer.isBlocked) return true;
+    if (this.#timeout.list === null) this.#watchBody();
+    return false;
   }
 
   get isBlocked(): boolean {
@@ -333,6 +340,28 @@ export class Http1Downstream implements SocketHandler, RequestSink, Downstream {
     if (!this.#writer.isBlocked) this.#socket.shutdown();
   }
 
+  // -------------------------------------------------------------- bodies that stand still
+
+  /** A body is on its way. Looked at again after a while: bytes arm no timeout. */
+  #watchBody(): void {
+    this.#receivedBefore = this.#stream.requestBytes;
+    this.#heldBack = this.#paused;
+    this.#writtenBefore = this.#writer.written;
+    const { bodyTimeoutMs } = this.#listener.config.policy;
+    this.#context.timeouts.list(bodyTimeoutMs ?? 0).arm(this.#timeout);
+  }
+
+  #lookAtBody(): void {
+    const { isBlocked, written } = this.#writer;
+    const { responseStarted, requestBytes } = this.#stream;
+    // Who has got a part of the answer may wait for the rest with its request open.
+    const awaited = !this.#requestDone && !this.#tunnel && !responseStarted;
+    if (isBlocked && written === this.#writtenBefore) failStream(this.#stream, "answer-not-read");
+    else if (awaited && !this.#heldBack && requestBytes === this.#receivedBefore) {
+      failStream(this.#stream, "request-body-timeout");
+    } else if (isBlocked || awaited) this.#watchBody();
+  }
+
   // -------------------------------------------------------------- closing
 
   /** Closes when all is written. */
@@ -383,7 +412,8 @@ export class Http1Downstream implements SocketHandler, RequestSink, Downstream {
         this.#writtenBefore = written;
         this.#idleList.arm(this.#timeout);
       } else this.#socket.terminate();
-    } else if (this.#decoder.isIdle || this.#decoder.hold) this.#close();
+    } else if (this.#active) this.#lookAtBody();
+    else if (this.#decoder.isIdle || this.#decoder.hold) this.#close();
     else this.#sendClosing(408, "the request's head did not arrive in time\n");
     this.#context.scratch.flush();
   }

@@ -36,6 +36,8 @@ const CODE_REASONS: Partial<Readonly<Record<FailureCode, string>>> = {
   "per-try-timeout": "the upstream did not answer within the time of a try",
   timeout: "the upstream did not answer within the route's time",
   "idle-timeout": "no byte passed within the route's idle time",
+  "request-body-timeout": "the request's body did not arrive in time",
+  "answer-not-read": "the caller did not read its answer in time",
   "request-too-large": "the request's body is larger than a filter takes",
   "response-too-large": "the answer's body is larger than a filter takes",
 };
