@@ -126,7 +126,7 @@ export class Place {
     await untilTrue(`${id} is gone`, () => !isAlive(before));
     return until(`${id} is back`, async () => {
       const now = await this.process(id);
-      return now.state === "ready" && now.pid !== before ? now : null;
+      return now.state === "ready" && now.pid !== null && now.pid !== before ? now : null;
     });
   }
 
