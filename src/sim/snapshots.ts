@@ -98,13 +98,13 @@ export function snapshotOf(shape: SnapshotShape = {}): Snapshot {
       stateFolder: "/state",
       ...(shape.redis === undefined ? {} : { redis: shape.redis }),
       ...(shape.tls === undefined ? {} : { tls: shape.tls }),
+      ...(shape.filters === undefined ? {} : { filters: shape.filters }),
     },
   };
 }
 
 function mapped<From, To>(
   from: Readonly<Record<string, From>>,
-      ...(shape.filters === undefined ? {} : { filters: shape.filters }),
   map: (value: From) => To,
 ): Record<string, To> {
   return Object.fromEntries(Object.entries(from).map(([name, value]) => [name, map(value)]));
