@@ -5,7 +5,7 @@ import { syslogFields } from "../../codec/syslog/message.ts";
 import { parseSyslog } from "../../codec/syslog/parse_syslog.ts";
 import type { TimeFormat } from "../../codec/time_format.ts";
 import { TIME_FORMAT_LETTERS, compileTimeFormat } from "../../codec/time_format.ts";
-import { isoTime } from "../../codec/time_text.ts";
+import { isPlainUtc, isoTime } from "../../codec/time_text.ts";
 import { timeZone } from "../../codec/time_zone.ts";
 import type { TimeZone } from "../../codec/time_zone.ts";
 import type { CheckReport, Infer } from "../../schema/field.ts";
@@ -176,6 +176,7 @@ export const parse: TransformDefinition<Config> = {
   create: (settings, context) => new Parse(settings, context),
 };
 
+const MAX_KNOWN_TIMES = 256;
 const TIME_NAMES = ["timestamp", "@timestamp", "ts"] as const;
 
 class Parse implements Transform {
@@ -189,8 +190,8 @@ class Parse implements Transform {
   #types: readonly (readonly [string, Parameters<typeof convert>[1]])[];
   #timeFormats: readonly TimeFormat[] | null;
   #zone: TimeZone | undefined;
-  #lastTime: unknown = null;
-  #lastIso: string | null = null;
+  /** Of these events, written another way: a busy server writes the same second often. */
+  #knownTimes = new Map<string, string>();
 
   constructor(settings: Config, context: TransformContext) {
     this.#context = context;
@@ -220,6 +221,8 @@ class Parse implements Transform {
       if (reason === null || this.#context.failed(event, reason)) events[kept++] = event;
     }
     events.length = kept;
+    // They are parts of lines, and what a time without a year means depends on today.
+    this.#knownTimes.clear();
     return events;
   }
 
@@ -288,12 +291,14 @@ class Parse implements Transform {
     return failed;
   }
 
-  /** A busy server writes the same second many times. */
   #isoTime(value: unknown): string | null {
-    if (value === this.#lastTime) return this.#lastIso;
-    this.#lastTime = value;
-    this.#lastIso = this.#readTime(value);
-    return this.#lastIso;
+    if (typeof value !== "string") return this.#readTime(value);
+    if (this.#timeFormats === null && isPlainUtc(value)) return value;
+    const known = this.#knownTimes.get(value);
+    if (known !== undefined) return known;
+    const time = this.#readTime(value);
+    if (time !== null && this.#knownTimes.size < MAX_KNOWN_TIMES) this.#knownTimes.set(value, time);
+    return time;
   }
 
   #readTime(value: unknown): string | null {
