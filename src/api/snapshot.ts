@@ -4,6 +4,7 @@
  * `pipeline/` and `render/`.
  */
 import type { RedisBinding } from "./redis.ts";
+import type { TracingBinding, TracingPolicy } from "./tracing.ts";
 
 export interface Snapshot {
   readonly apiVersion: string;
@@ -47,6 +48,8 @@ export interface WorkloadPolicy {
   readonly drainMs: number;
   /** None where it is missing. */
   readonly overload?: OverloadPolicy;
+  /** Missing: nothing is traced; contexts are passed on as they came. */
+  readonly tracing?: TracingPolicy;
   /**
    * Where there are users' filters: a process whose event loop stands still for so long is ended.
    */
@@ -469,6 +472,8 @@ export interface WorkloadBindings {
   readonly redis?: Readonly<Record<string, RedisBinding>>;
   /** Absolute paths of users' filters by their names; missing where there are none. */
   readonly filters?: Readonly<Record<string, string>>;
+  /** Where spans go; missing where nothing is traced. */
+  readonly tracing?: TracingBinding;
   /** Files of the listeners that speak TLS, by the listener's name; missing where none does. */
   readonly tls?: Readonly<Record<string, ListenerTlsBinding>>;
 }

@@ -239,6 +239,8 @@ export interface ProxyEvent {
     | "overload-ended"
     | "redis-away"
     | "redis-back"
+    | "collector-away"
+    | "collector-back"
     | "faults-changed"
     | "malformed-response"
     | "worker-ended"

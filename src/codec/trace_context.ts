@@ -2,7 +2,7 @@
  * Trace contexts in requests' headers: W3C Trace Context (level 2; `traceparent`, `tracestate`) and
  * Zipkin's B3, in one header (`b3`) or several (`x-b3-...`).
  */
-import { HEX_VALUE } from "./ascii.ts";
+import { HEX_VALUE, latin1 } from "./ascii.ts";
 import { B3, type HeaderBlock, TRACEPARENT, TRACESTATE, X_B3_TRACEID } from "./headers.ts";
 
 export type TraceFormat = "w3c" | "b3" | "b3-multi";
@@ -10,6 +10,8 @@ export type TraceFormat = "w3c" | "b3" | "b3-multi";
 export const W3C = 1;
 export const B3_SINGLE = 2;
 export const B3_MULTI = 4;
+
+export const ALL_FORMATS = W3C | B3_SINGLE | B3_MULTI;
 
 export const TRACE_FORMAT_BITS: Readonly<Record<TraceFormat, number>> = {
   w3c: W3C,
@@ -48,11 +50,8 @@ const B3_NAMES = ["x-b3-traceid", "x-b3-spanid", "x-b3-parentspanid", "x-b3-samp
 export class TraceContext {
   /** `00-TRACE-SPAN-FLAGS`, as traceparent has it, whatever notation it came in. */
   readonly bytes = new Uint8Array(LENGTH);
-  /** Views of it, for header values. */
-  readonly #traceId = this.bytes.subarray(TRACE_AT, TRACE_AT + TRACE_LENGTH);
-  readonly #spanId = this.bytes.subarray(SPAN_AT, SPAN_AT + SPAN_LENGTH);
-  /** Both ids and the upper digit of the flags, a 0: that is B3 for "not sampled". */
-  readonly #unsampledB3 = this.bytes.subarray(TRACE_AT, FLAGS_AT + 1);
+  /** Views of it for B3's header values: most never write them. */
+  #views: ContextViews | null = null;
   /** Bits of the notations that it came in; others may be there too and say the same. */
   came = 0;
   decision: Decision = OPEN;
@@ -123,11 +122,11 @@ export class TraceContext {
   }
 
   get traceId(): string {
-    return textOf(this.bytes, TRACE_AT, TRACE_LENGTH);
+    return latin1(this.bytes, TRACE_AT, TRACE_AT + TRACE_LENGTH);
   }
 
   get spanId(): string {
-    return textOf(this.bytes, SPAN_AT, SPAN_LENGTH);
+    return latin1(this.bytes, SPAN_AT, SPAN_AT + SPAN_LENGTH);
   }
 
   // -------------------------------------------------------------- writing
@@ -151,10 +150,12 @@ export class TraceContext {
     }
     if (missing === 0) return;
     if ((missing & W3C) !== 0) headers.appendBytes("traceparent", bytes);
-    if ((missing & B3_SINGLE) !== 0) headers.appendBytes("b3", this.#unsampledB3);
+    if ((missing & (B3_SINGLE | B3_MULTI)) === 0) return;
+    const { traceId, spanId, unsampled } = (this.#views ??= viewsOf(bytes));
+    if ((missing & B3_SINGLE) !== 0) headers.appendBytes("b3", unsampled);
     if ((missing & B3_MULTI) !== 0) {
-      headers.appendBytes("x-b3-traceid", this.#traceId);
-      headers.appendBytes("x-b3-spanid", this.#spanId);
+      headers.appendBytes("x-b3-traceid", traceId);
+      headers.appendBytes("x-b3-spanid", spanId);
       headers.appendBytes("x-b3-sampled", NONE_SAMPLED);
     }
   }
@@ -285,6 +286,21 @@ export class TraceContext {
   }
 }
 
+interface ContextViews {
+  readonly traceId: Uint8Array;
+  readonly spanId: Uint8Array;
+  /** Both ids and the upper digit of the flags, a 0: that is B3 for "not sampled". */
+  readonly unsampled: Uint8Array;
+}
+
+function viewsOf(bytes: Uint8Array): ContextViews {
+  return {
+    traceId: bytes.subarray(TRACE_AT, TRACE_AT + TRACE_LENGTH),
+    spanId: bytes.subarray(SPAN_AT, SPAN_AT + SPAN_LENGTH),
+    unsampled: bytes.subarray(TRACE_AT, FLAGS_AT + 1),
+  };
+}
+
 /** 16 digits, never all zeros. */
 export function createSpanId(random: { uint32(): number }): string {
   const high = random.uint32();
@@ -355,10 +371,6 @@ function allZero(bytes: Uint8Array, start: number, length: number): boolean {
 
 function writeHex(into: Uint8Array, at: number, word: number): void {
   for (let shift = 28; shift >= 0; shift -= 4) into[at++] = HEX[(word >>> shift) & 15]!;
-}
-
-function textOf(bytes: Uint8Array, start: number, length: number): string {
-  return String.fromCharCode(...bytes.subarray(start, start + length));
 }
 
 function valueBytes(value: string | null): Uint8Array {

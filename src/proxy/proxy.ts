@@ -37,9 +37,11 @@ import { Route } from "./route/route.ts";
 import { RouteTable } from "./route/route_table.ts";
 import { ListenerCounters, type RouteCounters, type TlsCounters } from "./telemetry/counters.ts";
 import { metricsText } from "./telemetry/metrics.ts";
+import { SpanExporter, type SpanTarget, spanTarget } from "./telemetry/span_exporter.ts";
 import { DebugLog } from "./watch/debug_log.ts";
 import { Tap, type TapTaker } from "./watch/tap.ts";
 import type { UserFilters } from "./typescript/user_filters.ts";
+import { Tracer } from "./watch/tracer.ts";
 import { type Watcher, watchAll } from "./watch/watch.ts";
 
 export interface ProxyOptions {
@@ -65,6 +67,9 @@ export interface DrainOptions {
 /** Longer than a request that is on its way when its connection turns out to be idle. */
 const DRAIN_IDLE_MS = 250;
 
+/** How long the end waits for the collector to take the last spans. */
+const DRAIN_SPANS_MS = 2_000;
+
 /** One data plane: what a Snapshot says, until the next one. */
 export class Proxy {
   readonly #world: World;
@@ -82,6 +87,9 @@ export class Proxy {
   readonly #tls: TlsStores;
   readonly #member: GroupMember | null;
   readonly #watchers = new Set<Watcher>();
+  readonly #spans: SpanExporter;
+  /** Of the Snapshot in force; null where it traces nothing. */
+  #tracer: Tracer | null = null;
   readonly #log: (lines: string) => void;
   #logLevel: LogLevel = "info";
   #endDebug: (() => void) | null = null;
@@ -106,6 +114,7 @@ export class Proxy {
       return new GroupBuckets(memory.cells, rate, maxKeys, this.#member!);
     });
     this.#tls = new TlsStores(this.#context);
+    this.#spans = new SpanExporter(this.#context);
     this.#startedMs = world.clock.now();
     this.#context.failures.worker = this.#member?.worker ?? 0;
     this.#faults = new RuntimeFaults(world.clock, () => this.#replan("a fault ended by itself"));
@@ -189,7 +198,10 @@ export class Proxy {
     this.#planned = allotment;
     try {
       const clusters = this.#planClusters(snapshot, allotment, added);
-      const configs = this.#planListeners(snapshot, allotment, clusters);
+      const spansTo = spanTargetOf(snapshot);
+      const tracer =
+        spansTo === null ? null : new Tracer(policy.tracing!, this.#context, this.#spans);
+      const configs = this.#planListeners(snapshot, allotment, clusters, tracer);
       const listeners = new Map<string, HttpListener>();
       this.#keepListeners(bindings.listeners, configs, listeners);
       for (const [name, config] of configs) {
@@ -200,6 +212,8 @@ export class Proxy {
       }
       const commit = (): void => {
         this.#allotment = allotment;
+        this.#tracer = tracer;
+        if (spansTo !== null) this.#spans.target = spansTo;
         this.#putInForce(snapshot, clusters, configs, listeners);
         this.#context.accessLog.setPolicy(policy.accessLog);
         this.#context.overload.setPolicy(policy.overload ?? null);
@@ -263,8 +277,10 @@ export class Proxy {
     snapshot: Snapshot,
     allotment: Allotment | null,
     clusters: ReadonlyMap<string, Cluster>,
+    tracer: Tracer | null,
   ): Map<string, ListenerConfig> {
     const configs = new Map<string, ListenerConfig>();
+    const watcher = this.#watcherWith(tracer);
     for (const [name, policy] of Object.entries(snapshot.policy.listeners)) {
       if (snapshot.bindings.listeners[name] === undefined) {
         throw new Failure("refused", `listener ${name} has no binding`);
@@ -278,7 +294,6 @@ export class Proxy {
           ? null
           : new GroupGauge(new Int32Array(memory), 0, this.#member!.worker);
       const tls = this.#tls.of(snapshot, name, counters.tls);
-      const watcher = watchAll([...this.#watchers]);
       configs.set(name, { name, policy, counters, routes, trustedHops, connections, tls, watcher });
     }
     return configs;
@@ -291,6 +306,7 @@ export class Proxy {
     counters: ListenerCounters,
   ): RouteTable {
     const { random } = this.#world;
+    const traces = snapshot.policy.tracing !== undefined;
     return new RouteTable(
       snapshot.policy.listeners[listener]!.routes.map((route) => {
         const limits = this.#limits.of(snapshot, listener, route);
@@ -299,7 +315,7 @@ export class Proxy {
         const lastGood = this.#lastGood.storeOf(listener, route);
         const mirror =
           policy.mirror === undefined ? null : new Mirror(policy, policy.mirror, clusters);
-        return new Route(policy, clusters, counters.route(route.name), tools, lastGood, mirror);
+        return new Route(policy, clusters, counters.route(route.name), { ...tools, traces }, lastGood, mirror);
       }),
     );
   }
@@ -407,7 +423,8 @@ export class Proxy {
   }
 
   #planAnew(): void {
-    const configs = this.#planListeners(this.#snapshot!, this.#allotment, this.#clusters);
+    const [snapshot, tracer] = [this.#snapshot!, this.#tracer];
+    const configs = this.#planListeners(snapshot, this.#allotment, this.#clusters, tracer);
     for (const [name, config] of configs) this.#listeners.get(name)!.config = config;
   }
 
@@ -455,8 +472,13 @@ export class Proxy {
   }
 
   #setWatchers(): void {
-    const watcher = watchAll([...this.#watchers]);
+    const watcher = this.#watcherWith(this.#tracer);
     for (const { config } of this.#listeners.values()) config.watcher = watcher;
+  }
+
+  /** The tracer first: others then find the trace id. */
+  #watcherWith(tracer: Tracer | null): Watcher | null {
+    return watchAll(tracer === null ? [...this.#watchers] : [tracer, ...this.#watchers]);
   }
 
   /** Another worker of the group waits for a connection of this cluster. */
@@ -502,10 +524,11 @@ export class Proxy {
   metrics(): string {
     const listeners = [...this.#listeners.values()].map((listener) => listener.config);
     const { overload } = this.#context;
+    const spans = this.#spans.target === null ? null : this.#spans.counts;
     const clusters = [...this.#clusters.values()];
     const filters = this.#userFilters?.stats() ?? [];
     const redis = this.#limits.stats();
-    return metricsText(listeners, clusters, this.#snapshot, overload, redis, filters);
+    return metricsText(listeners, clusters, this.#snapshot, overload, spans, redis, filters);
   }
 
   /**
@@ -521,6 +544,7 @@ export class Proxy {
     const idleMs = hasSuccessor ? withinMs : DRAIN_IDLE_MS;
     const all = [...this.#listeners.values(), ...this.#leaving];
     await Promise.all(all.map((listener) => listener.drain(withinMs, idleMs)));
+    await this.#spans.drain(DRAIN_SPANS_MS);
     this.close();
   }
 
@@ -529,12 +553,21 @@ export class Proxy {
     for (const listener of [...this.#listeners.values(), ...this.#leaving]) listener.terminate();
     for (const cluster of this.#clusters.values()) cluster.terminate();
     this.#limits.close();
+    this.#spans.close();
     this.#tls.keepOnly(null);
     this.#userFilters?.keepOnly(null);
     this.#faults.clear(null, null);
     this.#context.overload.stop();
     this.#context.accessLog.flush();
   }
+}
+
+/** Null where nothing is traced. @throws Failure `refused` where it is not said where spans go. */
+function spanTargetOf({ policy, bindings, workload }: Snapshot): SpanTarget | null {
+  if (policy.tracing === undefined) return null;
+  if (bindings.tracing === undefined) throw new Failure("refused", "tracing has no binding");
+  const source = { service: workload.name, namespace: workload.namespace };
+  return spanTarget(policy.tracing, bindings.tracing.url, source);
 }
 
 function listenerStats({ config }: HttpListener): ListenerStats {

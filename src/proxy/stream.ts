@@ -3,6 +3,7 @@ import type { Timer, TlsState } from "../base/world.ts";
 import type { HeaderBlock } from "../codec/headers.ts";
 import type { CodecError, RequestHead, ResponseHead } from "../codec/message.ts";
 import { latin1 } from "../codec/ascii.ts";
+import { ALL_FORMATS, TraceContext } from "../codec/trace_context.ts";
 import type { Cluster } from "./cluster/cluster.ts";
 import type { Endpoint } from "./cluster/endpoint.ts";
 import type { ProxyContext } from "./context.ts";
@@ -127,7 +128,10 @@ export class Stream {
   retries = 0;
   requestBytes = 0;
   responseBytes = 0;
-  traceId: string | null = null;
+  /** The trace context that the request came with or was given; null where nobody looked. */
+  trace: TraceContext | null = null;
+  /** Used by one request after the other: values of headers may point into it. */
+  #spareTrace: TraceContext | null = null;
   /** Its trace is kept somewhere: `traceId` leads there, and may stand as an example in metrics. */
   isSampled = false;
   readonly requestIdBytes = new Uint8Array(36);
@@ -188,10 +192,22 @@ export class Stream {
     this.retries = 0;
     this.requestBytes = 0;
     this.responseBytes = 0;
-    this.traceId = null;
+    this.trace = null;
     this.isSampled = false;
     this.hasRequestIdBytes = false;
     this.#requestId = null;
+  }
+
+  /** Reads the request's trace context, in all notations; a malformed one is removed. */
+  readTrace(): TraceContext {
+    const trace = (this.#spareTrace ??= new TraceContext());
+    trace.read(this.head.headers, ALL_FORMATS);
+    this.trace = trace;
+    return trace;
+  }
+
+  get traceId(): string | null {
+    return this.trace !== null && this.trace.hasIds ? this.trace.traceId : null;
   }
 
   get listenerName(): string {

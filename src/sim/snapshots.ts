@@ -1,4 +1,5 @@
 import type { RedisBinding } from "../api/redis.ts";
+import type { TracingPolicy } from "../api/tracing.ts";
 import type {
   AccessLogPolicy,
   ClusterPolicy,
@@ -42,6 +43,7 @@ export interface SnapshotShape {
   readonly drainMs?: number;
   readonly redis?: Readonly<Record<string, RedisBinding>>;
   readonly overload?: OverloadPolicy;
+  readonly tracing?: Partial<TracingPolicy> & { readonly url: string };
   /** By the listener's name. */
   readonly tracing?: Partial<TracingPolicy> & { readonly url: string };
   /** Users' filters: paths by name. */
@@ -64,9 +66,12 @@ export const RETRY: RetryPolicy = {
   maxBodyBytes: 65_536,
 };
 
+const TRACING: TracingPolicy = { ratio: 1, exporter: "zipkin", write: ["w3c"] };
+
 /** A Snapshot from what a test cares about; all else is the plainest. */
 export function snapshotOf(shape: SnapshotShape = {}): Snapshot {
   const listeners = shape.listeners ?? { in: { routes: [shape.route ?? {}], ...shape.listener } };
+  const { url, ...tracing } = { ...TRACING, url: "", ...shape.tracing };
   const clusters = shape.clusters ?? { app: { endpoints: [upstreamAt(1)], ...shape.cluster } };
   return {
     apiVersion: "outrigger.dev/v1alpha1",
@@ -85,6 +90,7 @@ export function snapshotOf(shape: SnapshotShape = {}): Snapshot {
           : { format: shape.accessLog ?? "off" },
       drainMs: shape.drainMs ?? 5_000,
       ...(shape.overload === undefined ? {} : { overload: shape.overload }),
+      ...(shape.tracing === undefined ? {} : { tracing }),
     },
     bindings: {
       listeners: mapped(listeners, ({ at }) => at ?? PROXY),
@@ -97,6 +103,7 @@ export function snapshotOf(shape: SnapshotShape = {}): Snapshot {
       pipelines: {},
       stateFolder: "/state",
       ...(shape.redis === undefined ? {} : { redis: shape.redis }),
+      ...(shape.tracing === undefined ? {} : { tracing: { url } }),
       ...(shape.tls === undefined ? {} : { tls: shape.tls }),
       ...(shape.filters === undefined ? {} : { filters: shape.filters }),
     },

@@ -64,6 +64,8 @@ export interface FilterTools {
   readonly random: Random;
   /** Where the route's rate limits keep their accounts; missing: each filter has its own. */
   readonly limits?: RouteLimits;
+  /** The proxy's tracer takes care of trace contexts; missing: it has none. */
+  readonly traces?: boolean;
   /** Finds the code of users' filters; missing: there are none. */
   readonly userFilter?: (policy: UserFilterPolicy) => Filter;
 }

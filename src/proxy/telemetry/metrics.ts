@@ -7,6 +7,7 @@ import type { Cluster } from "../cluster/cluster.ts";
 import type { ListenerConfig } from "../listener/config.ts";
 import type { Overload } from "../overload.ts";
 import { type Histogram, LATENCY_BOUNDS_MS } from "./histogram.ts";
+import type { SpanCounts } from "./span_exporter.ts";
 
 const BOUNDS_SECONDS = LATENCY_BOUNDS_MS.map((bound) => bound / 1000);
 const BREAKER_VALUE: Readonly<Record<BreakerState, number>> = { closed: 0, "half-open": 1, open: 2 };
@@ -21,6 +22,7 @@ export function metricsText(
   clusters: readonly Cluster[],
   snapshot: Snapshot | null,
   overload: Overload,
+  spans: SpanCounts | null,
   redis: readonly RedisStats[] = [],
   filters: readonly UserFilterStats[] = [],
 ): string {
@@ -37,8 +39,19 @@ export function metricsText(
   writeBreakers(text, clusters);
   writeHealth(text, clusters);
   writeRedis(text, redis);
+  writeSpans(text, spans);
   writeUserFilters(text, filters);
   return text.toString();
+}
+
+/** Nothing where nothing was ever traced. */
+function writeSpans(text: PrometheusText, spans: SpanCounts | null): void {
+  if (spans === null) return;
+  const name = "outrigger_spans_total";
+  text.family(name, "counter", "Spans of sampled requests, by whether the collector has them.");
+  for (const outcome of ["sent", "dropped", "failed"] as const) {
+    text.sample(name, { outcome }, spans[outcome]);
+  }
 }
 
 function writeOverload(text: PrometheusText, overload: Overload): void {

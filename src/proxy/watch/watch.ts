@@ -6,8 +6,8 @@ import type { Stream } from "../stream.ts";
 
 /**
  * Looks on as requests pass: a tap, a capture, a tracer. A listener without one pays a comparison
- * with null a phase. Whoever looks on changes nothing of the request, throws nothing, and keeps no
- * reference to a head: its bytes are the next request's soon.
+ * with null a phase. Whoever looks on changes nothing of the request (but for the tracer its trace
+ * context), throws nothing, and keeps no reference to a head: its bytes are the next request's soon.
  */
 export interface Watcher {
   /** A request as it came, before it was matched with anything; null: not this one. */
@@ -37,8 +37,15 @@ export function watchAll(watchers: readonly Watcher[]): Watcher | null {
   if (watchers.length <= 1) return watchers[0] ?? null;
   return {
     begin(stream) {
-      const watches = watchers.flatMap((watcher) => watcher.begin(stream) ?? []);
-      return watches.length <= 1 ? (watches[0] ?? null) : new Watches(watches);
+      let first: RequestWatch | null = null;
+      let all: RequestWatch[] | null = null;
+      for (const watcher of watchers) {
+        const watch = watcher.begin(stream);
+        if (watch === null) continue;
+        if (first === null) first = watch;
+        else (all ??= [first]).push(watch);
+      }
+      return all === null ? first : new Watches(all);
     },
   };
 }
