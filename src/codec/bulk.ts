@@ -12,9 +12,20 @@ export interface BulkAction {
 
 /** The two lines of one document. `document` is JSON on one line. */
 export function encodeBulkItem(action: BulkAction, document: string): string {
-  const { index, id } = action;
-  const target = `"_index":${JSON.stringify(index)},"_id":${JSON.stringify(id)}`;
-  return `{"create":{${target}}}\n${document}\n`;
+  return `${encodeBulkAction(action)}\n${document}\n`;
+}
+
+/** The line in front of a document. */
+export function encodeBulkAction({ index, id }: BulkAction): string {
+  return `{"create":{"_index":${quoted(index)},"_id":${quoted(id)}}}`;
+}
+
+/** Nothing in it is written otherwise in JSON. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+
+/** As JSON.stringify, at a third of its price for the usual ones. */
+function quoted(text: string): string {
+  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
 }
 
 /** What became of one document. */
@@ -42,15 +53,24 @@ export function parseBulkResponse(body: string, count: number): readonly BulkIte
   }
   const found: BulkItem[] = [];
   for (const [index, item] of items.entries()) {
-    const result = isRecord(item) ? Object.values(item)[0] : undefined;
+    const result = isRecord(item) ? firstOf(item) : undefined;
     const status = isRecord(result) ? result["status"] : undefined;
     if (typeof status !== "number" || !Number.isInteger(status)) {
       return `item ${index} of the answer has no status: ${excerpt(JSON.stringify(item))}`;
     }
-    const reason = status < 300 ? null : reasonOf(result as Record<string, unknown>);
-    found.push({ status, reason });
+    if (status === CREATED.status) found.push(CREATED);
+    else if (status < 300) found.push({ status, reason: null });
+    else found.push({ status, reason: reasonOf(result as Record<string, unknown>) });
   }
   return found;
+}
+
+/** What became of nearly all. */
+const CREATED: BulkItem = Object.freeze({ status: 201, reason: null });
+
+function firstOf(item: Record<string, unknown>): unknown {
+  for (const name in item) return item[name];
+  return undefined;
 }
 
 function reasonOf(result: Record<string, unknown>): string {

@@ -71,6 +71,14 @@ interface Item {
   notBeforeMs: number;
 }
 
+/** The events of one request. */
+interface Batch {
+  readonly events: readonly Event[];
+  readonly sinceMs: number;
+  /** One for each event; null as long as they are new and nothing went wrong. */
+  items: Item[] | null;
+}
+
 /**
  * The delivery of a sink that sends requests: batches by count, bytes and age; at most
  * `maxInFlight` at once; a timeout for each; retries with full jitter, of all or of single events;
@@ -108,9 +116,9 @@ export class Sender implements Sink {
     const now = this.#context.world.clock.now();
     if (now < this.#pausedUntilMs) return this.#wakeAt(this.#pausedUntilMs);
     while (this.#inFlight < this.#settings.maxInFlight) {
-      const items = this.#next(now);
-      if (items === null) return;
-      this.#send(items);
+      const batch = this.#next(now);
+      if (batch === null) return;
+      this.#send(batch);
     }
   }
 
@@ -126,20 +134,19 @@ export class Sender implements Sink {
 
   // -------------------------------------------------------------- what to send
 
-  #next(now: number): Item[] | null {
+  #next(now: number): Batch | null {
     const part = this.#parts.shift();
-    if (part !== undefined) return part;
+    if (part !== undefined) return batchOf(part);
     const due = this.#takeDue(now);
     const { queue } = this.#context;
     const { maxEvents, maxBytes, maxAge } = this.#settings.batch;
-    const take = (count: number): Item[] =>
-      queue
-        .take(count, maxBytes)
-        .map((event) => ({ event, sinceMs: now, failures: 0, notBeforeMs: 0 }));
+    const take = (count: number): Batch => {
+      return { events: queue.take(count, maxBytes), sinceMs: now, items: null };
+    };
     if (due !== null) {
       // New ones beside them show whether it is the other side or the event that fails.
       const room = maxEvents - due.length;
-      return room > 0 && queue.waiting > 0 ? [...due, ...take(room)] : due;
+      return batchOf(room > 0 && queue.waiting > 0 ? [...due, ...itemsOf(take(room))] : due);
     }
     if (queue.waiting === 0) return null;
     const full = queue.waiting >= maxEvents || queue.waitingBytes >= maxBytes;
@@ -187,7 +194,7 @@ export class Sender implements Sink {
 
   // -------------------------------------------------------------- sending
 
-  #send(items: Item[]): void {
+  #send(batch: Batch): void {
     const { world, count } = this.#context;
     const { timeout: timeoutMs } = this.#settings;
     this.#inFlight += 1;
@@ -202,22 +209,22 @@ export class Sender implements Sink {
       this.wake();
     };
     const timeout = world.clock.after(timeoutMs, () => {
-      end(() => this.#failed(items, `no answer within ${timeoutMs} ms`));
+      end(() => this.#failed(batch, `no answer within ${timeoutMs} ms`));
     });
-    this.#request(items.map(({ event }) => event)).then(
-      (sent) => end(() => this.#sent(items, sent)),
+    this.#request(batch.events).then(
+      (sent) => end(() => this.#sent(batch, sent)),
       (error: unknown) => {
-        end(() => this.#failed(items, error instanceof Error ? error.message : String(error)));
+        end(() => this.#failed(batch, error instanceof Error ? error.message : String(error)));
       },
     );
   }
 
-  #sent(items: Item[], sent: Sent): void {
-    if (sent.kind === "retry") return this.#failed(items, sent.reason, sent.afterMs);
-    if (sent.kind === "divide") return this.#divide(items, sent.reason);
-    if (sent.kind === "each") return this.#sort(items, sent.outcomes);
+  #sent(batch: Batch, sent: Sent): void {
+    if (sent.kind === "retry") return this.#failed(batch, sent.reason, sent.afterMs);
+    if (sent.kind === "divide") return this.#divide(itemsOf(batch), sent.reason);
+    if (sent.kind === "each") return this.#sort(itemsOf(batch), sent.outcomes);
     this.#recovered();
-    this.#context.queue.delivered(items.map(({ event }) => event));
+    this.#context.queue.delivered(batch.events);
   }
 
   #sort(items: readonly Item[], outcomes: readonly Outcome[]): void {
@@ -273,10 +280,10 @@ export class Sender implements Sink {
     this.#parts.push(items.slice(0, middle), items.slice(middle));
   }
 
-  #failed(items: readonly Item[], reason: string, afterMs = 0): void {
+  #failed(batch: Batch, reason: string, afterMs = 0): void {
     this.#context.count("failed_requests");
     const old: Item[] = [];
-    for (const item of items) {
+    for (const item of itemsOf(batch)) {
       item.notBeforeMs = 0;
       if (this.#isTooOld(item)) old.push(item);
       else this.#again.push(item);
@@ -311,3 +318,14 @@ export class Sender implements Sink {
 
 /** Nobody's Retry-After holds a pipeline for longer. */
 const MAX_AFTER_MS = 300_000;
+
+function batchOf(items: Item[]): Batch {
+  return { events: items.map(({ event }) => event), sinceMs: 0, items };
+}
+
+function itemsOf(batch: Batch): Item[] {
+  const { events, sinceMs } = batch;
+  return (batch.items ??= events.map((event) => {
+    return { event, sinceMs, failures: 0, notBeforeMs: 0 };
+  }));
+}

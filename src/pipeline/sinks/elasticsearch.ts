@@ -1,14 +1,15 @@
 import type { Event } from "../../api/event.ts";
 import type { BulkItem } from "../../codec/bulk.ts";
-import { encodeBulkItem, parseBulkResponse } from "../../codec/bulk.ts";
+import { encodeBulkAction, parseBulkResponse } from "../../codec/bulk.ts";
 import { object, text } from "../../schema/field.ts";
 import type { Infer } from "../../schema/field.ts";
-import type { Count, SinkContext, SinkDefinition } from "../component.ts";
+import type { Count, HttpAnswer, SinkContext, SinkDefinition } from "../component.ts";
 import { eventTime, indexTemplate, templateProblem } from "../elastic_index.ts";
 import { eventJson } from "../event_json.ts";
 import { HTTP_URL, HttpTarget, retryAfterMs, targetFields } from "../http_target.ts";
 import type { Outcome, Send } from "../sender.ts";
 import { Sender, senderFields } from "../sender.ts";
+import { TextBuffer } from "../text_buffer.ts";
 
 const config = object({
   url: text({ pattern: HTTP_URL, expected: 'a URL such as "http://127.0.0.1:9200"' })
@@ -58,12 +59,23 @@ function bulkSender(settings: Config, context: SinkContext, url: string): Send {
   const { count, world } = context;
   const index = indexTemplate(settings.index);
   const target = new HttpTarget(settings, settings.timeout, context);
-  return async (events) => {
-    let body = "";
-    for (const event of events) {
-      body += encodeBulkItem({ index: index(event), id: event.id }, documentOf(event));
+  /** As many as there were requests at once. */
+  const free: TextBuffer[] = [];
+  const post = async (events: readonly Event[]): Promise<HttpAnswer> => {
+    const body = free.pop() ?? new TextBuffer();
+    try {
+      body.clear();
+      for (const event of events) {
+        body.addLine(encodeBulkAction({ index: index(event), id: event.id }));
+        addDocument(body, event);
+      }
+      return await target.post(url, "application/x-ndjson", body.bytes);
+    } finally {
+      free.push(body);
     }
-    const answer = await target.post(url, "application/x-ndjson", Buffer.from(body));
+  };
+  return async (events) => {
+    const answer = await post(events);
     const { status } = answer;
     const reason = `status ${status}: ${answer.body.slice(0, 200)}`;
     if (status === 413 || status === 400) return { kind: "divide", reason };
@@ -74,6 +86,7 @@ function bulkSender(settings: Config, context: SinkContext, url: string): Send {
     }
     const results = parseBulkResponse(answer.body, events.length);
     if (typeof results === "string") return { kind: "retry", reason: results };
+    if (results.every((item) => item.status < 300)) return { kind: "delivered" };
     return { kind: "each", outcomes: results.map((item) => outcomeOf(item, count)) };
   };
 }
@@ -90,9 +103,10 @@ function outcomeOf({ status, reason }: BulkItem, count: Count): Outcome {
   return status >= 500 ? { retry: why } : { refused: why };
 }
 
-function documentOf(event: Event): string {
+function addDocument(body: TextBuffer, event: Event): void {
   const json = eventJson(event);
-  if (event.fields !== null && Object.hasOwn(event.fields, "@timestamp")) return json;
+  if (event.fields !== null && Object.hasOwn(event.fields, "@timestamp")) return body.addLine(json);
   const comma = json === "{}" ? "" : ",";
-  return `{"@timestamp":"${eventTime(event)}"${comma}${json.slice(1)}`;
+  body.add(`{"@timestamp":"${eventTime(event)}"${comma}`);
+  body.addLine(json.slice(1));
 }
