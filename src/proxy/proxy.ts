@@ -3,6 +3,7 @@ import type { LogLevel } from "../api/log_level.ts";
 import type { FailedRequest } from "../api/request_record.ts";
 import type { HostPort, Snapshot } from "../api/snapshot.ts";
 import type { TapOrder } from "../api/tap.ts";
+import type { CaptureOrder } from "../api/capture.ts";
 import type {
   CertificateStats,
   ListenerStats,
@@ -41,6 +42,7 @@ import { SpanExporter, type SpanTarget, spanTarget } from "./telemetry/span_expo
 import { DebugLog } from "./watch/debug_log.ts";
 import { Tap, type TapTaker } from "./watch/tap.ts";
 import type { UserFilters } from "./typescript/user_filters.ts";
+import { Capture, type CaptureTaker } from "./watch/capture.ts";
 import { Tracer } from "./watch/tracer.ts";
 import { type Watcher, watchAll } from "./watch/watch.ts";
 
@@ -459,6 +461,18 @@ export class Proxy {
   get logLevel(): LogLevel {
     return this.#logLevel;
   }
+  /** Keeps a part of the requests that match from now on. Returns what ends that. */
+  capture(order: CaptureOrder, take: CaptureTaker): () => void {
+    const { clock, random } = this.#world;
+    const version = (): string => this.#snapshot?.version ?? "";
+    const capture = new Capture(order, { clock, random, version }, take);
+    const forget = this.addWatcher(capture);
+    return () => {
+      forget();
+      capture.end();
+    };
+  }
+
 
   /** Until the process ends. */
   setLogLevel(level: LogLevel): void {

@@ -61,6 +61,7 @@ class FakeProxy implements DataPlane {
   }
 
   tap = (): (() => void) => () => {};
+  capture = (): (() => void) => () => {};
   failures = () => [];
   readonly logLevel = "info";
   setLogLevel(): void {}

@@ -6,6 +6,7 @@ import type { LogLevel } from "../api/log_level.ts";
 import type { FailedRequest } from "../api/request_record.ts";
 import type { Snapshot } from "../api/snapshot.ts";
 import type { ProxyStats } from "../api/stats.ts";
+import type { CaptureOrder } from "../api/capture.ts";
 import type { TapOrder } from "../api/tap.ts";
 import { Failure } from "../base/failure.ts";
 import type { ListeningSocket, World } from "../base/world.ts";
@@ -24,10 +25,12 @@ import {
   textAnswer,
 } from "../http/server.ts";
 import type { TapTaker } from "../proxy/watch/tap.ts";
+import type { CaptureTaker } from "../proxy/watch/capture.ts";
 import { mergeMetrics } from "./merge_metrics.ts";
 import { PipelineChild } from "./pipeline_child.ts";
 import { readSnapshot } from "./read_snapshot.ts";
 import { WatchAdmin } from "./watch_admin.ts";
+import { CaptureAdmin } from "./capture_admin.ts";
 
 /** What the sidecar asks of the proxy. Several workers answer later, one at once. */
 export interface DataPlane {
@@ -43,6 +46,8 @@ export interface DataPlane {
   /** Shows requests that match from now on; returns what ends that. */
   tap(order: TapOrder, take: TapTaker): () => void;
   /** Requests that failed lately, by id, or the newest of all. */
+  /** Keeps sampled requests from now on. Returns what ends that. */
+  capture(order: CaptureOrder, take: CaptureTaker): () => void;
   failures(id: string | null): readonly FailedRequest[] | Promise<readonly FailedRequest[]>;
   readonly logLevel: LogLevel;
   setLogLevel(level: LogLevel): void | Promise<void>;
@@ -85,6 +90,7 @@ export class Sidecar {
   #adminServer: HttpServer | null = null;
   /** Of the admin socket's file. */
   #adminInode = 0;
+  readonly #captures: CaptureAdmin;
   #pipelines: PipelineChild | null = null;
   #pipelinesChange: Promise<void> = Promise.resolve();
   /** Snapshots come into force one after the other. */
@@ -103,6 +109,7 @@ export class Sidecar {
   /**
    * @throws Failure "refused" where neither the file nor a last good Snapshot can be used,
    *   "port-in-use" where a listener's port is taken.
+    this.#captures = new CaptureAdmin(world, () => this.#proxy, () => this.#snapshot);
    */
   async start(): Promise<void> {
     const snapshot = await this.#applyFirst();
@@ -380,6 +387,8 @@ export class Sidecar {
       await this.#proxy.setFault(order);
       return await this.#faults();
     } catch (error) {
+      case "POST /capture":
+        return this.#captures.answer(jsonOf(Buffer.from(request.body).toString()));
       if (!(error instanceof Failure)) throw error;
       return jsonAnswer(409, { problem: error.message, advice: error.advice ?? null });
     }

@@ -1,5 +1,6 @@
 import type { FaultOrder } from "../../api/fault.ts";
 import type { LogLevel } from "../../api/log_level.ts";
+import type { CapturedRequest, CaptureOrder } from "../../api/capture.ts";
 import type { RequestRecord } from "../../api/request_record.ts";
 import type { Snapshot } from "../../api/snapshot.ts";
 import type { ProxyEvent } from "../../api/stats.ts";
@@ -20,6 +21,8 @@ export type Order =
   | { readonly kind: "take-sightings" }
   | { readonly kind: "tap"; readonly id: number; readonly order: TapOrder }
   | { readonly kind: "untap"; readonly id: number }
+  | { readonly kind: "capture"; readonly id: number; readonly order: CaptureOrder }
+  | { readonly kind: "end-capture"; readonly id: number }
   /** Those that failed lately; null is the newest of all. */
   | { readonly kind: "failures"; readonly id: string | null }
   | { readonly kind: "log-level"; readonly level: LogLevel }
@@ -63,6 +66,12 @@ export type FromWorker =
       readonly kind: "tapped";
       readonly id: number;
       readonly records: readonly RequestRecord[];
+      readonly lost: number;
+    }
+  | {
+      readonly kind: "captured";
+      readonly id: number;
+      readonly requests: readonly CapturedRequest[];
       readonly lost: number;
     }
   /** Where its users' filters can be looked at; null: it has none. */

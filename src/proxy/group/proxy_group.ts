@@ -3,6 +3,7 @@ import type { Sighting } from "../../api/sighting.ts";
 import type { LogLevel } from "../../api/log_level.ts";
 import type { FailedRequest } from "../../api/request_record.ts";
 import type { HostPort, Snapshot } from "../../api/snapshot.ts";
+import type { CaptureOrder } from "../../api/capture.ts";
 import type { TapOrder } from "../../api/tap.ts";
 import type { ProxyEvent, ProxyStats, WorkerStats } from "../../api/stats.ts";
 import { Failure } from "../../base/failure.ts";
@@ -11,11 +12,13 @@ import { PrometheusText } from "../../codec/prometheus_text.ts";
 import type { DrainOptions } from "../proxy.ts";
 import { refusal } from "../refusal.ts";
 import { Sightings } from "../sightings.ts";
+import type { CaptureTaker } from "../watch/capture.ts";
 import type { TapTaker } from "../watch/tap.ts";
 import { CellsWatcher } from "../typescript/filter_cells.ts";
 import { EventLog, eventLine } from "../telemetry/events.ts";
 import { remainingMetrics, sumMetrics } from "../telemetry/sum_metrics.ts";
 import { allot, type Allotment, bury, LostCounts, NOTHING_ALLOTTED } from "./allotment.ts";
+import { GroupCaptures } from "./group_captures.ts";
 import { GroupTaps } from "./group_taps.ts";
 import type { FromWorker, Order } from "./messages.ts";
 import { remainsOf, sumStats } from "./sum_stats.ts";
@@ -55,6 +58,7 @@ export class ProxyGroup {
   /** Of all workers, gathered when somebody asks. */
   readonly #sightings: Sightings;
   readonly #taps: GroupTaps;
+  readonly #captures = new GroupCaptures();
   #logLevel: LogLevel = "info";
   readonly #seats: readonly WorkerSeat[];
   readonly #beats: SharedArrayBuffer;
@@ -205,6 +209,9 @@ export class ProxyGroup {
   #take(seat: WorkerSeat, message: FromWorker): void {
     if (message.kind === "log") this.#log(message.lines);
     else if (message.kind === "event") this.#tell(seat, message.event);
+    else if (message.kind === "captured") {
+      this.#captures.take(message.id, message.requests, message.lost);
+    } else if (message.kind === "tapped") this.#taps.take(message.id, message.records, message.lost);
     else if (message.kind === "watch-filters") seat.watched = message.watched;
     else if (message.kind === "tapped") this.#taps.take(message.id, message.records, message.lost);
     else if (message.kind === "ask-for-room") {
@@ -252,6 +259,7 @@ export class ProxyGroup {
       await seat.call({ kind: "commit" });
       await this.#bringFaults(seat);
       await seat.call({ kind: "log-level", level: this.#logLevel });
+      this.#captures.bring(seat);
       this.#taps.bring(seat);
     } catch (error) {
       // Its end follows, and another attempt.
@@ -355,6 +363,12 @@ export class ProxyGroup {
   }
 
   // -------------------------------------------------------------- looking on
+  /** As `Proxy.capture`, over all workers. */
+  capture(order: CaptureOrder, take: CaptureTaker): () => void {
+    const id = this.#captures.start(this.#joined, order, take);
+    return () => this.#captures.end(this.#joined, id);
+  }
+
 
   /** As `Proxy.tap`, over all workers. */
   tap(order: TapOrder, take: TapTaker): () => void {

@@ -25,6 +25,7 @@ class GroupWorker {
   readonly #beat: Timer;
   #prepared: PreparedSnapshot | null = null;
   readonly #taps = new Map<number, () => void>();
+  readonly #captures = new Map<number, () => void>();
 
   constructor(world: World, post: (message: FromWorker) => void, welcome: Welcome) {
     const { worker, workers, nowMs, beats, inherited } = welcome;
@@ -94,6 +95,18 @@ class GroupWorker {
       case "take-sightings":
         return proxy.takeSightings();
       case "tap": {
+      case "capture": {
+        const { id } = order;
+        const end = proxy.capture(order.order, (requests, lost) =>
+          this.#post({ kind: "captured", id, requests, lost }),
+        );
+        this.#captures.set(id, end);
+        return null;
+      }
+      case "end-capture":
+        this.#captures.get(order.id)?.();
+        this.#captures.delete(order.id);
+        return null;
         const { id } = order;
         const end = proxy.tap(order.order, (records, lost) =>
           this.#post({ kind: "tapped", id, records, lost }),

@@ -105,7 +105,8 @@ export class Tap implements Watcher {
 }
 
 
-function pathFilter(path: PathMatch): (path: string) => boolean {
+/** Whether a path, normalised, is one of these. */
+export function pathFilter(path: PathMatch): (path: string) => boolean {
   const { kind, value } = path;
   if (kind === "template" || kind === "regex") return pathTest(path).matches;
   if (kind === "exact") return (asked) => asked === value;
