@@ -26,6 +26,7 @@ import {
 import { balance, checkBalance, describedEndpoint, subset } from "./balance_spec.ts";
 import { healthCheck, outlier } from "./health_spec.ts";
 import { deny } from "./deny_spec.ts";
+import { filters } from "./filter_spec.ts";
 import { log } from "./log_spec.ts";
 import { checkLimitKey, rateLimit } from "./rate_limit_spec.ts";
 import { pathPattern } from "./path_pattern.ts";
@@ -239,6 +240,10 @@ const call = object({
     .example("250ms"),
   rateLimit: rateLimit.about("Answers 429 to calls that come faster. None.").optional(),
   faults: faults.about("Delays or refuses a part of the calls on purpose. None.").optional(),
+  filters: filters
+    .about("Code of your own for these calls, in this order, as `filters` of the App. None.")
+    .default([])
+    .example(["filters/sign_request.ts"]),
   retry: retry.about("Tries again what failed, on another endpoint. None by default.").optional(),
   breaker: breaker
     .about(
@@ -401,6 +406,14 @@ export const appShape = {
       { path: "/*", match: { headers: { "x-canary": "always" } }, to: "next" },
       { path: "/*", match: { cookies: { canary: "yes" } }, to: "next" },
     ]),
+  filters: filters
+    .about(
+      "Code of your own for what reaches `port`, in this order, behind all else that routes ask " +
+        "for: files of TypeScript with hooks on requests and answers (docs/filters.md). None.",
+    )
+    .default([])
+    .example(["filters/auth.ts"])
+    .example([{ file: "filters/auth.ts", onError: "closed", config: { realm: "shop" } }]),
   limits: limits
     .about("Of what reaches the app itself; what is above is answered 503 at once.")
     .default({})
@@ -570,6 +583,10 @@ export const appSpec = object(appShape)
     if (!spec.sidecar.enabled) {
       report("tls", "tls without a sidecar, where it would end", "remove sidecar.enabled: false");
     }
+  })
+  .checkOf(["filters", "port"], (spec, report) => {
+    if (spec.filters.length === 0 || spec.port !== undefined) return;
+    report("filters", "filters without port", "add port: the one that callers use");
   })
   .checkOf(["run", "port", "sidecar"], checkPorts)
   .checkOf(["env", "run", "port"], checkTemplates)

@@ -89,6 +89,12 @@ export const sidecar = object({
     )
     .example({})
     .optional(),
+  filterWatchdog: duration({ min: "1s", max: "10m" })
+    .about(
+      "Where the App has `filters`: a sidecar whose event loop stands still for so long, as in an " +
+        "endless loop of their code, is ended and started anew. 5s.",
+    )
+    .default("5s"),
   trustedHops,
   edge: boolean()
     .about(

@@ -15,12 +15,14 @@ export const check: Command = {
     const { formatProblems, problemsAsJson } = await import("../schema/problem.ts");
     const { placeDocuments, ProblemsFailure, readSources } = await import("../local/load_set.ts");
     const { placeOf } = await import("../local/place.ts");
+    const { requireFilters } = await import("../local/require_filters.ts");
     const files = input.files();
     const documents = loadDocuments(await readSources(world, files), pipelineComponents);
     let { problems, moreProblems } = documents;
     if (problems.length === 0) {
       try {
-        placeDocuments(world, documents, placeOf(world, files));
+        const { snapshots } = placeDocuments(world, documents, placeOf(world, files));
+        requireFilters(world, snapshots);
       } catch (error) {
         if (!(error instanceof ProblemsFailure)) throw error;
         problems = error.problems;

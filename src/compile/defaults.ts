@@ -85,6 +85,10 @@ const REASONS: readonly (readonly [pattern: string, reason: string])[] = [
   [`${ROUTE}/mirror/maxInFlight`, "spec.routes[].mirror.maxInFlight"],
   [`${ROUTE}/mirror/shadowHost`, "spec.routes[].mirror.shadowHost"],
   [`${ROUTE}/filters/*/config/name`, "after what it counts by"],
+  [`${ROUTE}/filters/*/config/onError`, "spec.filters[].onError"],
+  [`${ROUTE}/filters/*/config/timeoutMs`, "spec.filters[].timeout"],
+  [`${ROUTE}/filters/*/config/maxBodyBytes`, "spec.filters[].maxBody"],
+  [`${ROUTE}/filters/*/config/config`, "spec.filters[].config"],
   [`${ROUTE}/filters/*/config/perMs`, "spec.calls.NAME.rateLimit.per"],
   [`${ROUTE}/filters/*/config/burst`, "spec.calls.NAME.rateLimit.burst"],
   [`${ROUTE}/filters/*/config/key/by`, "spec.calls.NAME.rateLimit.by"],
@@ -177,6 +181,7 @@ const REASONS: readonly (readonly [pattern: string, reason: string])[] = [
   ["/policy/overload/eventLoopLagMs", "spec.sidecar.overload.eventLoopLag"],
   ["/policy/overload/keepPaths", "the App's paths of health"],
   ["/policy/drainMs", "spec.sidecar.drainTimeout"],
+  ["/policy/filterWatchdogMs", "spec.sidecar.filterWatchdog"],
 ];
 
 let compiled: readonly { readonly parts: string[]; readonly reason: string }[] | null = null;

@@ -35,6 +35,9 @@ export class Draft {
   #pipelineBindings = new Map<string, PipelineBinding>();
   #redis = new Map<string, RedisBinding>();
   #tls = new Map<string, ListenerTlsBinding>();
+  #filters = new Map<string, string>();
+  /** Set where there are users' filters. */
+  filterWatchdogMs: number | undefined = undefined;
 
   constructor(readonly workload: WorkloadRef) {}
 
@@ -64,6 +67,15 @@ export class Draft {
   /** The files of a listener's certificates. */
   addTls(listener: string, binding: ListenerTlsBinding): void {
     this.#tls.set(listener, binding);
+  }
+
+  /** The file of a user's filter. */
+  addFilter(name: string, file: string): void {
+    this.#filters.set(name, file);
+  }
+
+  filterFile(name: string): string | undefined {
+    return this.#filters.get(name);
   }
 
   addRedis(name: string, binding: RedisBinding): void {
@@ -109,6 +121,7 @@ export class Draft {
       accessLog: rest.accessLog,
       drainMs: rest.drainMs,
       ...(rest.overload === undefined ? {} : { overload: rest.overload }),
+      ...(this.filterWatchdogMs === undefined ? {} : { filterWatchdogMs: this.filterWatchdogMs }),
     };
     const bindings: WorkloadBindings = {
       listeners: Object.fromEntries(this.#listenerAddresses),
@@ -119,6 +132,7 @@ export class Draft {
       ...(rest.workers === undefined || rest.workers === 1 ? {} : { workers: rest.workers }),
       ...(this.#redis.size === 0 ? {} : { redis: Object.fromEntries(this.#redis) }),
       ...(this.#tls.size === 0 ? {} : { tls: Object.fromEntries(this.#tls) }),
+      ...(this.#filters.size === 0 ? {} : { filters: Object.fromEntries(this.#filters) }),
     };
     return {
       apiVersion: API_VERSION,

@@ -16,6 +16,7 @@ import { noteRouteFilters } from "./route_filters.ts";
 import { addSharedLimit } from "./shared_limits.ts";
 import type { Context } from "./source.ts";
 import { addTls } from "./tls.ts";
+import { addUserFilters, noteUserFilters, withUserFilters } from "./user_filters.ts";
 import {
   noteFilters,
   noteTraffic,
@@ -45,8 +46,14 @@ export function addInbound(
   addAppCluster(draft, app, process);
   draft.note(["bindings", "clusters", APP_CLUSTER], app, ["spec", "run", "port"]);
   const plain = app.spec.routes.length === 0;
-  const routes = plain ? [plainRoute(draft, app)] : declared(draft, context, app);
   const folder = local.filesFolder ?? local.appFolder;
+  const own = { document: app, path: ["spec", "filters"], specs: app.spec.filters, folder };
+  addUserFilters(draft, context, own);
+  const asked = plain ? [plainRoute(draft, app)] : declared(draft, context, app);
+  const routes = asked.map((route) => withUserFilters(route, own));
+  for (const [index, route] of routes.entries()) {
+    noteUserFilters(draft, ["policy", "listeners", INBOUND_LISTENER, "routes", index], route, own);
+  }
   const from = { document: app, path: ["spec", "tls"], folder };
   const secured = addTls(draft, INBOUND_LISTENER, app.spec.tls, from);
   draft.addListener(

@@ -9,6 +9,7 @@ import { listenerPolicy, noteListener } from "./listeners.ts";
 import { addSharedLimit } from "./shared_limits.ts";
 import type { Context } from "./source.ts";
 import { noteFilters, noteTraffic, routePolicy } from "./traffic.ts";
+import { addUserFilters, noteUserFilters, withUserFilters } from "./user_filters.ts";
 
 const ANY = { host: "*", path: { kind: "prefix", value: "/" } } as const;
 
@@ -44,7 +45,11 @@ function addCallListener(
   const call = app.spec.calls[name] as CallSpec;
   const path = ["spec", "calls", name];
   const listener = callListener(name);
-  const route = withOwnHost(routePolicy(ANY, [{ cluster: name, weight: 1 }], call), call);
+  const folder = local.filesFolder ?? local.appFolder;
+  const own = { document: app, path: [...path, "filters"], specs: call.filters, folder };
+  addUserFilters(draft, context, own);
+  const plain = withOwnHost(routePolicy(ANY, [{ cluster: name, weight: 1 }], call), call);
+  const route = withUserFilters(plain, own);
   draft.addListener(listener, listenerPolicy("outbound", [route], app.spec.sidecar), address);
   const at = ["policy", "listeners", listener];
   draft.note(at, app, path);
@@ -52,6 +57,7 @@ function addCallListener(
   if (call.host !== undefined) draft.note([...at, "routes", 0, "filters"], app, [...path, "host"]);
   noteTraffic(draft, [...at, "routes", 0], { document: app, path, spec: call });
   noteFilters(draft, [...at, "routes", 0], route, { document: app, path });
+  noteUserFilters(draft, [...at, "routes", 0], route, own);
   addSharedLimit(draft, context, app, path, call.rateLimit);
   draft.note(["bindings", "listeners", listener], app, path);
 }

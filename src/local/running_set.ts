@@ -14,6 +14,7 @@ import { ProcessLog } from "./process_log.ts";
 import { markProcess, type ProcessMark } from "./process_mark.ts";
 import type { ProcessRecord, RunningRecord } from "./running_record.ts";
 import { requireCertificates } from "./require_certificates.ts";
+import { requireFilters } from "./require_filters.ts";
 import type { Screen } from "./screen.ts";
 import { SnapshotDelivery } from "./snapshot_delivery.ts";
 import type { StateFolder } from "./state_folder.ts";
@@ -85,6 +86,7 @@ export class RunningSet {
     const plans = planProcesses(this.#world, documents, site, snapshots, this.#state);
     requireCommands(this.#world, plans);
     requireCertificates(this.#world, snapshots);
+    requireFilters(this.#world, snapshots);
     this.#state.writeJson(this.#state.ports, loaded.ports);
     const said = new Set(this.loaded?.notices ?? []);
     this.loaded = loaded;
