@@ -40,9 +40,9 @@ import { ListenerCounters, type RouteCounters, type TlsCounters } from "./teleme
 import { metricsText } from "./telemetry/metrics.ts";
 import { SpanExporter, type SpanTarget, spanTarget } from "./telemetry/span_exporter.ts";
 import { DebugLog } from "./watch/debug_log.ts";
+import { Capture, type CaptureTaker } from "./watch/capture.ts";
 import { Tap, type TapTaker } from "./watch/tap.ts";
 import type { UserFilters } from "./typescript/user_filters.ts";
-import { Capture, type CaptureTaker } from "./watch/capture.ts";
 import { Tracer } from "./watch/tracer.ts";
 import { type Watcher, watchAll } from "./watch/watch.ts";
 
@@ -450,17 +450,6 @@ export class Proxy {
     };
   }
 
-  /**
-   * Requests that were refused or failed lately, the newest first: by request id, trace id or key,
-   * or the newest of all.
-   */
-  failures(id: string | null): FailedRequest[] {
-    return this.#context.failures.find(id);
-  }
-
-  get logLevel(): LogLevel {
-    return this.#logLevel;
-  }
   /** Keeps a part of the requests that match from now on. Returns what ends that. */
   capture(order: CaptureOrder, take: CaptureTaker): () => void {
     const { clock, random } = this.#world;
@@ -473,6 +462,17 @@ export class Proxy {
     };
   }
 
+  /**
+   * Requests that were refused or failed lately, the newest first: by request id, trace id or key,
+   * or the newest of all.
+   */
+  failures(id: string | null): FailedRequest[] {
+    return this.#context.failures.find(id);
+  }
+
+  get logLevel(): LogLevel {
+    return this.#logLevel;
+  }
 
   /** Until the process ends. */
   setLogLevel(level: LogLevel): void {

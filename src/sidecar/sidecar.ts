@@ -24,13 +24,13 @@ import {
   type ServerRequest,
   textAnswer,
 } from "../http/server.ts";
-import type { TapTaker } from "../proxy/watch/tap.ts";
 import type { CaptureTaker } from "../proxy/watch/capture.ts";
+import type { TapTaker } from "../proxy/watch/tap.ts";
 import { mergeMetrics } from "./merge_metrics.ts";
 import { PipelineChild } from "./pipeline_child.ts";
 import { readSnapshot } from "./read_snapshot.ts";
-import { WatchAdmin } from "./watch_admin.ts";
 import { CaptureAdmin } from "./capture_admin.ts";
+import { WatchAdmin } from "./watch_admin.ts";
 
 /** What the sidecar asks of the proxy. Several workers answer later, one at once. */
 export interface DataPlane {
@@ -45,9 +45,9 @@ export interface DataPlane {
   sightings(since: number): readonly Sighting[] | Promise<readonly Sighting[]>;
   /** Shows requests that match from now on; returns what ends that. */
   tap(order: TapOrder, take: TapTaker): () => void;
-  /** Requests that failed lately, by id, or the newest of all. */
   /** Keeps sampled requests from now on. Returns what ends that. */
   capture(order: CaptureOrder, take: CaptureTaker): () => void;
+  /** Requests that failed lately, by id, or the newest of all. */
   failures(id: string | null): readonly FailedRequest[] | Promise<readonly FailedRequest[]>;
   readonly logLevel: LogLevel;
   setLogLevel(level: LogLevel): void | Promise<void>;
@@ -87,10 +87,10 @@ export class Sidecar {
   #proxy!: DataPlane;
   #servers: HttpServer[] = [];
   readonly #watch: WatchAdmin;
+  readonly #captures: CaptureAdmin;
   #adminServer: HttpServer | null = null;
   /** Of the admin socket's file. */
   #adminInode = 0;
-  readonly #captures: CaptureAdmin;
   #pipelines: PipelineChild | null = null;
   #pipelinesChange: Promise<void> = Promise.resolve();
   /** Snapshots come into force one after the other. */
@@ -104,12 +104,12 @@ export class Sidecar {
     this.#world = world;
     this.#options = options;
     this.#watch = new WatchAdmin(world, () => this.#proxy);
+    this.#captures = new CaptureAdmin(world, () => this.#proxy, () => this.#snapshot);
   }
 
   /**
    * @throws Failure "refused" where neither the file nor a last good Snapshot can be used,
    *   "port-in-use" where a listener's port is taken.
-    this.#captures = new CaptureAdmin(world, () => this.#proxy, () => this.#snapshot);
    */
   async start(): Promise<void> {
     const snapshot = await this.#applyFirst();
@@ -361,6 +361,8 @@ export class Sidecar {
         await this.#proxy.clearFaults(listener, route);
         return this.#faults();
       }
+      case "POST /capture":
+        return this.#captures.answer(jsonOf(Buffer.from(request.body).toString()));
       case "POST /upgrade":
         return this.#upgrade();
       case "POST /drain":
@@ -387,8 +389,6 @@ export class Sidecar {
       await this.#proxy.setFault(order);
       return await this.#faults();
     } catch (error) {
-      case "POST /capture":
-        return this.#captures.answer(jsonOf(Buffer.from(request.body).toString()));
       if (!(error instanceof Failure)) throw error;
       return jsonAnswer(409, { problem: error.message, advice: error.advice ?? null });
     }

@@ -259,8 +259,8 @@ export class ProxyGroup {
       await seat.call({ kind: "commit" });
       await this.#bringFaults(seat);
       await seat.call({ kind: "log-level", level: this.#logLevel });
-      this.#captures.bring(seat);
       this.#taps.bring(seat);
+      this.#captures.bring(seat);
     } catch (error) {
       // Its end follows, and another attempt.
       if (seat.isRunning) seat.terminate((error as Error).message);
@@ -363,12 +363,12 @@ export class ProxyGroup {
   }
 
   // -------------------------------------------------------------- looking on
+
   /** As `Proxy.capture`, over all workers. */
   capture(order: CaptureOrder, take: CaptureTaker): () => void {
     const id = this.#captures.start(this.#joined, order, take);
     return () => this.#captures.end(this.#joined, id);
   }
-
 
   /** As `Proxy.tap`, over all workers. */
   tap(order: TapOrder, take: TapTaker): () => void {

@@ -94,7 +94,6 @@ class GroupWorker {
         return proxy.metrics();
       case "take-sightings":
         return proxy.takeSightings();
-      case "tap": {
       case "capture": {
         const { id } = order;
         const end = proxy.capture(order.order, (requests, lost) =>
@@ -107,6 +106,7 @@ class GroupWorker {
         this.#captures.get(order.id)?.();
         this.#captures.delete(order.id);
         return null;
+      case "tap": {
         const { id } = order;
         const end = proxy.tap(order.order, (records, lost) =>
           this.#post({ kind: "tapped", id, records, lost }),
