@@ -45,6 +45,8 @@ export interface HttpServerOptions {
   readonly address: SocketAddress;
   /** Permission bits of a unix socket. */
   readonly mode?: number;
+  /** Answers also where the process has no room for other callers. */
+  readonly isUrgent?: boolean;
   /** A thrown error is answered 500. */
   readonly handle: (request: ServerRequest) => ServerAnswer | Promise<ServerAnswer>;
   readonly maxConnections?: number;
@@ -69,7 +71,7 @@ const MAX_HELD_BYTES = 256 * 1024;
 const WRITE_TIMEOUT_MS = 30_000;
 const NO_BYTES = new Uint8Array(0);
 
-type Settings = Required<Omit<HttpServerOptions, "address" | "mode">>;
+type Settings = Required<Omit<HttpServerOptions, "address" | "mode" | "isUrgent">>;
 
 /** A small HTTP/1.1 server for admin and console traffic: whole requests in, one answer each. */
 export class HttpServer {
@@ -77,19 +79,21 @@ export class HttpServer {
   readonly #options: HttpServerOptions;
   readonly #connections = new Set<Connection>();
   #listener: Listener | null = null;
+  #settings: Settings;
 
   constructor(world: World, options: HttpServerOptions) {
     this.#world = world;
     this.#options = options;
+    this.#settings = { ...DEFAULTS, ...options };
   }
 
   /** @throws NetError `address-in-use` and the others of `Net.listen`. Returns the port. */
   start(): number {
-    const settings: Settings = { ...DEFAULTS, ...this.#options };
-    const { address, mode } = this.#options;
+    const { address, mode, isUrgent = false } = this.#options;
     this.#listener = this.#world.net.listen(
-      mode === undefined ? { address } : { address, mode },
+      { address, isUrgent, ...(mode === undefined ? {} : { mode }) },
       () => {
+        const settings = this.#settings;
         if (this.#connections.size >= settings.maxConnections) return null;
         const connection = new Connection(this.#world, settings, () =>
           this.#connections.delete(connection),
@@ -106,6 +110,11 @@ export class HttpServer {
     this.#listener?.stop();
     this.#listener = null;
     for (const connection of [...this.#connections]) connection.finish();
+  }
+
+  /** Other bounds, for connections from now on. */
+  limit(bounds: Pick<HttpServerOptions, "maxConnections" | "maxBodyBytes">): void {
+    this.#settings = { ...this.#settings, ...bounds };
   }
 }
 

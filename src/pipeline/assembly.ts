@@ -215,7 +215,7 @@ export class Assembly {
 
   addSource(planned: Planned<SourceDefinition<unknown>>): RunningSource {
     const { name, key, definition, config } = planned;
-    const running = this.#newSource(name, key);
+    const running = this.#newSource(name, definition.name, key);
     const { counts } = running;
     const backpressure = this.#backpressure;
     const output = {
@@ -244,7 +244,7 @@ export class Assembly {
 
   /** Dead letters that are sent again are a source of their own, which the file does not name. */
   addReplay(): ReplayedLetters {
-    const running = this.#newSource(REPLAY_SOURCE, "");
+    const running = this.#newSource(REPLAY_SOURCE, REPLAY_SOURCE, "");
     this.#parts.addReplay(running);
     return new ReplayedLetters(
       this.#world,
@@ -254,10 +254,11 @@ export class Assembly {
     );
   }
 
-  #newSource(name: string, key: string): RunningSource {
+  #newSource(name: string, component: string, key: string): RunningSource {
     const counts = this.#books.countsOf(name);
     const way = this.#parts.wayOf(name);
-    return { name, key, counts, ...way, source: IDLE, openBatches: 0, openBytes: 0, isWaiting: false };
+    const idle = { source: IDLE, openBatches: 0, openBytes: 0, isWaiting: false };
+    return { name, component, key, counts, ...way, ...idle };
   }
 
   /** @throws FileError */

@@ -1,7 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import type { PipelinePolicy, SinkPolicy } from "../api/snapshot.ts";
+import { testAuthority, testCertificate } from "../base/contract/certificates.ts";
 import { Failure } from "../base/failure.ts";
 import type { SimulatedWorld } from "../base/simulated/mod.ts";
+import type { Socket } from "../base/world.ts";
+import { HttpClient } from "../http/client.ts";
 import type { PipelineRunner } from "./runner.ts";
 import { FakeElasticsearch } from "./testdata/fake_elasticsearch.ts";
 import {
@@ -192,3 +195,148 @@ describe("a pipeline goes over to another version of its file", () => {
     }
   });
 });
+
+describe("a source that listens takes over another config without letting go of its port", () => {
+  const nothing = (): void => {};
+  const syslog = (config: object): PipelinePolicy =>
+    policyOf({
+      sources: {
+        net: { component: "syslog", config: { listen: "tcp://127.0.0.1:5514", ...config } },
+      },
+    });
+
+  test("reload with a source on the same port: no connection refused, none closed, none lost", async () => {
+    const world = worldWithLogs(1);
+    const runner = startPipeline(world, syslog({ format: "none" }));
+    await world.clock.advance(10);
+    const sockets: Socket[] = [];
+    let failures = 0;
+    const connect = (): void =>
+      void world.net.connect(
+        { host: "127.0.0.1", port: 5514 },
+        {
+          onOpen: (socket) => sockets.push(socket),
+          onData: nothing,
+          onDrain: nothing,
+          onEnd: () => (failures += 1),
+          onClose: () => (failures += 1),
+          onConnectError: () => (failures += 1),
+        },
+      );
+    let sent = 0;
+    connect();
+    await world.clock.advance(10);
+    const timer = world.clock.every(7, () => {
+      const bytes = Buffer.from(`<13>1 - h app - - - line ${sent}\n`);
+      expect(sockets[sent % sockets.length]!.write(bytes, 0, bytes.length)).toBe(bytes.length);
+      sent += 1;
+      if (sent % 20 === 0) connect();
+    });
+    for (let n = 0; n < 10; n += 1) {
+      await world.clock.advance(50);
+      await change(world, runner, syslog({ format: "none", maxConnections: 100 + n }));
+    }
+    timer.cancel();
+    await world.clock.advance(1000);
+    expect(failures).toBe(0);
+    const found = messages(world).map((text) => text.replace(/^.* - - - /, ""));
+    expect(found.sort()).toEqual(numbered(sent).sort());
+    expect(runner.ledger().sources["net"]).toMatchObject({ received: sent, delivered: sent });
+    expectBalanced(runner);
+    // Another port is another source: the old one is let go.
+    await change(world, runner, syslog({ listen: "tcp://127.0.0.1:5515" }));
+    await world.clock.advance(100);
+    expect(failures).toBe(sockets.length);
+  });
+
+  test("http: another secret and other bounds, while requests are under way", async () => {
+    const world = worldWithLogs(1);
+    world.files.makeFolder("/secrets");
+    world.files.write("/secrets/old", "old\n");
+    world.files.write("/secrets/new", "new\n");
+    const http = (config: object): PipelinePolicy =>
+      policyOf({
+        sources: {
+          in: { component: "http", config: { listen: "http://127.0.0.1:8080", ...config } as never },
+        },
+      });
+    const runner = startPipeline(world, http({ tokenFile: "/secrets/old" }));
+    const client = new HttpClient(world);
+    const post = async (token: string, body: string): Promise<number> => {
+      const request = {
+        method: "POST",
+        path: "/",
+        address: { host: "127.0.0.1", port: 8080 },
+        headers: { authorization: `Bearer ${token}`, "content-type": "text/plain" },
+        body,
+        timeoutMs: 1000,
+      };
+      return (await client.request(request)).status;
+    };
+    const status = async (token: string, body: string): Promise<number> => {
+      let found = 0;
+      void post(token, body).then((value) => (found = value));
+      expect(await world.clock.until(() => found !== 0, 5000)).toBe(true);
+      return found;
+    };
+    expect([await status("old", "one\n"), await status("new", "two\n")]).toEqual([200, 401]);
+    await change(world, runner, http({ tokenFile: "/secrets/new", maxBodyBytes: "1KiB" }));
+    expect([await status("new", "three\n"), await status("old", "four\n")]).toEqual([200, 401]);
+    client.close();
+    const again = new HttpClient(world);
+    let code = 0;
+    const address = { host: "127.0.0.1", port: 8080 };
+    const large = { method: "POST", path: "/", address, body: "x".repeat(2000), timeoutMs: 1000 };
+    void again.request(large).then((answer) => (code = answer.status));
+    await world.clock.advance(2000);
+    expect(code).toBe(413);
+    expect(messages(world)).toEqual(["one", "three"]);
+  });
+
+  test("a certificate that cannot be read is refused, and the old one stays in force", async () => {
+    const world = worldWithLogs(1);
+    world.files.makeFolder("/tls");
+    const { certificate, key } = testCertificate({ commonName: "logs", issuer: testAuthority("CA") });
+    world.files.write("/tls/a.pem", certificate);
+    world.files.write("/tls/a.key", key);
+    const tls = (name: string): PipelinePolicy =>
+      syslog({
+        listen: "tls://127.0.0.1:5514",
+        tls: { certificate: `/tls/${name}.pem`, key: `/tls/${name}.key` },
+      });
+    const runner = startPipeline(world, tls("a"));
+    await world.clock.advance(10);
+    expect(runner.change(tls("b"), NOTHING)).rejects.toThrow("/tls/b.pem");
+    await world.clock.advance(10);
+    expect(world.net.listeners).toBe(1);
+    const next = testCertificate({ commonName: "next", issuer: testAuthority("CA") });
+    world.files.write("/tls/b.pem", next.certificate);
+    world.files.write("/tls/b.key", next.key);
+    await change(world, runner, tls("b"));
+    expect(await servedBy(world)).toContain("next");
+  });
+});
+
+/** The subject of the certificate that the port shows. */
+async function servedBy(world: SimulatedWorld): Promise<string> {
+  let subject = "";
+  const context = world.net.tlsContext({});
+  const nothing = (): void => {};
+  world.net.connect(
+    { host: "127.0.0.1", port: 5514 },
+    {
+      onOpen: (socket) => {
+        subject = socket.tls!.peer()!.subject;
+        socket.close();
+      },
+      onData: nothing,
+      onDrain: nothing,
+      onEnd: nothing,
+      onClose: nothing,
+      onConnectError: (error) => (subject = error.message),
+    },
+    { context, serverName: "logs", verify: "none" },
+  );
+  expect(await world.clock.until(() => subject !== "", 5000)).toBe(true);
+  return subject;
+}

@@ -87,6 +87,12 @@ export interface Source {
   stop(): void;
   /** The last call: write down what was acknowledged, and let go of everything. */
   close(): void;
+  /**
+   * Takes over another config of the same component without letting go of what is open, a port and
+   * its connections: returns what does it, or null where it has to be replaced for that.
+   * @throws FileError or TlsError where a file that the config names cannot be used.
+   */
+  reconfigure?(config: unknown): (() => void) | null;
   /** Bytes that are there and not read yet: of files, of messages that wait. For `pipeline top`. */
   lagBytes?(): number;
 }

@@ -9,7 +9,9 @@ import type { RunningStep } from "./step.ts";
 
 export interface RunningSource extends WayOfSource {
   readonly name: string;
-  readonly key: string;
+  /** Another one after it was reconfigured. */
+  key: string;
+  readonly component: string;
   readonly counts: SourceCounts;
   source: Source;
   /** Batches that are not acknowledged. */

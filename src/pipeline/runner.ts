@@ -1,7 +1,9 @@
 import { join } from "node:path";
 import type { PipelineBinding, PipelinePolicy } from "../api/snapshot.ts";
 import type { Event } from "../api/event.ts";
+import { Failure } from "../base/failure.ts";
 import type { World } from "../base/world.ts";
+import { FileError, TlsError } from "../base/world.ts";
 import { Assembly } from "./assembly.ts";
 import { Awaited } from "./awaited.ts";
 import { Backpressure } from "./backpressure.ts";
@@ -12,7 +14,7 @@ import { EventWay } from "./event_way.ts";
 import type { Ledger } from "./ledger.ts";
 import { lettersPath } from "./letter_file.ts";
 import { pipelineMetrics } from "./metrics.ts";
-import type { RunningSink } from "./parts.ts";
+import type { RunningSink, RunningSource } from "./parts.ts";
 import { Parts } from "./parts.ts";
 import type { ComponentLists, Plan, PlannedSink } from "./plan.ts";
 import { planPipeline } from "./plan.ts";
@@ -151,9 +153,10 @@ export class PipelineRunner {
   async change(policy: PipelinePolicy, binding: PipelineBinding): Promise<void> {
     const plan = planPipeline(this.name, policy, binding, this.#options.components);
     if (this.#state !== "running") throw new Error(`bug: ${this.name} is changed while it stops`);
+    const reconfigured = this.#planReconfigured(plan);
     this.#state = "changing";
     try {
-      await this.#changeTo(plan);
+      await this.#changeTo(plan, reconfigured);
     } finally {
       // A stop may have come in between.
       if (this.#state === "changing") this.#state = "running";
@@ -228,9 +231,37 @@ export class PipelineRunner {
 
   // -------------------------------------------------------------- change
 
-  async #changeTo(plan: Plan): Promise<void> {
+  /** Sources that take over their new config as they are. @throws Failure `refused` */
+  #planReconfigured({ sources }: Plan): ReadonlyMap<RunningSource, () => void> {
+    const reconfigured = new Map<RunningSource, () => void>();
+    for (const running of this.#parts.sources) {
+      const planned = sources.find(({ name }) => name === running.name);
+      if (planned === undefined || planned.key === running.key) continue;
+      if (planned.definition.name !== running.component) continue;
+      try {
+        const take = running.source.reconfigure?.(planned.config) ?? null;
+        if (take === null) continue;
+        reconfigured.set(running, () => {
+          take();
+          running.key = planned.key;
+        });
+      } catch (error) {
+        if (!(error instanceof FileError) && !(error instanceof TlsError)) throw error;
+        const text = `pipeline ${this.name}: sources.${running.name}: ${error.message}`;
+        throw new Failure("refused", text, "correct it; everything goes on as before");
+      }
+    }
+    return reconfigured;
+  }
+
+  async #changeTo(
+    plan: Plan,
+    reconfigured: ReadonlyMap<RunningSource, () => void>,
+  ): Promise<void> {
     const parts = this.#parts;
-    const oldSources = parts.sources.filter((one) => !isSame(one, plan.sources));
+    const oldSources = parts.sources.filter(
+      (one) => !isSame(one, plan.sources) && !reconfigured.has(one),
+    );
     const oldSinks = parts.sinks.filter((one) => !isSame(one, plan.sinks));
     for (const { source } of oldSources) source.stop();
     for (const step of parts.steps) step.flush();
@@ -252,6 +283,7 @@ export class PipelineRunner {
       old.source.close();
       parts.removeSource(old);
     }
+    for (const take of reconfigured.values()) take();
     parts.steps = plan.steps.map((step) => this.#assembly.newStep(step));
     const added = plan.sinks.flatMap((sink) => this.#keepOrAdd(sink));
     parts.sinks = plan.sinks.map(({ name }) => parts.bySink.get(name)!);

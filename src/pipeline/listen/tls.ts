@@ -31,6 +31,7 @@ export class ListenerTls {
   #folder: string;
   #report: Report;
   #context: TlsContext;
+  #listener: Listener | null = null;
   #seen: string;
   #timer: Timer | null = null;
 
@@ -40,8 +41,8 @@ export class ListenerTls {
     this.#files = files;
     this.#folder = folder;
     this.#report = report;
-    this.#seen = this.#look();
-    this.#context = this.#read();
+    this.#seen = this.#look(files);
+    this.#context = this.#read(files);
   }
 
   get options(): TlsServerOptions {
@@ -49,7 +50,20 @@ export class ListenerTls {
     return { contextFor: () => context, clientCertificate: this.#files.clientCertificate };
   }
 
+  /** Other files for the same listener. @throws FileError or TlsError */
+  reconfigure(files: TlsFiles): () => void {
+    const context = this.#read(files);
+    const seen = this.#look(files);
+    return () => {
+      this.#files = files;
+      this.#context = context;
+      this.#seen = seen;
+      this.#listener?.setTls(this.options);
+    };
+  }
+
   watch(listener: Listener): void {
+    this.#listener = listener;
     this.#timer = this.#world.clock.every(LOOK_MS, () => this.#renew(listener));
   }
 
@@ -59,11 +73,11 @@ export class ListenerTls {
 
   /** What cannot be read leaves the last good one in force. */
   #renew(listener: Listener): void {
-    const seen = this.#look();
+    const seen = this.#look(this.#files);
     if (seen === this.#seen) return;
     this.#seen = seen;
     try {
-      this.#context = this.#read();
+      this.#context = this.#read(this.#files);
       listener.setTls(this.options);
       this.#report(`the certificate was read again from ${this.#files.certificate}`);
     } catch (error) {
@@ -72,14 +86,13 @@ export class ListenerTls {
     }
   }
 
-  #paths(): string[] {
-    const { certificate, key, ca } = this.#files;
+  #paths({ certificate, key, ca }: TlsFiles): string[] {
     const written = ca === undefined ? [certificate, key] : [certificate, key, ca];
     return written.map((path) => resolve(this.#folder, path));
   }
 
-  #look(): string {
-    const looks = this.#paths().map((path) => {
+  #look(files: TlsFiles): string {
+    const looks = this.#paths(files).map((path) => {
       try {
         const stat = this.#world.files.stat(path);
         return stat === null ? "-" : `${stat.inode}.${stat.sizeBytes}.${stat.modifiedMs}`;
@@ -91,8 +104,8 @@ export class ListenerTls {
     return looks.join(" ");
   }
 
-  #read(): TlsContext {
-    const [certificate, key, ca] = this.#paths().map((path) => this.#world.files.readText(path));
+  #read(files: TlsFiles): TlsContext {
+    const [certificate, key, ca] = this.#paths(files).map((path) => this.#world.files.readText(path));
     const identity = { certificate: certificate!, key: key! };
     return this.#world.net.tlsContext(ca === undefined ? identity : { ...identity, ca });
   }

@@ -127,11 +127,15 @@ interface Content {
   readonly length: number;
 }
 
+function boundsOf({ maxConnections, maxBodyBytes }: Config) {
+  return { maxConnections, maxBodyBytes };
+}
+
 class HttpSource implements Source {
-  readonly #config: Config;
+  #config: Config;
   readonly #context: SourceContext;
   readonly #keptOpen: KeptOpen;
-  readonly #token: HttpToken | null;
+  #token: HttpToken | null;
   /** A request can be read once: each run is a stream of its own. */
   readonly #run: string;
   readonly #waiting = new Set<Timer>();
@@ -144,9 +148,7 @@ class HttpSource implements Source {
     this.#config = settings;
     this.#context = context;
     this.#run = `${instance}.${name}.${world.clock.wallMs().toString(36)}`;
-    const { tokenFile } = settings;
-    this.#token =
-      tokenFile === undefined ? null : new HttpToken(world, resolve(folder, tokenFile), report);
+    this.#token = this.#tokenOf(settings);
     const { address, written } = readListen(settings.listen, SCHEMES);
     const where = "path" in address ? { path: resolve(folder, address.path) } : address;
     const open = () => {
@@ -154,8 +156,7 @@ class HttpSource implements Source {
         address: where,
         mode: 0o600,
         handle: (one) => this.#answer(one),
-        maxConnections: settings.maxConnections,
-        maxBodyBytes: settings.maxBodyBytes,
+        ...boundsOf(this.#config),
       });
       server.start();
       this.#server = server;
@@ -171,6 +172,17 @@ class HttpSource implements Source {
   /** Senders were told to come again. */
   resume(): void {}
 
+  reconfigure(config: unknown): (() => void) | null {
+    const settings = config as Config;
+    if (settings.listen !== this.#config.listen) return null;
+    return () => {
+      const isOtherToken = settings.tokenFile !== this.#config.tokenFile;
+      this.#config = settings;
+      if (isOtherToken) this.#token = this.#tokenOf(settings);
+      this.#server?.limit(boundsOf(settings));
+    };
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#keptOpen.close();
@@ -181,6 +193,11 @@ class HttpSource implements Source {
     for (const timer of this.#waiting) timer.cancel();
     this.#waiting.clear();
     this.#server?.stop();
+  }
+
+  #tokenOf({ tokenFile }: Config): HttpToken | null {
+    const { world, folder, report } = this.#context;
+    return tokenFile === undefined ? null : new HttpToken(world, resolve(folder, tokenFile), report);
   }
 
   #answer(one: ServerRequest): ServerAnswer | Promise<ServerAnswer> {

@@ -124,6 +124,24 @@ describe("streams", () => {
     expect(runner.metrics()).toContain('counter="unparsed_no-header"');
   });
 
+  test("daylight saving: times of RFC 3164 are read in the zone that they were written in", async () => {
+    // Clocks go from 02:00 to 03:00 in Berlin on 29 March, and back on 25 October 2026.
+    const startMs = Date.UTC(2026, 9, 26);
+    const world = createSimulatedWorld({ seed: 1, startMs });
+    startPipeline(world, policy({ timeZone: "Europe/Berlin" }));
+    const stamps = ["Mar 29 01:59:59", "Mar 29 03:00:00", "Oct 25 01:59:59", "Oct 25 03:00:00"];
+    send(world, stamps.map((stamp) => `<13>${stamp} h app: m\n`).join(""));
+    await world.clock.advance(1000);
+    const events = world.stdio.text().trim().split("\n");
+    expect(events.map((line) => (JSON.parse(line) as { time: string }).time)).toEqual([
+      "2026-03-29T00:59:59.000Z",
+      "2026-03-29T01:00:00.000Z",
+      "2026-10-24T23:59:59.000Z",
+      "2026-10-25T02:00:00.000Z",
+    ]);
+    expect(() => startPipeline(world, policy({ timeZone: "Mars/Base" }))).toThrow("no such zone");
+  });
+
   test("a long message is cut, and the next one is whole", async () => {
     const world = createSimulatedWorld({ seed: 1 });
     const runner = startPipeline(world, policy({ maxMessageBytes: "480B", format: "none" }));

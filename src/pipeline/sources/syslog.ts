@@ -3,6 +3,8 @@ import type { Socket, SocketHandler, Timer, UdpSocket } from "../../base/world.t
 import { TlsError } from "../../base/world.ts";
 import { parseSyslog } from "../../codec/syslog/parse_syslog.ts";
 import { syslogFields } from "../../codec/syslog/message.ts";
+import type { SyslogOptions } from "../../codec/syslog/message.ts";
+import { timeZone } from "../../codec/time_zone.ts";
 import { choice, duration, integer, object, size, text } from "../../schema/field.ts";
 import type { Infer } from "../../schema/field.ts";
 import type { Source, SourceContext, SourceDefinition } from "../component.ts";
@@ -31,6 +33,13 @@ const config = object({
         " step, and costs the least.",
     )
     .default("auto"),
+  timeZone: text({
+    expected: 'the name of a time zone such as "Europe/Berlin"',
+    check: (name) => (timeZone(name) === null ? "no such zone is known" : null),
+  })
+    .about("Of times without a zone, as RFC 3164 writes them; UTC without it.")
+    .example("Europe/Berlin")
+    .optional(),
   framing: choice(["auto", "octet-counting", "newline"])
     .about("How a stream is cut into messages (RFC 6587); `auto` decides for each of them.")
     .default("auto"),
@@ -99,7 +108,9 @@ export const syslog: SourceDefinition<Config> = {
 };
 
 class SyslogSource implements Source, MessageTaker {
-  readonly #config: Config;
+  #config: Config;
+  #zone: Pick<SyslogOptions, "toUtcMs">;
+  #tls: ListenerTls | null = null;
   readonly #context: SourceContext;
   readonly #where: ListenAddress<(typeof SCHEMES)[number]>;
   readonly #keptOpen: KeptOpen;
@@ -117,6 +128,7 @@ class SyslogSource implements Source, MessageTaker {
   constructor(settings: Config, context: SourceContext) {
     const { world, instance, name, report } = context;
     this.#config = settings;
+    this.#zone = zoneOf(settings);
     this.#context = context;
     this.#where = readListen(settings.listen, SCHEMES);
     this.#run = `${instance}.${name}.${world.clock.wallMs().toString(36)}`;
@@ -137,6 +149,23 @@ class SyslogSource implements Source, MessageTaker {
       this.#connections.add(connection);
       connection.resume();
     }
+  }
+
+  /** Framing and bounds of connections that are open stay as they were. */
+  reconfigure(config: unknown): (() => void) | null {
+    const settings = config as Config;
+    const { listen, mode, receiveBuffer } = this.#config;
+    const isSame =
+      settings.listen === listen &&
+      settings.mode === mode &&
+      settings.receiveBuffer === receiveBuffer;
+    if (!isSame) return null;
+    const takeTls = settings.tls === undefined ? null : this.#tls?.reconfigure(settings.tls);
+    return () => {
+      takeTls?.();
+      this.#config = settings;
+      this.#zone = zoneOf(settings);
+    };
   }
 
   stop(): void {
@@ -176,7 +205,7 @@ class SyslogSource implements Source, MessageTaker {
     if (format === "none") return batch.add(start, trimmed(chunk, start, end));
     const nowMs = batch.receivedMs;
     const written = chunk.toString("utf8", start, end);
-    const parsed = parseSyslog(written, { format, nowMs });
+    const parsed = parseSyslog(written, { format, nowMs, ...this.#zone });
     if (parsed === "empty") return;
     let fields: Record<string, unknown>;
     if (typeof parsed === "string") {
@@ -215,6 +244,7 @@ class SyslogSource implements Source, MessageTaker {
     const { address } = this.#where;
     const { mode, tls: files } = this.#config;
     const tls = files === undefined ? null : new ListenerTls(world, files, folder, report);
+    this.#tls = tls;
     const options = {
       address: "path" in address ? { path: resolve(folder, address.path) } : address,
       ...("path" in address ? { mode: Number.parseInt(mode, 8) } : {}),
@@ -324,6 +354,10 @@ class SyslogSource implements Source, MessageTaker {
 }
 
 const NO_BYTES = Buffer.alloc(0);
+
+function zoneOf({ timeZone: name }: Config): Pick<SyslogOptions, "toUtcMs"> {
+  return name === undefined ? {} : { toUtcMs: timeZone(name)!.toUtcMs };
+}
 
 /** Line ends and NUL behind a message. */
 function trimmed(chunk: Buffer, start: number, end: number): number {
