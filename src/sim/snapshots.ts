@@ -44,10 +44,9 @@ export interface SnapshotShape {
   readonly redis?: Readonly<Record<string, RedisBinding>>;
   readonly overload?: OverloadPolicy;
   readonly tracing?: Partial<TracingPolicy> & { readonly url: string };
-  /** By the listener's name. */
-  readonly tracing?: Partial<TracingPolicy> & { readonly url: string };
   /** Users' filters: paths by name. */
   readonly filters?: Readonly<Record<string, string>>;
+  /** By the listener's name. */
   readonly tls?: Readonly<Record<string, ListenerTlsBinding>>;
 }
 

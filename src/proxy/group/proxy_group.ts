@@ -213,7 +213,6 @@ export class ProxyGroup {
       this.#captures.take(message.id, message.requests, message.lost);
     } else if (message.kind === "tapped") this.#taps.take(message.id, message.records, message.lost);
     else if (message.kind === "watch-filters") seat.watched = message.watched;
-    else if (message.kind === "tapped") this.#taps.take(message.id, message.records, message.lost);
     else if (message.kind === "ask-for-room") {
       const { cluster } = message;
       for (const other of this.#joined) {
