@@ -242,11 +242,13 @@ export interface ProxyEvent {
     | "collector-away"
     | "collector-back"
     | "faults-changed"
-    | "malformed-response"
-    | "worker-ended"
     | "filter-loaded"
     | "filter-refused"
     | "filter-failed"
+    | "malformed-response"
+    | "limits-short"
+    | "limits-reached"
+    | "worker-ended"
     | "worker-started";
   /** A cluster or listener name, or empty. */
   readonly subject: string;

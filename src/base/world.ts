@@ -3,6 +3,8 @@
  * else: so the same code runs on Bun (`bun/`) and in a seeded simulation (`simulated/`).
  */
 
+import type { SocketRoom } from "./socket_room.ts";
+
 export interface World {
   readonly clock: Clock;
   readonly random: Random;
@@ -121,6 +123,10 @@ export interface ListenOptions {
   readonly mode?: number;
   /** Not on a unix socket. */
   readonly tls?: TlsServerOptions;
+  /** Callers are let in where `Net.room` has no place for others. So it is on a unix socket. */
+  readonly isUrgent?: boolean;
+  /** A caller was turned away because `Net.room` had no place for it. */
+  readonly onNoRoom?: () => void;
 }
 
 // ---------------------------------------------------------------- TLS
@@ -305,6 +311,7 @@ export interface Net {
    */
   listen(options: ListenOptions, accept: (socket: Socket) => SocketHandler | null): Listener;
   readonly handover: SocketHandover;
+  readonly room: SocketRoom;
   /**
    * Calls nothing of `handler` before it returns. A host that is no IP address fails. With TLS
    * `onOpen` comes after the handshake, and `onConnectError` (a TlsError) where it fails. Under TLS

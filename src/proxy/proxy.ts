@@ -32,6 +32,7 @@ import { TrustedHops } from "./listener/trusted_hops.ts";
 import { TlsStores } from "./listener/listener_tls.ts";
 import { LimitStores } from "./limits/limit_stores.ts";
 import { Mirror } from "./mirror.ts";
+import { shortLimits } from "./process_limits.ts";
 import { refusal } from "./refusal.ts";
 import { LastGoodStores } from "./route/last_good_stores.ts";
 import { Route } from "./route/route.ts";
@@ -39,10 +40,10 @@ import { RouteTable } from "./route/route_table.ts";
 import { ListenerCounters, type RouteCounters, type TlsCounters } from "./telemetry/counters.ts";
 import { metricsText } from "./telemetry/metrics.ts";
 import { SpanExporter, type SpanTarget, spanTarget } from "./telemetry/span_exporter.ts";
+import type { UserFilters } from "./typescript/user_filters.ts";
 import { DebugLog } from "./watch/debug_log.ts";
 import { Capture, type CaptureTaker } from "./watch/capture.ts";
 import { Tap, type TapTaker } from "./watch/tap.ts";
-import type { UserFilters } from "./typescript/user_filters.ts";
 import { Tracer } from "./watch/tracer.ts";
 import { type Watcher, watchAll } from "./watch/watch.ts";
 
@@ -89,12 +90,12 @@ export class Proxy {
   readonly #tls: TlsStores;
   readonly #member: GroupMember | null;
   readonly #watchers = new Set<Watcher>();
-  readonly #spans: SpanExporter;
-  /** Of the Snapshot in force; null where it traces nothing. */
-  #tracer: Tracer | null = null;
   readonly #log: (lines: string) => void;
   #logLevel: LogLevel = "info";
   #endDebug: (() => void) | null = null;
+  readonly #spans: SpanExporter;
+  /** Of the Snapshot in force; null where it traces nothing. */
+  #tracer: Tracer | null = null;
   /** Of the Snapshot in force. */
   #allotment: Allotment | null = null;
   /** Of the Snapshot that was prepared last. */
@@ -104,6 +105,7 @@ export class Proxy {
   /** Grows with each change of the faults. */
   #faultChanges = 0;
   #draining = false;
+  #limitsTold = "";
 
   constructor(world: World, options: ProxyOptions = {}) {
     this.#world = world;
@@ -220,6 +222,7 @@ export class Proxy {
         this.#context.accessLog.setPolicy(policy.accessLog);
         this.#context.overload.setPolicy(policy.overload ?? null);
         this.#context.events.add("snapshot-applied", snapshot.version, "the Snapshot is in force");
+        this.#tellLimits(snapshot);
         if (faultChanges !== this.#faultChanges) this.#planAnew();
         this.#context.scratch.flush();
       };
@@ -359,6 +362,14 @@ export class Proxy {
     this.#context.failures.follow(snapshot);
     this.#setWatchers();
     this.#faults.retain((listener, route) => this.#hasRoute(listener, route));
+  }
+
+  /** Where it is another story than the last time. */
+  #tellLimits(snapshot: Snapshot): void {
+    const text = shortLimits(this.#world, snapshot).join("; ");
+    if (text === this.#limitsTold) return;
+    this.#limitsTold = text;
+    if (text !== "") this.#context.events.add("limits-short", "", text);
   }
 
   #retire(listener: HttpListener, drainMs: number): void {

@@ -9,6 +9,7 @@ import type { ProxyStats } from "../api/stats.ts";
 import type { CaptureOrder } from "../api/capture.ts";
 import type { TapOrder } from "../api/tap.ts";
 import { Failure } from "../base/failure.ts";
+import { WatchedFile } from "../base/watched_file.ts";
 import type { ListeningSocket, World } from "../base/world.ts";
 import {
   acceptedOpenMetrics,
@@ -28,6 +29,7 @@ import type { CaptureTaker } from "../proxy/watch/capture.ts";
 import type { TapTaker } from "../proxy/watch/tap.ts";
 import { mergeMetrics } from "./merge_metrics.ts";
 import { PipelineChild } from "./pipeline_child.ts";
+import { processMetrics } from "./process_metrics.ts";
 import { readSnapshot } from "./read_snapshot.ts";
 import { CaptureAdmin } from "./capture_admin.ts";
 import { WatchAdmin } from "./watch_admin.ts";
@@ -68,6 +70,8 @@ export interface SidecarOptions {
   /** Makes the proxy when the first Snapshot is known: it says how many workers there are. */
   readonly createProxy: (snapshot: Snapshot) => DataPlane | Promise<DataPlane>;
   readonly log: (line: string) => void;
+  /** Puts in force what the file says whenever it changes: a mounted ConfigMap, for one. */
+  readonly watch?: boolean;
   /** Takes over from a process that runs with this Snapshot; its pipelines start later. */
   readonly inForceFile?: string;
 }
@@ -85,6 +89,7 @@ export class Sidecar {
   #snapshot: Snapshot | null = null;
   /** From the first Snapshot on. */
   #proxy!: DataPlane;
+  readonly #startedWallMs: number;
   #servers: HttpServer[] = [];
   readonly #watch: WatchAdmin;
   readonly #captures: CaptureAdmin;
@@ -97,12 +102,15 @@ export class Sidecar {
   #applying: Promise<unknown> = Promise.resolve();
   #draining: Promise<void> | null = null;
   #hasSuccessor = false;
+  /** Null where the file is not watched. */
+  #file: WatchedFile | null = null;
   /** Starts a successor, and returns its process id. @throws Failure where that fails. */
   upgrade: (() => Promise<number>) | null = null;
 
   constructor(world: World, options: SidecarOptions) {
     this.#world = world;
     this.#options = options;
+    this.#startedWallMs = world.clock.wallMs();
     this.#watch = new WatchAdmin(world, () => this.#proxy);
     this.#captures = new CaptureAdmin(world, () => this.#proxy, () => this.#snapshot);
   }
@@ -115,11 +123,17 @@ export class Sidecar {
     const snapshot = await this.#applyFirst();
     const readOnly = new HttpServer(this.#world, {
       address: snapshot.bindings.admin.readOnly,
+      isUrgent: true,
       handle: (request) => this.#readOnly(request),
       maxBodyBytes: 0,
     });
     readOnly.start();
     this.#servers.push(readOnly);
+    if (this.#options.watch === true) {
+      this.#file = new WatchedFile(this.#world, this.#options.snapshotFile, () => {
+        void this.#readAgain();
+      });
+    }
     this.openAdminSocket();
     if (this.#options.inForceFile === undefined) this.startPipelines();
   }
@@ -202,6 +216,7 @@ export class Sidecar {
   }
 
   #stopServers(): void {
+    this.#file?.close();
     for (const server of this.#servers) server.stop();
     this.#adminServer?.stop();
   }
@@ -281,6 +296,20 @@ export class Sidecar {
     }
   }
 
+  /** The file has changed. */
+  async #readAgain(): Promise<void> {
+    const { snapshotFile, log } = this.#options;
+    if (this.#draining !== null) return;
+    try {
+      const snapshot = readSnapshot(this.#world.files.readText(snapshotFile), snapshotFile);
+      if (snapshot.version === this.#snapshot?.version) return;
+      await this.#replace(snapshot);
+      log(`Snapshot ${snapshot.version} is in force, from ${snapshotFile}`);
+    } catch (error) {
+      log(`Snapshot refused: ${(error as Error).message}`);
+    }
+  }
+
   #replace(snapshot: Snapshot): Promise<void> {
     return this.holdSnapshots(() => this.#replaceNow(snapshot));
   }
@@ -324,7 +353,8 @@ export class Sidecar {
   async #metrics(accept: string): Promise<ServerAnswer> {
     const pipelines = await this.#pipelines?.metrics();
     const own = await this.#proxy.metrics();
-    const all = pipelines === undefined ? own : mergeMetrics([own, pipelines]);
+    const ofProcess = processMetrics(this.#world, this.#startedWallMs);
+    const all = mergeMetrics([own, ofProcess, ...(pipelines === undefined ? [] : [pipelines])]);
     const version = acceptedOpenMetrics(accept);
     const type =
       version === null

@@ -20,9 +20,10 @@ import type {
   UdpOptions,
   UdpSocket,
 } from "../world.ts";
+import { SocketRoom } from "../socket_room.ts";
 import type { Dns } from "./dns.ts";
 import { BunHandover } from "./handover.ts";
-import { inUse, inWords, netError, outOfDescriptors } from "./net_error.ts";
+import { descriptorLimit, inUse, inWords, netError, outOfDescriptors } from "./net_error.ts";
 import { holderOfPath } from "./port_holder.ts";
 import { BunDial, BunSocket, NOBODY } from "./socket.ts";
 import { BunTcpListener } from "./tcp_listener.ts";
@@ -45,6 +46,7 @@ export class BunNet implements Net {
   #dialEvents: Bun.SocketHandler<BunSocket>;
   #tlsDialEvents: Bun.SocketHandler<BunSocket>;
   readonly handover = new BunHandover();
+  readonly room = new SocketRoom(descriptorLimit());
 
   constructor(dns: Dns, uncaught: Uncaught, holderOfPort: (port: number) => PortHolder | null) {
     this.#dns = dns;
@@ -56,7 +58,8 @@ export class BunNet implements Net {
         raw.data.raw = raw;
         raw.data.dial!.opened();
       },
-      connectError(raw, error) {
+      connectError: (raw, error) => {
+        this.room.open--;
         const dial = raw.data.dial!;
         const cause = outOfDescriptors() ?? error;
         dial.fail(netError(cause, `connecting to ${inWords(dial.address)}`));
@@ -65,7 +68,15 @@ export class BunNet implements Net {
     this.#tlsDialEvents = { ...this.#dialEvents, ...tlsDialEvents(this.#uncaught) };
   }
 
-  listen(options: ListenOptions, accept: (socket: Socket) => SocketHandler | null): Listener {
+  listen(options: ListenOptions, owner: (socket: Socket) => SocketHandler | null): Listener {
+    const { room } = this;
+    const isUrgent = options.isUrgent === true || "path" in options.address;
+    const accept = (socket: Socket): SocketHandler | null => {
+      // Its close, which follows, takes it off again.
+      if (++room.open <= (isUrgent ? room.maxForUrgent : room.maxForCallers)) return owner(socket);
+      options.onNoRoom?.();
+      return null;
+    };
     const events: Bun.SocketHandler<BunSocket> = {
       ...this.#events(),
       open(raw) {
@@ -135,6 +146,10 @@ export class BunNet implements Net {
   }
 
   #refusal(address: SocketAddress): NetError | null {
+    if (this.room.open >= this.room.maxForAll) {
+      const text = `connecting to ${inWords(address)}: this process has too many connections open`;
+      return new NetError("too-many-open", text);
+    }
     if (this.forgottenDials >= FORGOTTEN_DIALS_MAX) {
       const text = `${FORGOTTEN_DIALS_MAX} connects that were given up are still unanswered`;
       return new NetError("too-many-open", text);
@@ -159,9 +174,11 @@ export class BunNet implements Net {
         : { ...common, socket: this.#tlsDialEvents, tls: nativeClientOptions(tls) };
     if (tls !== undefined) dial.tls = tls;
     try {
+      this.room.open++;
       // The promise only repeats what connectError says.
       Bun.connect<BunSocket>(options as Bun.TCPSocketConnectOptions<BunSocket>).catch(() => {});
     } catch (error) {
+      this.room.open--;
       // A port out of range and the like: Bun throws before it starts.
       dial.fail(netError(error, `connecting to ${inWords(address)}`));
     }
@@ -178,6 +195,7 @@ export class BunNet implements Net {
   /** The hot path: a handful of shared functions, one property to reach the owner. */
   #events(): Bun.SocketHandler<BunSocket> {
     const uncaught = this.#uncaught;
+    const { room } = this;
     return {
       binaryType: "uint8array",
       data(raw, bytes) {
@@ -196,6 +214,7 @@ export class BunNet implements Net {
         if (socket.weEnded && !socket.closed) raw.end();
       },
       close(raw, error) {
+        room.open--;
         const socket = raw.data;
         if (socket.closed) return;
         socket.closed = true;

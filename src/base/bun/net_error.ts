@@ -1,4 +1,4 @@
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import { NetError } from "../world.ts";
 import type { NetErrorCode, PortHolder, SocketAddress } from "../world.ts";
 
@@ -35,6 +35,16 @@ const NET_ERRORS: Readonly<Record<string, readonly [NetErrorCode, string]>> = {
   EMFILE: ["too-many-open", "this process has too many files open"],
   ENFILE: ["too-many-open", "this machine has too many files open"],
 };
+
+/** Of this process: proc(5), limits. Bun has raised the soft one to the hard one by now. */
+export function descriptorLimit(): number | null {
+  try {
+    const text = readFileSync("/proc/self/limits", "utf8");
+    return Number(/^Max open files\s+(\d+)/m.exec(text)?.[1]) || null;
+  } catch {
+    return null;
+  }
+}
 
 /** Bun reports a lack of descriptors as ECONNREFUSED, which would send people the wrong way. */
 export function outOfDescriptors(): unknown {

@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { SocketRoom } from "../socket_room.ts";
 import { NetError } from "../world.ts";
 import type {
   Dial,
@@ -239,6 +240,8 @@ export class SimulatedNet implements Net {
   #fabric: Fabric;
   #host: string;
   readonly handover: SocketHandover;
+  /** A test sets its bounds. */
+  readonly room = new SocketRoom(null);
 
   constructor(fabric: Fabric, host: string) {
     this.#fabric = fabric;
@@ -293,7 +296,15 @@ export class SimulatedNet implements Net {
   listen(options: ListenOptions, accept: (socket: Socket) => SocketHandler | null): Listener {
     const { address } = options;
     const isInherited = "port" in address && this.handover.take(address).length > 0;
-    return this.#fabric.listen(this.#host, options, accept, isInherited);
+    const { room } = this;
+    const acceptWithin = (socket: Socket): SocketHandler | null => {
+      const isUrgent = options.isUrgent === true || "path" in options.address;
+      const most = isUrgent ? room.maxForUrgent : room.maxForCallers;
+      if (this.openSockets <= most) return accept(socket);
+      options.onNoRoom?.();
+      return null;
+    };
+    return this.#fabric.listen(this.#host, options, acceptWithin, isInherited);
   }
 
   connect(address: SocketAddress, handler: DialHandler, tls?: TlsClientOptions): Dial {

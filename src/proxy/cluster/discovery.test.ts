@@ -31,6 +31,7 @@ beforeEach(() => {
   const { net, clock } = world;
   const counted = {
     handover: net.handover,
+    room: net.room,
     listen: net.listen.bind(net),
     connect: net.connect.bind(net),
     tlsContext: net.tlsContext.bind(net),

@@ -32,6 +32,7 @@ class GroupWorker {
     this.#post = post;
     this.#net = world.net;
     world.net.handover.inherit(inherited);
+    world.net.room.divide(workers);
     this.#proxy = new Proxy(world, {
       log: (lines) => post({ kind: "log", lines }),
       tell: (event) => post({ kind: "event", event }),

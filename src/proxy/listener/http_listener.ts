@@ -4,7 +4,10 @@ import type { ProxyContext } from "../context.ts";
 import { Http1Downstream } from "../downstream/http1_connection.ts";
 import { increment } from "../telemetry/counters.ts";
 import type { ListenerConfig } from "./config.ts";
+import { RAISE_DESCRIPTORS } from "../process_limits.ts";
 import { HandshakeReport } from "./handshake_report.ts";
+
+const SAY_AGAIN_MS = 60_000;
 
 /** An address that takes HTTP requests. Its configuration changes under live connections. */
 export class HttpListener {
@@ -17,6 +20,7 @@ export class HttpListener {
   #whenEmpty: (() => void) | null = null;
   #drained: Promise<void> | null = null;
   readonly #failures: HandshakeReport;
+  #noRoomSaidMs = Number.NEGATIVE_INFINITY;
 
   /** @throws NetError where the address cannot be had. */
   constructor(config: ListenerConfig, address: HostPort, context: ProxyContext) {
@@ -26,7 +30,8 @@ export class HttpListener {
     this.#failures = new HandshakeReport(context);
     const reusePort = config.connections !== null;
     const tls = config.tls === null ? {} : { tls: config.tls.options };
-    const options = { address, reusePort, ...tls };
+    const onNoRoom = (): void => this.#turnedAway();
+    const options = { address, reusePort, onNoRoom, ...tls };
     this.#listener = context.net.listen(options, (socket) => this.#accept(socket));
     this.#followTls();
   }
@@ -76,6 +81,18 @@ export class HttpListener {
   /** The port that was bound. */
   get port(): number {
     return this.#listener?.port ?? this.address.port;
+  }
+
+  /** The process has as many connections as its limit of descriptors lets it. */
+  #turnedAway(): void {
+    const { name, counters } = this.config;
+    counters.connectionsRefused++;
+    const now = this.#context.clock.now();
+    if (now < this.#noRoomSaidMs + SAY_AGAIN_MS) return;
+    this.#noRoomSaidMs = now;
+    const { limit } = this.#context.net.room;
+    const text = `callers are turned away: of ${limit ?? "?"} descriptors some are kept free`;
+    this.#context.events.add("limits-reached", name, `${text}; ${RAISE_DESCRIPTORS}`);
   }
 
   #accept(socket: Socket): SocketHandler | null {
