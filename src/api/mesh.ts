@@ -1,5 +1,5 @@
 import type { ObjectOf } from "../schema/field.ts";
-import { choice, integer, list, object, percent, port, text } from "../schema/field.ts";
+import { choice, integer, list, object, port, text } from "../schema/field.ts";
 import { accessLog } from "./access_log_spec.ts";
 import { appReference, hostMatch, hostName } from "./names.ts";
 import { trustedHops } from "./deny_spec.ts";
@@ -16,6 +16,7 @@ import { checkLimitKey } from "./rate_limit_spec.ts";
 import { redis } from "./redis_spec.ts";
 import { templateProblem } from "./template.ts";
 import { tls } from "./tls_spec.ts";
+import { tracing } from "./tracing_spec.ts";
 import { checkOpenTrigger, checkRequestPolicy } from "./traffic.ts";
 
 /** The Mesh file: what Apps share. Gateway API's words where it has them. */
@@ -142,7 +143,10 @@ export const meshShape = {
   accessLog: accessLog
     .about("Of the gateway, and of every sidecar whose App does not say otherwise. Off by default.")
     .optional(),
-  tracing: object({ sample: percent() }).later("spans are not sent anywhere"),
+  tracing: tracing
+    .about("Where spans of sampled requests go. None by default: trace contexts are passed on.")
+    .example({ zipkin: "http://127.0.0.1:9411", sample: "10%" })
+    .optional(),
   sinks: object({
     elasticsearch: elasticsearch
       .about("Events of Apps whose `logs` say `to: [elasticsearch]`.")

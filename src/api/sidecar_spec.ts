@@ -1,4 +1,4 @@
-import { boolean, choice, duration, integer, object, size, text } from "../schema/field.ts";
+import { boolean, choice, duration, integer, object, percent, size, text } from "../schema/field.ts";
 import { parsePercent, parseSize, PERCENT_PATTERN, SIZE_PATTERN } from "../schema/units.ts";
 import { accessLog } from "./access_log_spec.ts";
 import { trustedHops } from "./deny_spec.ts";
@@ -95,6 +95,14 @@ export const sidecar = object({
         "endless loop of their code, is ended and started anew. 5s.",
     )
     .default("5s"),
+  tracing: object({
+    sample: percent()
+      .about("The part of the traces that begin here which is kept. As the Mesh says it by default.")
+      .example("100%"),
+  })
+    .about("What is another here than the Mesh's `tracing` says.")
+    .example({ sample: "100%" })
+    .optional(),
   trustedHops,
   edge: boolean()
     .about(

@@ -16,6 +16,7 @@ import { healthText, outlierText } from "./health.ts";
 import { mirrorText } from "./mirror.ts";
 import { accessLogText } from "./access_log.ts";
 import { overloadText } from "./overload.ts";
+import { tracingText } from "./tracing.ts";
 import { type Segment, toPointer } from "./pointer.ts";
 import * as words from "./words.ts";
 
@@ -52,6 +53,10 @@ export function aspectsOf(policy: WorkloadPolicy): Aspect[] {
   if (policy.overload !== undefined) {
     const text = overloadText(policy.overload);
     found.push(aspect(["policy", "overload"], "overload shedding", policy.overload, text));
+  }
+  if (policy.tracing !== undefined) {
+    const text = tracingText(policy.tracing);
+    found.push(aspect(["policy", "tracing"], "tracing", policy.tracing, text));
   }
   found.push({ ...drain, plain: drainMs === defaults.PLAIN_SIDECAR.drainTimeout });
   return found;

@@ -180,6 +180,8 @@ const REASONS: readonly (readonly [pattern: string, reason: string])[] = [
   ["/policy/overload/memory/*", "spec.sidecar.overload.memory"],
   ["/policy/overload/eventLoopLagMs", "spec.sidecar.overload.eventLoopLag"],
   ["/policy/overload/keepPaths", "the App's paths of health"],
+  ["/policy/tracing/ratio", "1%: enough to see where time goes, and next to nothing to pay"],
+  ["/policy/tracing/write", "w3c, which all know; what came is passed on besides"],
   ["/policy/drainMs", "spec.sidecar.drainTimeout"],
   ["/policy/filterWatchdogMs", "spec.sidecar.filterWatchdog"],
 ];

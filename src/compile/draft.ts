@@ -17,6 +17,7 @@ import type {
   WorkloadPolicy,
   WorkloadRef,
 } from "../api/snapshot.ts";
+import type { TracingBinding, TracingPolicy } from "../api/tracing.ts";
 import { API_VERSION } from "../api/versions.ts";
 import type { Path } from "../schema/node.ts";
 import { policyHash, versionHash } from "./hash.ts";
@@ -35,6 +36,7 @@ export class Draft {
   #pipelineBindings = new Map<string, PipelineBinding>();
   #redis = new Map<string, RedisBinding>();
   #tls = new Map<string, ListenerTlsBinding>();
+  #tracing: { readonly policy: TracingPolicy; readonly binding: TracingBinding } | null = null;
   #filters = new Map<string, string>();
   /** Set where there are users' filters. */
   filterWatchdogMs: number | undefined = undefined;
@@ -76,6 +78,10 @@ export class Draft {
 
   filterFile(name: string): string | undefined {
     return this.#filters.get(name);
+  }
+
+  setTracing(policy: TracingPolicy, binding: TracingBinding): void {
+    this.#tracing = { policy, binding };
   }
 
   addRedis(name: string, binding: RedisBinding): void {
@@ -121,6 +127,7 @@ export class Draft {
       accessLog: rest.accessLog,
       drainMs: rest.drainMs,
       ...(rest.overload === undefined ? {} : { overload: rest.overload }),
+      ...(this.#tracing === null ? {} : { tracing: this.#tracing.policy }),
       ...(this.filterWatchdogMs === undefined ? {} : { filterWatchdogMs: this.filterWatchdogMs }),
     };
     const bindings: WorkloadBindings = {
@@ -132,6 +139,7 @@ export class Draft {
       ...(rest.workers === undefined || rest.workers === 1 ? {} : { workers: rest.workers }),
       ...(this.#redis.size === 0 ? {} : { redis: Object.fromEntries(this.#redis) }),
       ...(this.#tls.size === 0 ? {} : { tls: Object.fromEntries(this.#tls) }),
+      ...(this.#tracing === null ? {} : { tracing: this.#tracing.binding }),
       ...(this.#filters.size === 0 ? {} : { filters: Object.fromEntries(this.#filters) }),
     };
     return {

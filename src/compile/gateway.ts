@@ -15,6 +15,7 @@ import { noteRouteFilters, type RouteRules } from "./route_filters.ts";
 import { addSharedLimit } from "./shared_limits.ts";
 import type { Context } from "./source.ts";
 import { addTls } from "./tls.ts";
+import { addTracing } from "./tracing.ts";
 import {
   noteFilters,
   noteTraffic,
@@ -73,6 +74,7 @@ export function gatewaySnapshot(context: Context): Snapshot | null {
     }
   }
   const trustedHops = documents.meshes.flatMap(({ spec }) => spec.gateway?.trustedHops ?? []);
+  addTracing(draft, context, null);
   const secured = addGatewayTls(draft, context, site.gateway);
   draft.addListener(
     GATEWAY_LISTENER,

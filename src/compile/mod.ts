@@ -10,6 +10,7 @@ import { addCalls } from "./outbound.ts";
 import { noteOverload, overloadPolicy } from "./overload.ts";
 import { addLogs, addPipelines } from "./pipelines.ts";
 import { Context } from "./source.ts";
+import { addTracing } from "./tracing.ts";
 
 export interface CompileInput {
   readonly documents: Documents;
@@ -53,6 +54,7 @@ function sidecarSnapshot(context: Context, app: AppDocument, local: LocalSite): 
   const { drainTimeout, workers } = app.spec.sidecar;
   if (workers > 1) draft.note(["bindings", "workers"], app, ["spec", "sidecar", "workers"]);
   noteOverload(draft, app);
+  addTracing(draft, context, app);
   draft.note(["policy", "drainMs"], app, ["spec", "sidecar", "drainTimeout"]);
   return draft.finish({
     accessLog: accessLogPolicy(draft, context, app),
