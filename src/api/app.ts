@@ -42,6 +42,20 @@ import { sidecar } from "./sidecar_spec.ts";
 import { templateNames, templateProblem } from "./template.ts";
 import { tls } from "./tls_spec.ts";
 import {
+  config,
+  container,
+  containers,
+  cronSchedule,
+  imageName,
+  job,
+  overrides,
+  placement,
+  schedule,
+  secrets,
+  serviceAccount,
+  volumes,
+} from "./workload_spec.ts";
+import {
   breaker,
   checkOpenTrigger,
   checkRequestPolicy,
@@ -318,14 +332,8 @@ const slo = object({
     .optional(),
 });
 
-const CRON_PART =
-  "(?:\\*|[0-9]+(?:-[0-9]+)?)(?:/[0-9]+)?(?:,(?:\\*|[0-9]+(?:-[0-9]+)?)(?:/[0-9]+)?)*";
-
 const backup = object({
-  schedule: text({
-    pattern: new RegExp(`^${CRON_PART}(?: ${CRON_PART}){4}$`),
-    expected: 'a schedule of five parts such as "0 3 * * *" (minute hour day month weekday)',
-  })
+  schedule: cronSchedule()
     .about("When: minute, hour, day, month, weekday, in UTC.")
     .example("0 3 * * *"),
   keep: duration({ min: "1h" }).about("How long a backup is kept. 30d.").default("30d"),
@@ -335,11 +343,7 @@ const backup = object({
 
 /** The fields of `spec`. */
 export const appShape = {
-  image: text({
-    pattern: /^[a-z0-9][a-zA-Z0-9._:/@-]*$/,
-    expected: 'a container image such as "registry.example.com/shop/api:2.0.0"',
-    maxLength: 512,
-  })
+  image: imageName
     .about("The container image.")
     .example("registry.example.com/shop/api:2.0.0")
     .onlyOn("kubernetes")
@@ -453,6 +457,20 @@ export const appShape = {
     .example({ schedule: "0 3 * * *", keep: "30d" })
     .onlyOn("kubernetes")
     .optional(),
+  container: container.onlyOn("kubernetes").default({}),
+  containers: containers.onlyOn("kubernetes"),
+  volumes: volumes.onlyOn("kubernetes"),
+  config: config.onlyOn("kubernetes"),
+  secrets: secrets.onlyOn("kubernetes"),
+  job: job.onlyOn("kubernetes").optional().example({ retries: 1 }),
+  schedule: schedule.onlyOn("kubernetes").optional().example({ cron: "0 3 * * *" }),
+  perNode: boolean()
+    .about("One pod on each node, instead of `replicas`: for what serves its node. No.")
+    .onlyOn("kubernetes")
+    .default(false),
+  placement: placement.onlyOn("kubernetes").default({}),
+  serviceAccount: serviceAccount.onlyOn("kubernetes").default({}),
+  overrides: overrides.onlyOn("kubernetes"),
   sidecar: sidecar.about("Tunes the sidecar. Everything has a default.").default({}),
 };
 
@@ -566,6 +584,39 @@ function checkLogs(spec: Pick<AppSpec, "logs">, report: CheckReport): void {
   }
 }
 
+/** It runs to its end (`job` says more of what `schedule` starts), on each node, or in replicas. */
+function checkLifeTime(
+  spec: Pick<AppSpec, "job" | "schedule" | "perNode" | "replicas" | "port">,
+  report: CheckReport,
+): void {
+  const task = spec.schedule !== undefined ? "schedule" : spec.job !== undefined ? "job" : null;
+  const said = [
+    ...(task === null ? [] : [task]),
+    ...(spec.perNode ? ["perNode"] : []),
+    ...(spec.replicas === undefined ? [] : ["replicas"]),
+  ];
+  if (said.length > 1) {
+    report(said[1]!, `an App with both ${said[0]} and ${said[1]}`, "keep the one that is meant");
+  }
+  if (task !== null && spec.port !== undefined) {
+    report("port", `port with ${task}: nobody calls what runs to its end`, "remove one of them");
+  }
+}
+
+function checkVolumes(spec: Pick<AppSpec, "volumes" | "containers">, report: CheckReport): void {
+  for (const [name, { volumes: seen }] of Object.entries(spec.containers)) {
+    for (const volume of Object.keys(seen)) {
+      if (Object.hasOwn(spec.volumes, volume)) continue;
+      const meant = nearest(volume, Object.keys(spec.volumes));
+      report(
+        ["containers", name, "volumes", volume],
+        `containers.${name}: "${volume}" is not a name of volumes`,
+        meant === null ? "declare it in volumes" : `did you mean "${meant}"?`,
+      );
+    }
+  }
+}
+
 export const appSpec = object(appShape)
   .checkOf(["run", "image"], (spec, report) => {
     if (spec.run === undefined && spec.image === undefined) {
@@ -589,6 +640,8 @@ export const appSpec = object(appShape)
     report("filters", "filters without port", "add port: the one that callers use");
   })
   .checkOf(["run", "port", "sidecar"], checkPorts)
+  .checkOf(["job", "schedule", "perNode", "replicas", "port"], checkLifeTime)
+  .checkOf(["volumes", "containers"], checkVolumes)
   .checkOf(["env", "run", "port"], checkTemplates)
   .checkOf(["routes", "calls", "port"], checkRoutes)
   .checkOf(["logs"], checkLogs);

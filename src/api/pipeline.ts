@@ -22,9 +22,10 @@ import {
   size,
   text,
 } from "../schema/field.ts";
+import { anything } from "../schema/anything.ts";
 import type { Shape } from "../schema/collections.ts";
 import { readMember, reportUnknown } from "../schema/collections.ts";
-import type { MapNode, Node, Path } from "../schema/node.ts";
+import type { MapNode, Path } from "../schema/node.ts";
 import { entryOf, pathText, valueOf } from "../schema/node.ts";
 import { adviceFor } from "../schema/spelling.ts";
 import { wrongType } from "../schema/scalars.ts";
@@ -110,18 +111,6 @@ function wrongCount(
     reading.problem(node, `${reading.name}: a ${what} with both ${written.join(" and ")}`, advice);
   }
   return INVALID;
-}
-
-/** Any value, as it is written. */
-function anything(): Field<unknown> {
-  const rule: Rule<unknown> = {
-    kinds: ["text", "number", "boolean", "null", "list", "map"],
-    expected: "any value",
-    parts: () => [],
-    jsonSchema: () => ({}),
-    read: (node: Node) => valueOf(node),
-  };
-  return new Field(rule);
 }
 
 const NAMES = { key: LABEL_PATTERN, keyExpected: LABEL_EXPECTED, max: 100 };

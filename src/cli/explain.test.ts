@@ -16,9 +16,26 @@ test("explain field says what may stand there", async () => {
   const { code, out } = await outrigger(machine(), "explain", "field", "app.calls.api.breaker");
   expect(code).toBe(0);
   expect(out).toContain("breaker");
-  const wrong = await outrigger(machine(), "explain", "pod/x");
+  const wrong = await outrigger(machine(), "explain", "x");
+  const advice = "name app/NAME or KIND/NAME with the files, or field with its path";
   expect([wrong.code, wrong.err]).toEqual([
     2,
-    'error: "pod/x" cannot be explained\n  name app/NAME with its files, or field with its path\n',
+    `error: "x" cannot be explained\n  ${advice}\n`,
   ]);
+});
+
+test("explain shows of each value of a rendered object its line, or the reason", async () => {
+  const text = SHOP.replaceAll(/^spec:$/gm, "spec:\n  image: registry.example.com/shop:1");
+  const world = machine({ "/home/app/shop.yaml": text });
+  const { code, out, err } = await outrigger(world, "explain", "service/frontend", "shop.yaml");
+  expect([code, err]).toEqual([0, ""]);
+  expect(out).toMatch(/spec\/ports\/0\/port = 8080 +shop\.yaml:\d+:\d+ spec\.port/);
+  expect(out).toMatch(/targetPort = 15006 +because the sidecar's: nobody comes past it/);
+  const json = await outrigger(world, "explain", "service/frontend", "shop.yaml", "-o", "json");
+  expect(JSON.parse(json.out)[0]).toEqual({
+    ...{ pointer: "/apiVersion", value: "v1", source: "file" },
+    text: expect.stringContaining("shop.yaml:"),
+  });
+  const none = await outrigger(world, "explain", "pod/x", "shop.yaml");
+  expect([none.code, none.err]).toEqual([2, expect.stringContaining("there are: namespace/shop")]);
 });

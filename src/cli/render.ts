@@ -1,55 +1,101 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 import { Failure } from "../base/failure.ts";
-import type { Command } from "./command.ts";
+import type { World } from "../base/world.ts";
+import type { Command, Input } from "./command.ts";
 import { FILE_OPTION, FILES_ARGUMENT } from "./command.ts";
+import { renderedObjects, RENDER_OPTIONS } from "./rendered_objects.ts";
+
+/** All of Prometheus' files at once. */
+const ALL_PROMETHEUS = "prometheus";
 
 export const render: Command = {
   name: "render",
-  summary: "write files for other programs from these: rules, their tests, configuration",
+  summary: "write the objects for Kubernetes, or the files for Prometheus",
   arguments: [FILES_ARGUMENT],
   options: [
     FILE_OPTION,
     {
       long: "format",
       value: "NAME",
-      about: "which one: prometheus-rules, prometheus-tests, prometheus-config",
+      about:
+        "manifests (the default), kustomize, prometheus-rules, prometheus-tests, " +
+        "prometheus-config, or prometheus for these three",
     },
-    { long: "dir", value: "DIR", about: "write every format there, each under its own name" },
+    ...RENDER_OPTIONS,
+    { long: "out", value: "DIR", about: "write files there; what an earlier run left is removed" },
   ],
   examples: [
+    {
+      line: "outrigger render shop.yaml --target openshift | kubectl apply -f -",
+      about: "the whole set, one stream of objects",
+    },
+    { line: "outrigger render shop.yaml --out deploy", about: "one file an object" },
     {
       line: "outrigger render shop.yaml --format prometheus-rules",
       about: "recording and alerting rules from what the files declare",
     },
-    { line: "outrigger render shop.yaml --dir monitoring", about: "all files that there are" },
   ],
   async run(world, input) {
     const { GENERATORS } = await import("../render/mod.ts");
-    const { loadInPlace } = await import("../local/place.ts");
-    const format = input.text("format");
-    const dir = input.text("dir");
-    const names = GENERATORS.map(({ name }) => name);
-    const chosen = GENERATORS.filter(({ name }) => format === null || name === format);
+    const { filesOf, FORMATS, manifestText } = await import("../render/kubernetes/mod.ts");
+    const format = input.text("format") ?? "manifests";
+    const out = input.text("out");
+    const kubernetes = FORMATS.find((one) => one === format);
+    if (kubernetes !== undefined) {
+      const objects = await renderedObjects(world, input, input.files());
+      if (out !== null) writeFolder(world, out, filesOf(objects, kubernetes));
+      else if (kubernetes === "manifests") world.stdio.stdout.write(manifestText(objects));
+      else throw new Failure("usage", `${format} is a folder`, "add --out DIR");
+      return 0;
+    }
+    const chosen = GENERATORS.filter(({ name }) => name === format || format === ALL_PROMETHEUS);
     if (chosen.length === 0) {
-      throw new Failure("usage", `there is no format ${format}`, `known are ${names.join(", ")}`);
+      const known = [...FORMATS, ...GENERATORS.map(({ name }) => name), ALL_PROMETHEUS].join(", ");
+      throw new Failure("usage", `there is no format ${format}`, `known are ${known}`);
     }
-    if (format === null && dir === null) {
-      const advice = `--format ${names.join("|")}, or --dir DIR for all`;
-      throw new Failure("usage", "which format?", advice);
+    if (chosen.length > 1 && out === null) {
+      throw new Failure("usage", `${format} is several files`, "add --out DIR");
     }
-    const { documents, snapshots } = await loadInPlace(world, input.files());
-    for (const generator of chosen) {
-      const text = generator.render({ documents, snapshots });
-      if (dir === null) {
-        world.stdio.stdout.write(text);
-        continue;
-      }
-      world.files.makeFolder(dir);
-      const path = join(dir, generator.fileName);
-      world.files.replace(path, text);
-      world.stdio.stderr.write(`wrote ${path}\n`);
-    }
+    await renderPrometheus(world, input, chosen, out);
     return 0;
   },
 };
+
+type Generators = readonly import("../render/generator.ts").Generator[];
+
+async function renderPrometheus(
+  world: World,
+  input: Input,
+  chosen: Generators,
+  out: string | null,
+): Promise<void> {
+  const { loadInPlace } = await import("../local/place.ts");
+  const { documents, snapshots } = await loadInPlace(world, input.files());
+  for (const generator of chosen) {
+    const text = generator.render({ documents, snapshots });
+    if (out === null) world.stdio.stdout.write(text);
+    else write(world, join(out, generator.fileName), text);
+  }
+}
+
+/** Which files of a folder are ours, so that what is no longer rendered can go. */
+const LIST = ".outrigger-files";
+
+function writeFolder(world: World, folder: string, files: ReadonlyMap<string, string>): void {
+  const list = join(folder, LIST);
+  const before = world.files.stat(list) === null ? [] : world.files.readText(list).split("\n");
+  for (const name of before) {
+    if (name === "" || files.has(name)) continue;
+    world.files.remove(join(folder, name));
+    world.stdio.stderr.write(`removed ${join(folder, name)}\n`);
+  }
+  for (const [name, text] of files) write(world, join(folder, name), text);
+  world.files.replace(list, [...files.keys(), ""].join("\n"));
+}
+
+function write(world: World, path: string, text: string): void {
+  world.files.makeFolder(dirname(path));
+  world.files.replace(path, text);
+  world.stdio.stderr.write(`wrote ${path}\n`);
+}

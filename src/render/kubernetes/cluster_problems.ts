@@ -1,0 +1,59 @@
+/** What a file may say and no cluster can do. */
+import type { AppDocument, Documents } from "../../api/document.ts";
+import { problemAt } from "../../compile/source.ts";
+import type { Path } from "../../schema/node.ts";
+import type { Problem } from "../../schema/problem.ts";
+import { callAddresses } from "./cluster_site.ts";
+import { ADMIN_PORT, INBOUND_PORT } from "./names.ts";
+
+export function clusterProblems(documents: Documents): readonly Problem[] {
+  return documents.apps.flatMap((app) => [
+    ...missingImage(app),
+    ...takenPorts(documents, app),
+    ...homelessLogs(app),
+  ]);
+}
+
+function missingImage(app: AppDocument): readonly Problem[] {
+  if (app.spec.image !== undefined) return [];
+  return [
+    problemAt(app, ["spec"], {
+      message: `App ${app.name} has no image, so no cluster can run it`,
+      advice: "add image: REGISTRY/NAME:TAG",
+    }),
+  ];
+}
+
+function takenPorts(documents: Documents, app: AppDocument): readonly Problem[] {
+  const { port, sidecar } = app.spec;
+  if (!sidecar.enabled || port === undefined) return [];
+  const problems: Problem[] = [];
+  const report = (path: Path, message: string, advice: string): void => {
+    problems.push(problemAt(app, path, { message, advice }));
+  };
+  if (port === INBOUND_PORT || port === ADMIN_PORT) {
+    report(["spec", "port"], `port ${port} is the sidecar's own`, "let the app use another one");
+  }
+  for (const { name, address } of callAddresses(documents, app)) {
+    if (address.port !== port) continue;
+    // An app on 0.0.0.0:P and the sidecar on 127.0.1.1:P exclude each other.
+    report(
+      ["spec", "calls", name],
+      `the app listens on ${port}, and calls ${name} on ${port} too: in one pod only one can listen there`,
+      `let the app listen on another port (port:), or let ${name} be called on another one`,
+    );
+  }
+  return problems;
+}
+
+function homelessLogs(app: AppDocument): readonly Problem[] {
+  const [first] = app.spec.logs;
+  if (first === undefined || app.spec.container.dir !== undefined) return [];
+  return [
+    problemAt(app, ["spec", "logs", 0, "file"], {
+      found: `"${first.file}"`,
+      message: "logs: nobody says where the app's working folder is in its image",
+      advice: "add container: { dir: /app }, or whatever WORKDIR its image has",
+    }),
+  ];
+}

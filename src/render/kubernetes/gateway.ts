@@ -1,0 +1,79 @@
+/** The door from outside: our own proxy in a Deployment of its own. */
+import { GATEWAY_NAME } from "../../compile/gateway.ts";
+import { snapshotConfig, snapshotName } from "./config_map.ts";
+import { ADMIN_PORT, GATEWAY_PORT } from "./names.ts";
+import { type KubeObject, kubeObject } from "./object.ts";
+import { sidecarVolumes } from "./pod.ts";
+import { labelsOf, type Rendering, selectorOf } from "./rendering.ts";
+import { sidecarContainer } from "./sidecar_container.ts";
+import { because } from "./sourced.ts";
+
+const NAME = GATEWAY_NAME;
+
+/** Empty where nothing is reached from outside. */
+export function gatewayObjects(rendering: Rendering): readonly KubeObject[] {
+  const { gateway, gatewayDocument: document } = rendering;
+  if (gateway === null || document === null) return [];
+  const { namespace } = gateway.workload;
+  const labels = labelsOf({ name: NAME, labels: {} });
+  const metadata = { namespace, name: NAME, labels };
+  const origin = document.origin(["spec"]);
+  const account = kubeObject(["v1", "ServiceAccount"], metadata, origin, {
+    automountServiceAccountToken: because("it never talks with Kubernetes", false),
+  });
+  const service = kubeObject(["v1", "Service"], metadata, origin, {
+    spec: {
+      selector: selectorOf(NAME),
+      ports: [{ name: "http", port: 80, targetPort: GATEWAY_PORT, protocol: "TCP" }],
+    },
+  });
+  const budget = kubeObject(["policy/v1", "PodDisruptionBudget"], metadata, origin, {
+    spec: { maxUnavailable: 1, selector: { matchLabels: selectorOf(NAME) } },
+  });
+  return [
+    snapshotConfig(document, { namespace, name: NAME, labels: {} }, gateway),
+    account,
+    kubeObject(["apps/v1", "Deployment"], metadata, origin, { spec: deployment(rendering) }),
+    service,
+    budget,
+  ];
+}
+
+function deployment({ target, image, gateway }: Rendering) {
+  const labels = labelsOf({ name: NAME, labels: {} });
+  const ports = [{ name: "http", port: GATEWAY_PORT }];
+  const container = sidecarContainer({ target, image, app: null, ports, logs: [] }, true);
+  const drainMs = gateway!.policy.drainMs;
+  return {
+    replicas: because("two: the door must not close with one node", 2),
+    revisionHistoryLimit: 5,
+    strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
+    selector: { matchLabels: selectorOf(NAME) },
+    template: {
+      metadata: { labels },
+      spec: {
+        serviceAccountName: NAME,
+        automountServiceAccountToken: false,
+        enableServiceLinks: false,
+        securityContext: {
+          seccompProfile: { type: "RuntimeDefault" },
+          fsGroup: target.assignsUser ? undefined : 65532,
+        },
+        terminationGracePeriodSeconds: Math.ceil(drainMs / 1000) + 20,
+        topologySpreadConstraints: ["topology.kubernetes.io/zone", "kubernetes.io/hostname"].map(
+          (topologyKey) => ({
+            maxSkew: 1,
+            topologyKey,
+            whenUnsatisfiable: "ScheduleAnyway",
+            labelSelector: { matchLabels: selectorOf(NAME) },
+          }),
+        ),
+        containers: [container],
+        volumes: sidecarVolumes(snapshotName(NAME)),
+      },
+    },
+  };
+}
+
+/** Where metrics of every workload of ours are. */
+export const METRICS_PORT = ADMIN_PORT;

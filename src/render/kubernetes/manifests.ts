@@ -1,0 +1,66 @@
+/** All objects of a set of files, in the order in which they are applied. */
+import { stringify } from "yaml";
+import type { AppDocument } from "../../api/document.ts";
+import { workloadKey } from "../../api/site.ts";
+import { autoscaler } from "./autoscaler.ts";
+import { backupSchedule } from "./backup.ts";
+import { filesConfig, snapshotConfig } from "./config_map.ts";
+import { disruptionBudget } from "./disruption_budget.ts";
+import { gatewayObjects } from "./gateway.ts";
+import { ingressObjects } from "./ingress.ts";
+import { podMonitors } from "./monitors.ts";
+import { namespaceObject } from "./namespace.ts";
+import { defaultDeny, gatewayPolicy, networkPolicy } from "./network_policy.ts";
+import type { KubeObject } from "./object.ts";
+import { type Overridden, override } from "./overrides.ts";
+import type { Rendering } from "./rendering.ts";
+import { services } from "./service.ts";
+import { serviceAccount } from "./service_account.ts";
+import { workload } from "./workload.ts";
+
+/** With what the files' overrides change of them. */
+export function manifests(rendering: Rendering): Overridden {
+  return override(rendering.documents.apps, generated(rendering));
+}
+
+function generated(rendering: Rendering): readonly KubeObject[] {
+  const apps = [...rendering.documents.apps].sort((a, b) => (workloadKey(a) < workloadKey(b) ? -1 : 1));
+  const byNamespace = Map.groupBy(apps, ({ namespace }) => namespace);
+  return [
+    ...[...byNamespace.values()].map(namespaceObject),
+    ...[...byNamespace].map(([namespace, [first]]) => defaultDeny(namespace, first!)),
+    ...apps.flatMap((app) => objectsOf(rendering, app)),
+    ...gatewayObjects(rendering),
+    ...present(gatewayPolicy(rendering)),
+    ...ingressObjects(rendering),
+    ...podMonitors(rendering),
+  ];
+}
+
+function objectsOf(rendering: Rendering, app: AppDocument): readonly KubeObject[] {
+  const snapshot = rendering.snapshots.get(workloadKey(app));
+  return [
+    ...present(serviceAccount(app)),
+    ...(snapshot === undefined ? [] : [snapshotConfig(app, app, snapshot)]),
+    ...present(filesConfig(app)),
+    ...services(app),
+    networkPolicy(rendering, app),
+    workload(rendering, app),
+    ...present(autoscaler(app)),
+    ...present(disruptionBudget(app)),
+    ...present(backupSchedule(app)),
+  ];
+}
+
+function present<T>(value: T | null): readonly T[] {
+  return value === null ? [] : [value];
+}
+
+/** A YAML stream. The same objects give the same bytes. */
+export function manifestText(objects: readonly KubeObject[]): string {
+  return objects.map((object) => `---\n${objectText(object)}`).join("");
+}
+
+export function objectText({ body }: KubeObject): string {
+  return stringify(body, { lineWidth: 0, aliasDuplicateObjects: false });
+}

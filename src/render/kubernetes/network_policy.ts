@@ -1,0 +1,143 @@
+/** Who may talk with whom: what the files declare, and nothing else. */
+import type { AppDocument } from "../../api/document.ts";
+import { parseAppReference } from "../../api/names.ts";
+import { workloadKey } from "../../api/site.ts";
+import type { Snapshot } from "../../api/snapshot.ts";
+import { GATEWAY_NAME } from "../../compile/gateway.ts";
+import { ADMIN_PORT, GATEWAY_PORT, INBOUND_PORT, NAMESPACE_LABEL } from "./names.ts";
+import { type KubeObject, kubeObject } from "./object.ts";
+import { labelsOf, type Rendering, selectorOf } from "./rendering.ts";
+import { because, from, type Tree } from "./sourced.ts";
+import type { Target } from "./target.ts";
+
+const POLICY = ["networking.k8s.io/v1", "NetworkPolicy"] as const;
+
+/** Nothing in, nothing out, for every pod of a namespace of ours: policies below open what is declared. */
+export function defaultDeny(namespace: string, app: AppDocument): KubeObject {
+  const metadata = { namespace, name: "default-deny", labels: labelsOf({ name: "default-deny", labels: {} }) };
+  return kubeObject(POLICY, metadata, app.origin(["metadata", "name"]), {
+    spec: {
+      podSelector: because("every pod, also one that nobody declared", {}),
+      policyTypes: ["Ingress", "Egress"],
+    },
+  });
+}
+
+/** What an App's pods may hear and say. */
+export function networkPolicy(rendering: Rendering, app: AppDocument): KubeObject {
+  const { target } = rendering;
+  const metadata = { namespace: app.namespace, name: app.name, labels: labelsOf(app) };
+  return kubeObject(POLICY, metadata, app.origin(["metadata", "name"]), {
+    spec: {
+      podSelector: { matchLabels: selectorOf(app.name) },
+      policyTypes: ["Ingress", "Egress"],
+      ingress: [...callersOf(rendering, app), scrape(target)],
+      egress: [dns(target), ...callees(rendering, app)],
+    },
+  });
+}
+
+export function gatewayPolicy(rendering: Rendering): KubeObject | null {
+  const { gateway, gatewayDocument, target, documents } = rendering;
+  if (gateway === null || gatewayDocument === null) return null;
+  const { namespace } = gateway.workload;
+  const metadata = { namespace, name: GATEWAY_NAME, labels: labelsOf({ name: GATEWAY_NAME, labels: {} }) };
+  const reached = documents.apps.filter((app) => isReached(gateway, app));
+  return kubeObject(POLICY, metadata, gatewayDocument.origin(["spec"]), {
+    spec: {
+      podSelector: { matchLabels: selectorOf(GATEWAY_NAME) },
+      policyTypes: ["Ingress", "Egress"],
+      ingress: [
+        { ports: because("the door is for everybody", [port(GATEWAY_PORT)]) },
+        scrape(target),
+      ],
+      egress: [dns(target), ...reached.map((app) => ({ to: [pods(app)], ports: [port(reachedPort(app))] }))],
+    },
+  });
+}
+
+/** The sidecar's port only: nobody comes past it. */
+function reachedPort({ spec }: AppDocument): number {
+  return spec.sidecar.enabled ? INBOUND_PORT : spec.port!;
+}
+
+function isReached(gateway: Snapshot, app: AppDocument): boolean {
+  const { name } = gateway.workload;
+  const short = app.namespace === gateway.workload.namespace ? app.name : workloadKey(app);
+  return name !== app.name && (short in gateway.policy.clusters || workloadKey(app) in gateway.policy.clusters);
+}
+
+function callersOf(rendering: Rendering, app: AppDocument): readonly Tree[] {
+  const { documents, gateway } = rendering;
+  if (app.spec.port === undefined) return [];
+  const ports = [port(reachedPort(app))];
+  const rules: Tree[] = [];
+  for (const caller of documents.apps) {
+    for (const name of Object.keys(caller.spec.calls)) {
+      if (!leadsTo(caller, name, app)) continue;
+      rules.push(from(caller, ["spec", "calls", name], { from: [pods(caller)], ports }));
+    }
+  }
+  if (gateway !== null && isReached(gateway, app)) {
+    const labels = { podSelector: { matchLabels: selectorOf(GATEWAY_NAME) } };
+    rules.push({ from: [{ ...inNamespace(gateway.workload.namespace), ...labels }], ports });
+  }
+  return rules;
+}
+
+function leadsTo(caller: AppDocument, name: string, app: AppDocument): boolean {
+  const call = caller.spec.calls[name]!;
+  if (call.host !== undefined || call.endpoints !== undefined) return false;
+  return workloadKey(parseAppReference(call.app ?? name, caller.namespace)) === workloadKey(app);
+}
+
+function callees({ documents }: Rendering, app: AppDocument): readonly Tree[] {
+  return Object.entries(app.spec.calls).flatMap(([name, call]) => {
+    const path = ["spec", "calls", name];
+    if (call.host !== undefined) {
+      const rule = { to: [{ ipBlock: { cidr: "0.0.0.0/0" } }], ports: [port(call.port ?? 80)] };
+      return [from(app, path, rule)];
+    }
+    if (call.endpoints !== undefined) {
+      return [
+        from(app, path, {
+          to: call.endpoints.map(({ host }) => ({ ipBlock: { cidr: `${host}/32` } })),
+          ports: [...new Set(call.endpoints.map((one) => one.port))].map(port),
+        }),
+      ];
+    }
+    const callee = documents.apps.find((one) => leadsTo(app, name, one));
+    if (callee?.spec.port === undefined) return [];
+    return [from(app, path, { to: [pods(callee)], ports: [port(reachedPort(callee))] })];
+  });
+}
+
+function pods(app: AppDocument): Tree {
+  return { ...inNamespace(app.namespace), podSelector: { matchLabels: selectorOf(app.name) } };
+}
+
+function inNamespace(namespace: string): { readonly namespaceSelector: Tree } {
+  return { namespaceSelector: { matchLabels: { [NAMESPACE_LABEL]: namespace } } };
+}
+
+function port(number: number): Tree {
+  return { port: number, protocol: "TCP" };
+}
+
+function scrape({ monitoringNamespace }: Target): Tree {
+  return because("whoever collects metrics", {
+    from: [inNamespace(monitoringNamespace)],
+    ports: [port(ADMIN_PORT)],
+  });
+}
+
+/** The only UDP there is. */
+function dns({ dns: { namespace, labels, port: number } }: Target): Tree {
+  return because("names; no other UDP leaves a pod", {
+    to: [{ ...inNamespace(namespace), podSelector: { matchLabels: { ...labels } } }],
+    ports: [
+      { port: number, protocol: "UDP" },
+      { port: number, protocol: "TCP" },
+    ],
+  });
+}

@@ -1,0 +1,69 @@
+import type { AppDocument } from "../../api/document.ts";
+import type { Path } from "../../schema/node.ts";
+import { ADMIN_PORT, SIDECAR_CONTAINER, SNAPSHOT_FILE, SNAPSHOT_FOLDER, STATE_FOLDER } from "./names.ts";
+import { resourcesOf, SIDECAR_RESOURCES } from "./quantities.ts";
+import { sidecarSecurity } from "./security.ts";
+import { because, type Tree } from "./sourced.ts";
+import { hasNativeSidecars, type Target } from "./target.ts";
+
+export const STATE_VOLUME = "outrigger-state";
+export const SNAPSHOT_VOLUME = "outrigger-snapshot";
+
+export interface SidecarWishes {
+  readonly target: Target;
+  readonly image: string;
+  /** Whose field tunes it; null for the gateway. */
+  readonly app: AppDocument | null;
+  /** Where it listens besides the admin port. */
+  readonly ports: readonly { readonly name: string; readonly port: number }[];
+  /** Folders of the app that it reads logs from: the volume's name and the path. */
+  readonly logs: readonly { readonly volume: string; readonly path: string }[];
+}
+
+const RESOURCES: Path = ["spec", "sidecar", "resources"];
+
+/** The container that runs a Snapshot: beside an app, or alone as the gateway. */
+export function sidecarContainer(wishes: SidecarWishes, standsAlone = false): Tree {
+  const { target, image, app, ports, logs } = wishes;
+  const native = hasNativeSidecars(target) && !standsAlone;
+  return {
+    name: SIDECAR_CONTAINER,
+    image,
+    args: [
+      "sidecar",
+      "--snapshot",
+      `${SNAPSHOT_FOLDER}/${SNAPSHOT_FILE}`,
+      "--state",
+      STATE_FOLDER,
+      "--watch",
+    ],
+    restartPolicy: native
+      ? because("starts before the app, ends after it, and lets a job end", "Always")
+      : undefined,
+    ports: [
+      ...ports.map(({ name, port }) => ({ name, containerPort: port, protocol: "TCP" })),
+      { name: "admin", containerPort: ADMIN_PORT, protocol: "TCP" },
+    ],
+    startupProbe: {
+      ...readyProbe,
+      periodSeconds: 1,
+      failureThreshold: because("a bound: the app waits for the sidecar at most so many seconds", 60),
+    },
+    readinessProbe: standsAlone ? { ...readyProbe, periodSeconds: 5 } : undefined,
+    livenessProbe: {
+      httpGet: { path: "/live", port: "admin" },
+      periodSeconds: 10,
+      timeoutSeconds: 5,
+      failureThreshold: 6,
+    },
+    resources: resourcesOf(app, RESOURCES, app?.spec.sidecar.resources, SIDECAR_RESOURCES),
+    securityContext: sidecarSecurity(target),
+    volumeMounts: [
+      { name: SNAPSHOT_VOLUME, mountPath: SNAPSHOT_FOLDER, readOnly: true },
+      { name: STATE_VOLUME, mountPath: STATE_FOLDER },
+      ...logs.map(({ volume, path }) => ({ name: volume, mountPath: path, readOnly: true })),
+    ],
+  };
+}
+
+const readyProbe = { httpGet: { path: "/ready", port: "admin" }, timeoutSeconds: 2 };
