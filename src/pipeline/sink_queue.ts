@@ -211,6 +211,8 @@ export class SinkQueue {
   }
 
   #next(): void {
+    // At once: where the queue never runs empty, a thousand batches would stay in memory.
+    this.#entries[this.#head] = TAKEN;
     this.#head += 1;
     this.#within = 0;
     if (this.#head === this.#entries.length) {
@@ -222,6 +224,8 @@ export class SinkQueue {
     }
   }
 }
+
+const TAKEN: Entry = { what: [], atMs: 0 };
 
 function eventsOf(what: Entry["what"]): readonly Event[] {
   return what instanceof EventBatch ? what.events : what;
