@@ -56,8 +56,9 @@ function snapshot(shape: SnapshotShape = {}): Snapshot {
 async function sidecar(
   more: readonly string[] = [],
   command: readonly string[] = place.program,
+  shape: SnapshotShape = {},
 ): Promise<Started> {
-  const file = place.write("s.json", JSON.stringify(snapshot()));
+  const file = place.write("s.json", JSON.stringify(snapshot(shape)));
   const started = place.startProgram([...command, "sidecar", "--snapshot", file, ...more]);
   await untilTrue("the sidecar is ready", async () => {
     return (await fetch(`http://127.0.0.1:${adminPort}/ready`)).status === 200;
@@ -201,4 +202,32 @@ test("the first process ends as the one that serves, and none outlives the first
   again.kill("SIGKILL");
   await untilTrue("its successor ends too", () => !isAlive(next));
   expect(await isFree(port)).toBe(true);
+});
+
+for (const workers of [1, 2]) {
+  test(`SIGTERM, ${workers} workers: answers in flight come with connection: close`, async () => {
+    const running = await sidecar(["--workers", String(workers)]);
+    const [held, idle] = [await RawClient.connect(port), await RawClient.connect(port)];
+    held.send("GET /held HTTP/1.1\r\nhost: a\r\n\r\n");
+    expect((await idle.get("/")).status).toBe(200);
+    await untilTrue("a request is held", () => upstream.held.length === 1);
+    running.kill("SIGTERM");
+    await untilTrue("nobody else is let in", () => isFree(port));
+    const ready = await fetch(`http://127.0.0.1:${adminPort}/ready`);
+    await untilTrue("an idle connection is closed", () => idle.closed);
+    upstream.held[0]!();
+    const { status, head } = await held.answer();
+    expect([ready.status, status, /^connection: close/im.test(head)]).toEqual([503, 200, true]);
+    expect((await running.ended).status).toBe(0);
+  });
+}
+
+test("SIGTERM waits for answers no longer than the drain may take", async () => {
+  const running = await sidecar([], place.program, { drainMs: 300 });
+  const held = await RawClient.connect(port);
+  held.send("GET /held HTTP/1.1\r\nhost: a\r\n\r\n");
+  await untilTrue("a request is held", () => upstream.held.length === 1);
+  running.kill("SIGTERM");
+  expect((await running.ended).status).toBe(0);
+  await untilTrue("its caller is told", () => held.closed);
 });
