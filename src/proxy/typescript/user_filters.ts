@@ -15,6 +15,8 @@ import { Watchdog } from "./watchdog.ts";
 
 /** Of one version: a person needs the text, a busy filter would write many. */
 const MAX_TOLD = 5;
+/** Several writes of one change are one: an editor empties the file first. */
+const SETTLE_MS = 100;
 const DEFAULT_WATCHDOG_MS = 5_000;
 
 export interface UserFiltersOptions {
@@ -216,6 +218,7 @@ class FilterFile {
   #version = 0;
   #told = 0;
   #closed = false;
+  #settling: Timer | null = null;
 
   constructor(
     readonly name: string,
@@ -224,12 +227,13 @@ class FilterFile {
     place: FilePlace,
   ) {
     this.#place = place;
-    this.#watched = new WatchedFile(place.context.world, path, () => void this.#reload());
+    this.#watched = new WatchedFile(place.context.world, path, () => this.#changed());
   }
 
   close(): void {
     this.#closed = true;
     this.#watched.close();
+    this.#settling?.cancel();
   }
 
   /** Null where the code is there, and takes these configs; else what is wrong. */
@@ -320,6 +324,13 @@ class FilterFile {
     const hooks = readHooks(exported, isMade);
     if (typeof hooks === "string") throw new Error(`${this.path}: ${hooks}`);
     loaded.made.set(key, hooks);
+  }
+
+  #changed(): void {
+    this.#settling ??= this.#place.context.clock.after(SETTLE_MS, () => {
+      this.#settling = null;
+      void this.#reload();
+    });
   }
 
   async #reload(): Promise<void> {
