@@ -34,3 +34,17 @@ test("files without tests say so", async () => {
   const { code, err } = await outrigger(world, "pipeline", "test", "p.yaml");
   expect([code, err.includes("hold no tests")]).toEqual([2, true]);
 });
+
+test("a step in TypeScript is waited for; one that cannot be loaded is said", async () => {
+  const steps = "[{ parse: { json: {} } }, { typescript: ./own.ts }]";
+  const tests = "  tests:\n    - { in: { n: 1 }, out: [{ n: 1, own: true }] }\n";
+  const files = { "/home/app/p.yaml": `${pipelineFile(steps)}${tests}` };
+  const own = "export default async (event) => ({ ...event, own: true });";
+  const world = machine({ ...files, "/home/app/own.ts": own });
+  const good = await outrigger(world, "pipeline", "test", "p.yaml");
+  expect([good.code, good.out]).toEqual([0, "ok  orders: tests[0]\n1 passed, 0 failed\n"]);
+  const missing = await outrigger(machine(files), "pipeline", "test", "p.yaml");
+  expect(missing.code).toBe(1);
+  expect(missing.out).toContain("own.ts cannot be loaded");
+  expect(missing.out).toContain("steps.1.typescript still holds 1 after 5 s");
+});

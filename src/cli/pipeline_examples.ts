@@ -50,12 +50,14 @@ async function runTests(
   folder: string,
 ): Promise<readonly Result[]> {
   const { TriedSteps, testDifferences, testInput } = await import("../pipeline/try_steps.ts");
-  return (spec.tests ?? []).map((test, i) => {
+  const results: Result[] = [];
+  for (const [i, test] of (spec.tests ?? []).entries()) {
     // Each test has steps of its own: what one leaves behind is not the next one's.
     const steps = new TriedSteps(world, name, spec, { folder });
-    const tried = steps.run([testInput(test)]);
+    const tried = await steps.run([testInput(test)]);
     steps.close();
     const title = `${name}: ${test.name ?? `tests[${i}]`}`;
-    return { title, differences: testDifferences(test, tried) };
-  });
+    results.push({ title, differences: testDifferences(test, tried) });
+  }
+  return results;
 }

@@ -57,14 +57,15 @@ async function outcomes(
   }
   const folder = dirname(resolve(world.processes.self.folder, file));
   const steps = new TriedSteps(world, pipeline.name, pipeline.spec, { folder });
-  const all = inputs.map((one) => {
-    const { out, dropped, refused } = steps.run([one]);
-    return [
+  const all: string[][] = [];
+  for (const one of inputs) {
+    const { out, dropped, refused } = await steps.run([one]);
+    all.push([
       ...out.map(({ fields, sinks }) => `${JSON.stringify(fields)} to ${sinks.join(", ")}`),
       ...dropped.map(({ step, reason }) => `dropped by ${step}: ${reason}`),
       ...refused.map(({ step, reason }) => `dead letter of ${step}: ${reason}`),
-    ];
-  });
+    ]);
+  }
   steps.close();
   return all;
 }

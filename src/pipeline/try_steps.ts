@@ -14,6 +14,8 @@ export interface Tried {
   /** Reasons, with the step. */
   readonly dropped: readonly TriedEnd[];
   readonly refused: readonly TriedEnd[];
+  /** What steps said meanwhile, as of a file that cannot be loaded. */
+  readonly said: readonly string[];
 }
 
 export interface TriedEvent {
@@ -32,6 +34,9 @@ export type TriedInput =
   | { readonly line: string; readonly source?: string | undefined }
   | { readonly fields: Fields; readonly source?: string | undefined };
 
+const WAIT_MS = 5000;
+const LOOK_MS = 2;
+
 const NO_BINDING: PipelineBinding = { sources: {}, sinks: {} };
 
 export class TriedSteps {
@@ -42,6 +47,7 @@ export class TriedSteps {
   #out: TriedEvent[] = [];
   #dropped: TriedEnd[] = [];
   #refused: TriedEnd[] = [];
+  #said: string[] = [];
   #offset = 0;
 
   /** @throws Failure `refused` where the pipeline cannot be. */
@@ -57,7 +63,7 @@ export class TriedSteps {
     const host: StepHost = {
       world,
       folder: options.folder,
-      report: () => {},
+      report: (text) => void this.#said.push(text),
       count: () => {},
       drop: (_, step, reason) => void this.#dropped.push({ step, reason }),
       refuse: (_, step, reason) => void this.#refused.push({ step, reason }),
@@ -70,14 +76,29 @@ export class TriedSteps {
     this.#steps = this.#plan.steps.map((step) => new RunningStep(host, step));
   }
 
-  /** What comes out of these, all of them of one moment; what a step holds it lets go then. */
-  run(inputs: readonly TriedInput[]): Tried {
+  /**
+   * What comes out of these, all of them of one moment; what a step holds it lets go then. A step
+   * that waits (for its file, for a promise) is waited for, at most WAIT_MS.
+   */
+  async run(inputs: readonly TriedInput[]): Promise<Tried> {
     this.#out = [];
     this.#dropped = [];
     this.#refused = [];
+    const { clock } = this.#world;
+    const untilMs = clock.now() + WAIT_MS;
     for (const input of inputs) this.#advance(0, [this.#eventOf(input)]);
-    for (const step of this.#steps) step.flush();
-    return { out: this.#out, dropped: this.#dropped, refused: this.#refused };
+    for (;;) {
+      for (const step of this.#steps) step.flush();
+      const holds = this.#steps.find((step) => step.held > 0);
+      if (holds === undefined) break;
+      if (clock.now() >= untilMs) {
+        this.#said.push(`${holds.name} still holds ${holds.held} after ${WAIT_MS / 1000} s`);
+        break;
+      }
+      await clock.sleep(LOOK_MS);
+    }
+    const [out, dropped, refused] = [this.#out, this.#dropped, this.#refused];
+    return { out, dropped, refused, said: this.#said.splice(0) };
   }
 
   close(): void {
@@ -120,6 +141,11 @@ export class TriedSteps {
 
 /** What differs between a test of a file and what its steps did; empty where nothing does. */
 export function testDifferences(test: PipelineTest, tried: Tried): readonly string[] {
+  const differences = differencesOf(test, tried);
+  return differences.length === 0 ? [] : [...tried.said, ...differences];
+}
+
+function differencesOf(test: PipelineTest, tried: Tried): readonly string[] {
   const differences: string[] = [];
   const ends = [...tried.dropped, ...tried.refused];
   if (test.dropped !== undefined && !ends.some(({ reason }) => reason === test.dropped)) {
