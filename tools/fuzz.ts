@@ -3,7 +3,9 @@
  * reads foreign bytes until `Date.now()` has passed the deadline, and throws where an invariant
  * breaks.
  *
- *   bun tools/fuzz.ts [--time SECONDS] [--seed N] [--only PART_OF_A_PATH]
+ *   bun tools/fuzz.ts [--time SECONDS | --share SECONDS] [--seed N] [--only PART_OF_A_PATH]
+ *
+ * Each target runs for `--time`; with `--share` they all together do.
  */
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -17,14 +19,15 @@ const ROOT = join(import.meta.dir, "..");
 const { values } = parseArgs({
   options: {
     time: { type: "string", default: "60" },
+    share: { type: "string" },
     seed: { type: "string" },
     only: { type: "string", default: "" },
   },
 });
-const seconds = Number(values.time);
+const share = values.share === undefined ? null : Number(values.share);
 const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
-if (!(seconds > 0) || !Number.isSafeInteger(seed)) {
-  console.error(`fuzz: --time ${values.time} and --seed ${values.seed} must be numbers`);
+if (!(Number(values.time) > 0) || (share !== null && !(share > 0)) || !Number.isSafeInteger(seed)) {
+  console.error(`fuzz: --time ${values.time}, --share and --seed ${values.seed} must be numbers`);
   process.exit(2);
 }
 
@@ -36,9 +39,10 @@ if (files.length === 0) {
   process.exit(2);
 }
 
+const seconds = share === null ? Number(values.time) : Math.max(1, share / files.length);
 let failed = 0;
 for (const file of files) {
-  console.log(`fuzz: ${file}, seed ${seed}, ${seconds} s`);
+  console.log(`fuzz: ${file}, seed ${seed}, ${seconds.toFixed(0)} s`);
   try {
     const { fuzz } = (await import(resolve(ROOT, file))) as FuzzModule;
     await fuzz(seed, Date.now() + seconds * 1000);

@@ -4,7 +4,7 @@
  * failed.
  *
  *   bun tools/test.ts             everything
- *   bun tools/test.ts --fast      without the end-to-end suites of test/
+ *   bun tools/test.ts --fast      without fuzzing and the end-to-end suites of test/
  *   bun tools/test.ts --check     rooms, types and generated docs only
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -42,6 +42,14 @@ const CHECKS: readonly Step[] = [
 const UNITS: Step = {
   name: "unit tests",
   run: () => suite(["src", "tools", "bench", "examples"], ["--timeout", "20000"]),
+};
+
+/** Shared by all targets; `make fuzz` runs them for as long as you like. */
+const FUZZ_SECONDS = "60";
+
+const FUZZ: Step = {
+  name: "fuzz",
+  run: () => exits([BUN, "tools/fuzz.ts", "--share", FUZZ_SECONDS, "--seed", "1"]),
 };
 
 const PARTS: Step = { name: "real parts", run: installParts };
@@ -166,7 +174,7 @@ async function runSteps(steps: readonly Step[]): Promise<Counts> {
 if (import.meta.main) {
   const fast = process.argv.includes("--fast");
   const check = process.argv.includes("--check");
-  const tests = fast ? [PARTS, UNITS] : [PARTS, UNITS, END_TO_END];
+  const tests = fast ? [PARTS, UNITS] : [PARTS, UNITS, FUZZ, END_TO_END];
   const { passed, failed } = await runSteps(check ? CHECKS : [...CHECKS, ...tests]);
   process.stdout.write(`${passed} passed, ${failed} failed\n`);
   process.exit(failed === 0 ? 0 : 1);

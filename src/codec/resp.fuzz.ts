@@ -1,4 +1,4 @@
-import { Xoshiro128 } from "../base/xoshiro.ts";
+import { chance, fuzzUntil, inPieces } from "./testdata/fuzzing.ts";
 import { encodeValue, RespDecoder, type RespLimits, type RespValue } from "./resp.ts";
 
 /**
@@ -16,32 +16,20 @@ const WORDS = [
 ];
 
 /** Runs until `Date.now()` passes `deadlineMs`, once at least; throws with seed and input. */
-export async function fuzz(seed: number, deadlineMs: number): Promise<{ runs: number }> {
-  let runs = 0;
-  do {
-    fuzzOnce(seed + runs);
-    runs++;
-  } while (Date.now() < deadlineMs);
-  return { runs };
+export function fuzz(seed: number, deadlineMs: number): Promise<{ runs: number }> {
+  return fuzzUntil(seed, deadlineMs, fuzzOnce);
 }
 
 /** One input; the same seed makes the same one. */
 export function fuzzOnce(seed: number): void {
-  const random = Xoshiro128.fromSeed(seed);
-  const below = (limit: number): number => Math.floor(random.next() * limit);
+  const below = chance(seed);
   let text = "";
   for (let words = 1 + below(30); words > 0; words--) text += WORDS[below(WORDS.length)]!;
   const input = Uint8Array.from(text, (char) => char.charCodeAt(0));
   try {
     const whole = summary([input]);
     for (let run = 0; run < 3; run++) {
-      const pieces: Uint8Array[] = [];
-      for (let at = 0; at < input.length; ) {
-        const end = at + 1 + (run === 0 ? 0 : below(6));
-        pieces.push(input.subarray(at, end));
-        at = end;
-      }
-      const found = summary(pieces);
+      const found = summary(inPieces(input, below, run === 0 ? 1 : 6));
       if (found !== whole) throw new Error(`in pieces:\n${found}\nwhole:\n${whole}`);
     }
   } catch (error) {

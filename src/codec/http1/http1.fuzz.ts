@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { Xoshiro128 } from "../../base/xoshiro.ts";
 import { latin1 } from "../ascii.ts";
 import { ByteWriter } from "../byte_writer.ts";
+import { type Below, chance, fuzzUntil, inPieces, mutated, oneOf } from "../testdata/fuzzing.ts";
 import type { RequestHead } from "../message.ts";
 import { requestHeadSize, writeRequestHead } from "./encoder.ts";
 import { type Fixture, readFixtures, replay } from "./fixtures/replay.ts";
@@ -19,6 +19,8 @@ const FIXTURES = readdirSync(FOLDER)
   .filter((name) => name.endsWith(".md"))
   .sort()
   .flatMap((name) => readFixtures(readFileSync(`${FOLDER}/${name}`, "utf8")));
+
+const TEXTS = FIXTURES.map(({ input }) => latin1(input, 0, input.length));
 
 /** What parsers stumble over. */
 const SPECIAL = [
@@ -44,20 +46,14 @@ const SPECIAL = [
 ];
 
 /** Runs until `Date.now()` passes `deadlineMs`, once at least; throws with seed and input. */
-export async function fuzz(seed: number, deadlineMs: number): Promise<{ runs: number }> {
-  let runs = 0;
-  do {
-    fuzzOnce(seed + runs);
-    runs++;
-  } while (Date.now() < deadlineMs);
-  return { runs };
+export function fuzz(seed: number, deadlineMs: number): Promise<{ runs: number }> {
+  return fuzzUntil(seed, deadlineMs, fuzzOnce);
 }
 
 /** One mutated fixture; the same seed makes the same one. */
 export function fuzzOnce(seed: number): void {
-  const random = Xoshiro128.fromSeed(seed);
-  const below = (limit: number): number => Math.floor(random.next() * limit);
-  const chosen = FIXTURES[below(FIXTURES.length)]!;
+  const below = chance(seed);
+  const chosen = oneOf(FIXTURES, below);
   // Repairs change nothing in what needs none, and come out the same however the head arrives.
   const fixture = { ...chosen, repair: chosen.repair || below(2) === 0 };
   let text = latin1(fixture.input, 0, fixture.input.length);
@@ -66,7 +62,7 @@ export function fuzzOnce(seed: number): void {
   try {
     const whole = replay(fixture, [input]).join("\n");
     for (let run = 0; run < 4; run++) {
-      const pieces = cut(input, below, run === 0 ? 1 : 30);
+      const pieces = inPieces(input, below, run === 0 ? 1 : 30);
       const owner = { hold: run >= 2, endWhileHeld: run === 3 };
       const found = replay(fixture, pieces, owner).join("\n");
       if (found !== whole) {
@@ -85,41 +81,13 @@ export function fuzzOnce(seed: number): void {
   }
 }
 
-function mutate(text: string, below: (limit: number) => number): string {
-  const at = below(text.length + 1);
-  const end = Math.min(text.length, at + 1 + below(8));
-  switch (below(6)) {
-    case 0:
-      return text.slice(0, at) + SPECIAL[below(SPECIAL.length)]! + text.slice(at);
-    case 1:
-      return text.slice(0, at) + SPECIAL[below(SPECIAL.length)]! + text.slice(end);
-    case 2:
-      return text.slice(0, at) + text.slice(end);
-    case 3:
-      return text.slice(0, end) + text.slice(at);
-    case 4: {
-      const { input } = FIXTURES[below(FIXTURES.length)]!;
-      const other = latin1(input, 0, input.length);
-      return text.slice(0, at) + other.slice(below(other.length));
-    }
-    default: {
-      // A line moved to another place.
-      const lines = text.split("\r\n");
-      const [line] = lines.splice(below(lines.length), 1);
-      lines.splice(below(lines.length + 1), 0, line!);
-      return lines.join("\r\n");
-    }
-  }
-}
-
-function cut(input: Uint8Array, below: (limit: number) => number, most: number): Uint8Array[] {
-  const pieces: Uint8Array[] = [];
-  for (let at = 0; at < input.length; ) {
-    const end = Math.min(input.length, at + 1 + below(most));
-    pieces.push(input.subarray(at, end));
-    at = end;
-  }
-  return pieces;
+function mutate(text: string, below: Below): string {
+  if (below(6) !== 0) return mutated(text, below, SPECIAL, TEXTS);
+  // A line moved to another place.
+  const lines = text.split("\r\n");
+  const [line] = lines.splice(below(lines.length), 1);
+  lines.splice(below(lines.length + 1), 0, line!);
+  return lines.join("\r\n");
 }
 
 /** The whole messages that our decoder reads. */

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { Xoshiro128 } from "../../base/xoshiro.ts";
+import { type Below, chance, fuzzUntil, inPieces } from "../testdata/fuzzing.ts";
 import { NOW_MS, readFixtures, replayStream } from "./fixtures/read.ts";
 import { parseSyslog } from "./parse_syslog.ts";
 
@@ -31,18 +31,13 @@ const FRAMINGS = ["auto", "octet-counting", "newline"] as const;
 const FORMATS = ["auto", "rfc5424", "rfc3164"] as const;
 
 /** Runs until `Date.now()` passes `deadlineMs`, once at least; throws with seed and input. */
-export function fuzz(seed: number, deadlineMs: number): void {
-  let runs = 0;
-  do {
-    fuzzOnce(seed + runs);
-    runs++;
-  } while (Date.now() < deadlineMs);
+export function fuzz(seed: number, deadlineMs: number): Promise<{ runs: number }> {
+  return fuzzUntil(seed, deadlineMs, fuzzOnce);
 }
 
 /** One mutated input; the same seed makes the same one. */
 export function fuzzOnce(seed: number): void {
-  const random = Xoshiro128.fromSeed(seed);
-  const below = (limit: number): number => Math.floor(random.next() * limit);
+  const below = chance(seed);
   const input = mutated(below);
   const fail = (why: string): never => {
     throw new Error(`seed ${seed}: ${why}: ${JSON.stringify(input.toString("latin1"))}`);
@@ -57,19 +52,13 @@ export function fuzzOnce(seed: number): void {
   const maxMessageBytes = 4 + below(40);
   const frames = { framing: FRAMINGS[below(3)]!, maxMessageBytes };
   const whole = replayStream({ frames }, [input]);
-  const pieces: Uint8Array[] = [];
-  for (let at = 0; at < input.length; ) {
-    const end = Math.min(input.length, at + 1 + below(9));
-    pieces.push(input.subarray(at, end));
-    at = end;
-  }
-  const split = replayStream({ frames }, pieces);
+  const split = replayStream({ frames }, inPieces(input, below, 9));
   if (whole.join("\n") !== split.join("\n")) {
     fail(`${JSON.stringify(frames)}: whole ${whole.join(" ")}, in pieces ${split.join(" ")}`);
   }
 }
 
-function mutated(below: (limit: number) => number): Buffer {
+function mutated(below: Below): Buffer {
   let bytes = Buffer.from(INPUTS[below(INPUTS.length)]!);
   for (let times = below(6); times >= 0; times--) {
     const at = below(bytes.length + 1);

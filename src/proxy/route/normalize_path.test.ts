@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { normalizePath } from "./normalize_path.ts";
+import { fuzzOnce } from "./path.fuzz.ts";
 
 test.each([
   // RFC 3986, 5.2.4 and 6.2.2.
@@ -53,4 +54,8 @@ test("what is normal stays as it is, and holds no dot segment", () => {
     }),
     { seed: 1, numRuns: 1_000 },
   );
+});
+
+test("mutated paths", () => {
+  for (let seed = 1; seed <= 2_000; seed++) fuzzOnce(seed);
 });
