@@ -1,7 +1,8 @@
 import type { PipelineState } from "../pipeline/state.ts";
 import type { Command } from "./command.ts";
-import { durationOption, outputOption } from "./command.ts";
-import { formatTable, printData, type Table } from "./output.ts";
+import { outputOption } from "./command.ts";
+import { LIVE_OPTIONS, showLive } from "./live.ts";
+import { printData, type Table } from "./output.ts";
 import { askPipelines, PLACE_OPTIONS } from "./pipeline_ledger.ts";
 
 interface Reading {
@@ -9,15 +10,12 @@ interface Reading {
   readonly pipelines: Readonly<Record<string, PipelineState>>;
 }
 
-const CLEAR = "\u001b[H\u001b[2J";
-
 export const pipelineTop: Command = {
   name: "pipeline top",
   summary: "rates, lag and buffers of a running pipeline, live",
   options: [
     ...PLACE_OPTIONS,
-    { long: "interval", value: "TIME", about: "between two looks", default: "1s" },
-    { long: "once", about: "one look at the rates, then end" },
+    ...LIVE_OPTIONS,
     outputOption("table", ["json", "table"]),
   ],
   examples: [
@@ -25,26 +23,9 @@ export const pipelineTop: Command = {
     { line: "outrigger pipeline top --once -o json", about: "the state as data" },
   ],
   async run(world, input) {
-    const intervalMs = Math.max(100, durationOption(input, "interval") ?? 1000);
     const look = async () => (await askPipelines(world, input, "GET", "/state")) as Reading;
-    let before = await look();
-    const format = input.text("output") ?? "table";
-    if (format === "json") {
-      await printData(world, "json", before.pipelines);
-      return 0;
-    }
-    let ended = false;
-    const stop = world.signals.on("SIGINT", () => (ended = true));
-    while (!ended) {
-      await world.clock.sleep(intervalMs);
-      const now = await look();
-      const text = formatTable(topTable(before, now));
-      const live = world.stdio.stdout.isTerminal && !input.flag("once");
-      world.stdio.stdout.write(live ? CLEAR + text : text);
-      before = now;
-      if (input.flag("once")) break;
-    }
-    stop();
+    if (input.text("output") === "json") await printData(world, "json", (await look()).pipelines);
+    else await showLive(world, input, look, topTable);
     return 0;
   },
 };

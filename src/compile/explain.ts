@@ -62,15 +62,20 @@ function explainLeaf(snapshot: Snapshot, { pointer, value }: Leaf): ExplainedPar
 }
 
 /** One line a value: pointer, value, and where it comes from, in columns. */
-export function explainText(snapshot: Snapshot): string {
-  const rows = explain(snapshot).map((part) => ({
+export function partsText(parts: readonly ExplainedPart[]): string[] {
+  const rows = parts.map((part) => ({
     left: `${part.pointer} = ${JSON.stringify(part.value)}`,
     right: sourceText(part),
   }));
   const width = Math.min(72, Math.max(0, ...rows.map((row) => row.left.length)));
+  return rows.map((row) => `${row.left.padEnd(width)}  ${row.right}`);
+}
+
+/** All of it, with a line that says whose it is. */
+export function explainText(snapshot: Snapshot): string {
   const { namespace, name } = snapshot.workload;
   const head = `${namespace}/${name} version ${snapshot.version} policy ${snapshot.policyHash}`;
-  return [head, ...rows.map((row) => `${row.left.padEnd(width)}  ${row.right}`), ""].join("\n");
+  return [head, ...partsText(explain(snapshot)), ""].join("\n");
 }
 
 function sourceText(part: ExplainedPart): string {

@@ -24,7 +24,7 @@ export function ratesBetween(
   const then = usable === null ? new Map<string, RouteStats>() : routesOf(usable, directions);
   let answers = 0;
   let errors = 0;
-  const histogram = new Summed();
+  const histogram = new GrownHistogram();
   for (const [key, route] of now) {
     const old = then.get(key);
     const grown = route.answersByClass.map((count, at) => count - (old?.answersByClass[at] ?? 0));
@@ -53,8 +53,8 @@ function routesOf(stats: ProxyStats, directions: readonly string[]): Map<string,
   return routes;
 }
 
-/** Histograms with the same bounds, added up. */
-class Summed {
+/** What histograms with the same bounds grew by, added up. */
+export class GrownHistogram {
   #bounds: readonly number[] = [];
   #counts: number[] = [];
 
