@@ -11,20 +11,20 @@ export interface BulkAction {
 }
 
 /** The two lines of one document. `document` is JSON on one line. */
-export function encodeBulkItem(action: BulkAction, document: string): string {
-  return `${encodeBulkAction(action)}\n${document}\n`;
+export function encodeBulkItem({ index, id }: BulkAction, document: string): string {
+  return `${bulkActionHead(index)}${quoted(id)}}}\n${document}\n`;
 }
 
-/** The line in front of a document. */
-export function encodeBulkAction({ index, id }: BulkAction): string {
-  return `{"create":{"_index":${quoted(index)},"_id":${quoted(id)}}}`;
+/** The line in front of a document, up to its id: the same for all of an index. */
+export function bulkActionHead(index: string): string {
+  return `{"create":{"_index":${quoted(index)},"_id":`;
 }
 
 /** Nothing in it is written otherwise in JSON. */
 const PLAIN = /^[ !#-[\]-~]*$/;
 
 /** As JSON.stringify, at a third of its price for the usual ones. */
-function quoted(text: string): string {
+export function quoted(text: string): string {
   return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
 }
 

@@ -36,6 +36,11 @@ export class TextBuffer {
     this.#length = end + 1;
   }
 
+  /** Of those that were added. */
+  replaceByte(at: number, byte: number): void {
+    this.#bytes[at] = byte;
+  }
+
   clear(): void {
     this.#length = 0;
     if (this.#bytes.length > KEPT_BYTES) this.#bytes = Buffer.allocUnsafeSlow(START_BYTES);

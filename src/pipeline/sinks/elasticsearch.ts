@@ -1,6 +1,6 @@
 import type { Event } from "../../api/event.ts";
 import type { BulkItem } from "../../codec/bulk.ts";
-import { encodeBulkAction, parseBulkResponse } from "../../codec/bulk.ts";
+import { bulkActionHead, parseBulkResponse, quoted } from "../../codec/bulk.ts";
 import { object, text } from "../../schema/field.ts";
 import type { Infer } from "../../schema/field.ts";
 import type { Count, HttpAnswer, SinkContext, SinkDefinition } from "../component.ts";
@@ -61,13 +61,17 @@ function bulkSender(settings: Config, context: SinkContext, url: string): Send {
   const target = new HttpTarget(settings, settings.timeout, context);
   /** As many as there were requests at once. */
   const free: TextBuffer[] = [];
+  let lastIndex = "";
+  let head = "";
   const post = async (events: readonly Event[]): Promise<HttpAnswer> => {
     const body = free.pop() ?? new TextBuffer();
     try {
       body.clear();
       for (const event of events) {
-        body.addLine(encodeBulkAction({ index: index(event), id: event.id }));
-        addDocument(body, event);
+        const name = index(event);
+        if (name !== lastIndex) head = bulkActionHead(name);
+        lastIndex = name;
+        addItem(body, head, event);
       }
       return await target.post(url, "application/x-ndjson", body.bytes);
     } finally {
@@ -103,10 +107,20 @@ function outcomeOf({ status, reason }: BulkItem, count: Count): Outcome {
   return status >= 500 ? { retry: why } : { refused: why };
 }
 
-function addDocument(body: TextBuffer, event: Event): void {
+function addItem(body: TextBuffer, head: string, event: Event): void {
+  const { fields } = event;
   const json = eventJson(event);
-  if (event.fields !== null && Object.hasOwn(event.fields, "@timestamp")) return body.addLine(json);
-  const comma = json === "{}" ? "" : ",";
-  body.add(`{"@timestamp":"${eventTime(event)}"${comma}`);
-  body.addLine(json.slice(1));
+  const action = `${head}${quoted(event.id)}}}\n`;
+  if (fields !== null && Object.hasOwn(fields, "@timestamp")) {
+    body.add(action);
+    return body.addLine(json);
+  }
+  body.add(`${action}{"@timestamp":"${eventTime(event)}"`);
+  if (json === "{}") return body.addLine("}");
+  // Its members follow: the bracket in front of them becomes a comma.
+  const at = body.length;
+  body.addLine(json);
+  body.replaceByte(at, COMMA);
 }
+
+const COMMA = 0x2c;

@@ -107,9 +107,14 @@ export const syslog: SourceDefinition<Config> = {
   create: (settings, context) => new SyslogSource(settings, context),
 };
 
+/** Of no moment. */
+const NO_OPTIONS: SyslogOptions = { format: "auto", nowMs: NaN };
+
 class SyslogSource implements Source, MessageTaker {
   #config: Config;
   #zone: Pick<SyslogOptions, "toUtcMs">;
+  /** Of the messages of this moment. */
+  #options: SyslogOptions = NO_OPTIONS;
   #tls: ListenerTls | null = null;
   readonly #context: SourceContext;
   readonly #where: ListenAddress<(typeof SCHEMES)[number]>;
@@ -165,6 +170,7 @@ class SyslogSource implements Source, MessageTaker {
       takeTls?.();
       this.#config = settings;
       this.#zone = zoneOf(settings);
+      this.#options = NO_OPTIONS;
     };
   }
 
@@ -205,7 +211,8 @@ class SyslogSource implements Source, MessageTaker {
     if (format === "none") return batch.add(start, trimmed(chunk, start, end));
     const nowMs = batch.receivedMs;
     const written = chunk.toString("utf8", start, end);
-    const parsed = parseSyslog(written, { format, nowMs, ...this.#zone });
+    if (this.#options.nowMs !== nowMs) this.#options = { format, nowMs, ...this.#zone };
+    const parsed = parseSyslog(written, this.#options);
     if (parsed === "empty") return;
     let fields: Record<string, unknown>;
     if (typeof parsed === "string") {
