@@ -23,6 +23,8 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   routes: async () => (await import("./routes.ts")).routes,
   config: async () => (await import("./config.ts")).config,
   "log-level": async () => (await import("./log_level.ts")).logLevel,
+  capture: async () => (await import("./capture.ts")).capture,
+  replay: async () => (await import("./replay.ts")).replay,
   fault: async () => (await import("./fault.ts")).fault,
   load: async () => (await import("./load.ts")).load,
   proxy: async () => (await import("./proxy.ts")).proxy,
