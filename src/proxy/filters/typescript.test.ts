@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { UserFilterPolicy } from "../../api/snapshot.ts";
 import { Rig } from "../../sim/rig.ts";
 import { type RouteShape, snapshotOf } from "../../sim/snapshots.ts";
@@ -181,6 +183,18 @@ describe("hooks", () => {
     await echo();
     expect((await echo()).headers["x-n"]).toBe("2");
   });
+});
+
+test("the example of docs/filters.md", async () => {
+  const page = readFileSync(join(import.meta.dir, "../../../docs/filters.md"), "utf8");
+  const [, code] = /```ts\n(.*?)```/s.exec(page)!;
+  await rigWith(code!);
+  rig.world.processes.self.env["API_KEY"] = "k3y";
+  rig.upstream();
+  expect(await rig.ask()).toEqual({ status: 401, body: "no such key\n" });
+  const call = rig.client().send("GET / HTTP/1.1\r\nHost: shop\r\nX-Api-Key: k3y\r\n\r\n");
+  await rig.advance(100);
+  expect(call.status).toBe(200);
 });
 
 describe("whole bodies", () => {
