@@ -57,7 +57,7 @@ describe("RFC 5424", () => {
 test("RFC 3164: the day is padded by a space, the tag has its process id", () => {
   expect(writeRfc3164(PARTS)).toBe("<131>Nov  1 04:05:06 web-1 shop[17]: it is full");
   const bare = writeRfc3164({ ...PARTS, app: "a:b[c]", processId: null, host: null });
-  expect(bare).toBe("<131>Nov  1 04:05:06 - a_b_c_: it is full");
+  expect(bare).toBe("<131>Nov  1 04:05:06 localhost a_b_c_: it is full");
 });
 
 test("frames: a message with a newline in it is still one", () => {

@@ -33,7 +33,9 @@ export function writeRfc3164(parts: SyslogParts): string {
   // Receivers end the tag at whatever is no letter or digit; 32 is the RFC's bound (4.1.3).
   const tag = app === null ? "-" : word(app, 32).replace(/[[\]:]/g, "_");
   const id = processId === null ? "" : `[${word(processId, 32).replace(/[[\]:]/g, "_")}]`;
-  const head = `<${facility * 8 + severity}>${month} ${day} ${clock} ${word(host, 255)}`;
+  // There is no sign for "not known", and rsyslog takes `-` for the tag.
+  const from = word(host ?? "localhost", 255);
+  const head = `<${facility * 8 + severity}>${month} ${day} ${clock} ${from}`;
   return `${head} ${tag}${id}: ${message}`;
 }
 

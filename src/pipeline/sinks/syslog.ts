@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import type { Event } from "../../api/event.ts";
 import type { SocketAddress, UdpSocket, World } from "../../base/world.ts";
+import { FileError } from "../../base/world.ts";
 import { FACILITIES } from "../../codec/syslog/message.ts";
 import type { SyslogData } from "../../codec/syslog/message.ts";
 import {
@@ -38,7 +39,9 @@ const config = object({
     .about("The field `message`, or the whole event as JSON.")
     .default("message"),
   app: text({ maxLength: 48 }).about("Of events that have no field `app`.").optional(),
-  host: text({ maxLength: 255 }).about("Of events that have no field `host`.").optional(),
+  host: text({ maxLength: 255 })
+    .about("Of events that have no field `host`; this machine's name if not given.")
+    .optional(),
   maxMessageBytes: size({ min: "480B", max: "1MiB" })
     .about("A longer message is cut. RFC 5424 asks receivers for 2048 bytes.")
     .default("8KiB"),
@@ -88,7 +91,7 @@ export const syslog: SinkDefinition<Config> = {
       title: "RFC 3164 by UDP",
       config: { address: "udp://127.0.0.1:5514", format: "rfc3164", app: "shop" },
       lines: ["one"],
-      sent: [{ by: "udp", port: 5514, data: "<14>Jan  1 00:00:00 - shop: one" }],
+      sent: [{ by: "udp", port: 5514, data: "<14>Jan  1 00:00:00 localhost shop: one" }],
     },
   ],
   create: (settings, context) => {
@@ -130,6 +133,12 @@ const ADDRESS = /^(udp|tcp|tls):\/\/(?:\[([0-9a-fA-F:.]+)\]|([^\s:/[\]@]+)):(\d{
 const UNIX = /^unix:(?:(?:\/\/)?(\/.+)|([^/].*))$/;
 /** A path has to fit into `sockaddr_un`. */
 const MAX_PATH_BYTES = 107;
+
+/** From where one sends to that host. */
+function localHost(to: string): string {
+  if (to.includes(":")) return to === "::1" ? "::1" : "::";
+  return to.startsWith("127.") ? "127.0.0.1" : "0.0.0.0";
+}
 
 function addressProblem(written: string): string | null {
   if (/^unix(gram|-dgram|-datagram):/.test(written)) {
@@ -236,18 +245,28 @@ class UdpTarget implements Target {
       this.#host = host;
     }
     // Nothing is expected to come back, so nobody else is invited to send.
-    const local = /^(127\.|::1$)/.test(this.#host) ? this.#host : this.#host.includes(":") ? "::" : "0.0.0.0";
-    const address = { host: local.startsWith("127.") ? "127.0.0.1" : local, port: 0 };
+    const address = { host: localHost(this.#host), port: 0 };
     this.#socket ??= await this.#world.net.udp({ address }, { onMessage: () => {} });
     if (this.#closed) this.#socket.close();
     return this.#socket;
   }
 }
 
-function encoder(settings: Config, { count }: SinkContext): (event: Event) => string {
+/** As the kernel has it; null where it does not say. */
+function machineName({ files }: World): string | null {
+  try {
+    return files.readText("/proc/sys/kernel/hostname").trim() || null;
+  } catch (error) {
+    if (error instanceof FileError) return null;
+    throw error;
+  }
+}
+
+function encoder(settings: Config, { count, world }: SinkContext): (event: Event) => string {
   const { format, maxMessageBytes, message: what, facility } = settings;
   const write = format === "rfc5424" ? writeRfc5424 : writeRfc3164;
   const own = FACILITIES.indexOf(facility);
+  const host = settings.host ?? machineName(world);
   return (event) => {
     const { fields } = event;
     const word = (name: string): string | null => {
@@ -259,7 +278,7 @@ function encoder(settings: Config, { count }: SinkContext): (event: Event) => st
       facility: named < 0 ? own : named,
       severity: severityOf(word("level") ?? "") ?? INFO,
       timeMs: timeOf(event),
-      host: word("host") ?? settings.host ?? null,
+      host: word("host") ?? host,
       app: word("app") ?? settings.app ?? null,
       processId: word("process_id"),
       messageId: word("message_id"),
