@@ -1,5 +1,5 @@
 import type { FailedHop, Story } from "../local/why.ts";
-import { placeText } from "../local/failure_words.ts";
+import { placeWords } from "../local/failure_words.ts";
 import type { Command } from "./command.ts";
 import { outputOption } from "./command.ts";
 import { printData } from "./output.ts";
@@ -88,7 +88,7 @@ function hopLines(hop: FailedHop, number: number): string[] {
   }
   if (hop.breaker !== null) lines.push(`   breaker of ${hop.cluster}: ${hop.breaker} at its end`);
   for (const place of hop.policy) {
-    const [what = "", from = ""] = placeText(place).split("\n");
+    const { what, from } = placeWords(place);
     lines.push(`   decided by ${what}`, `     ${from}`);
   }
   lines.push(`   what to do: ${hop.advice}`);

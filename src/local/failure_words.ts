@@ -1,4 +1,5 @@
 import type { FailedRequest, PolicyPlace } from "../api/request_record.ts";
+import { defaultReason } from "../compile/defaults.ts";
 
 /** What happened to a request, and what a person can do about it. */
 export interface FailureWords {
@@ -59,6 +60,10 @@ const WORDS: Readonly<Record<string, Describe>> = {
   "connect-timeout": ({ cluster, upstream }) => ({
     what: `${upstream ?? cluster} of ${cluster} did not take a connection in time`,
     advice: "is the address reachable from here? connectTimeout says how long is waited",
+  }),
+  "tls-failure": ({ cluster, upstream }) => ({
+    what: `the TLS handshake with ${upstream ?? cluster} of ${cluster} failed`,
+    advice: `why stands in the event handshakes-failed: outrigger logs ${cluster}; calls.NAME.tls says whom to trust`,
   }),
   reset: ({ cluster, upstream }) => ({
     what: `${upstream ?? cluster} of ${cluster} closed the connection before its answer was whole`,
@@ -146,16 +151,22 @@ function waiting(cluster: string | null, upstream: string | null): string {
   return `, while ${upstream ?? "an endpoint"} of ${cluster} was waited for`;
 }
 
-/** `/policy/clusters/api/breaker, asked for by shop.yaml:9:5 spec.calls.api.breaker` */
-export function placeText({ pointer, origin, isWritten, value }: PolicyPlace): string {
-  const line =
-    origin === null ? null : `${origin.file}:${origin.line}:${origin.column} ${origin.field}`;
-  const from =
-    line === null
-      ? "a default: no line asks for it"
-      : isWritten
-        ? `asked for by ${line}`
-        : `a default, or it follows from ${line}`;
+export interface PlaceWords {
+  /** `/policy/clusters/api/breaker = {"errorRate":0.5}` */
+  readonly what: string;
+  /** `asked for by shop.yaml:9:5 spec.calls.api.breaker` */
+  readonly from: string;
+}
+
+const MAX_VALUE = 160;
+
+export function placeWords({ pointer, origin, isWritten, value }: PolicyPlace): PlaceWords {
   const shown = value === null ? "" : ` = ${JSON.stringify(value)}`;
-  return `${pointer}${shown.length > 160 ? "" : shown}\n${from}`;
+  const what = `${pointer}${shown.length > MAX_VALUE ? "" : shown}`;
+  if (origin === null) return { what, from: "no line asks for it: it is a default" };
+  const line = `${origin.file}:${origin.line}:${origin.column} ${origin.field}`;
+  if (isWritten) return { what, from: `asked for by ${line}` };
+  const reason = pointer.includes("/filters/") ? null : defaultReason(pointer);
+  if (reason === null) return { what, from: `follows from ${line}` };
+  return { what, from: `a default, on what ${line} asks for: ${reason}` };
 }

@@ -24,6 +24,7 @@ const OF_CLUSTER: Readonly<Partial<Record<FailureCode, string>>> = {
   "overflow-concurrency": "limits/adaptive",
   "overflow-pending": "limits/maxPendingRequests",
   "connect-timeout": "connectTimeoutMs",
+  "tls-failure": "tls",
   "malformed-response": "responseValidation",
   "connect-failure": "",
   reset: "",
@@ -52,8 +53,10 @@ function pointersOf(snapshot: Snapshot, happening: Happening): string[] {
   else if (cause === "overload") add("policy", "overload");
   else if (cause === "no-endpoint" && cluster !== null) add("bindings", "clusters", cluster);
   if (filter !== null && route !== null && !filter.isRuntimeFault && filter.index >= 0) {
-    const inner = rule === null ? [] : ["config", "rules", rule];
-    add(...route, "filters", filter.index, ...inner);
+    const whole: Segment[] = [...route, "filters", filter.index];
+    const one: Segment[] = [...whole, "config", "rules", rule ?? 0];
+    // A line of its own says more than the list that the rule stands in.
+    add(...(rule !== null && Object.hasOwn(snapshot.origins, toPointer(one)) ? one : whole));
   }
   const ofCluster = OF_CLUSTER[code];
   if (ofCluster !== undefined && cluster !== null) {

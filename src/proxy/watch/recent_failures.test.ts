@@ -70,7 +70,7 @@ const CASES: Readonly<Record<string, Case>> = {
       status: 403,
       filter: { name: "deny", index: 1, limit: null, isRuntimeFault: false },
     },
-    places: [`${ROUTE}/filters/1/config/rules/0`],
+    places: [`*${ROUTE}/filters/1`],
   },
   "rate limited": {
     shape: { route: { filters: [{ filter: "rate_limit", config: LIMIT }] } },
