@@ -8,6 +8,7 @@ export const sidecar: Command = {
   options: [
     { long: "snapshot", value: "FILE", about: "the Snapshot to run" },
     { long: "state", value: "DIR", about: "where its last good Snapshot is, if FILE is bad" },
+    { long: "watch", about: "put the Snapshot in force again whenever its file changes" },
     WORKERS_OPTION,
     {
       long: "take-over",
@@ -34,6 +35,7 @@ export const sidecar: Command = {
       snapshotFile: input.required("snapshot"),
       stateFolder: input.text("state"),
       createProxy: (snapshot: Snapshot) => createDataPlane(world, workers, snapshot, log),
+      watch: input.flag("watch"),
       log: (line: string): void => talk.write(line),
     };
     const code = await startSidecar(world, options, input.text("take-over"));

@@ -52,9 +52,9 @@ export function sidecarContainer(wishes: SidecarWishes, standsAlone = false): Tr
     readinessProbe: standsAlone ? { ...readyProbe, periodSeconds: 5 } : undefined,
     livenessProbe: {
       httpGet: { path: "/live", port: "admin" },
-      periodSeconds: 10,
-      timeoutSeconds: 5,
-      failureThreshold: 6,
+      periodSeconds: 5,
+      timeoutSeconds: 2,
+      failureThreshold: because("restarted long before the app would be", 3),
     },
     resources: resourcesOf(app, RESOURCES, app?.spec.sidecar.resources, SIDECAR_RESOURCES),
     securityContext: sidecarSecurity(target),
