@@ -53,7 +53,7 @@ async function examples(): Promise<{ readonly file: string; readonly url: string
   return { file, url };
 }
 
-const token = (user: string, inMs = 60_000): string =>
+const tokenOf = (user: string, inMs = 60_000): string =>
   makeToken(user, Date.now() + inMs, SECRETS.NOTES_SECRET);
 
 function send(url: string, headers: Record<string, string>, body = '{"text":"hello"}') {
@@ -71,13 +71,13 @@ test("the worked examples: a token is asked for, JSON is rewritten both ways, ca
   await place.up(file);
   // Custom auth.
   expect(await (await fetch(`${url}/healthz`)).text()).toBe("ok\n");
-  for (const bad of ["", "Bearer x", `Bearer ${token("mary", -1)}`, `Bearer ${token("mary")}0`]) {
+  for (const bad of ["", "Bearer x", `Bearer ${tokenOf("mary", -1)}`, `Bearer ${tokenOf("mary")}0`]) {
     const refused = await send(url, bad === "" ? {} : { authorization: bad, "x-user": "root" });
     expect([refused.status, refused.headers.get("www-authenticate")]).toEqual([401, "Bearer"]);
   }
   // Rewritten on the way in and out, and what the app then sent to the ledger was signed.
   const body = JSON.stringify({ fullName: "Mary Ann Evans", text: "Middlemarch" });
-  const answer = await send(url, { authorization: `Bearer ${token("mary")}` }, body);
+  const answer = await send(url, { authorization: `Bearer ${tokenOf("mary")}` }, body);
   expect(answer.status).toBe(200);
   expect(answer.headers.get("cache-control")).toBe("private");
   expect(await answer.json()).toEqual({
@@ -85,9 +85,9 @@ test("the worked examples: a token is asked for, JSON is rewritten both ways, ca
     user: "mary",
     ledger: "kept 34 bytes",
   });
-  const wrong = await send(url, { authorization: `Bearer ${token("mary")}` }, "{");
+  const wrong = await send(url, { authorization: `Bearer ${tokenOf("mary")}` }, "{");
   expect([wrong.status, await wrong.text()]).toEqual([400, "this is no JSON\n"]);
-  const huge = await send(url, { authorization: `Bearer ${token("mary")}` }, "x".repeat(1_100_000));
+  const huge = await send(url, { authorization: `Bearer ${tokenOf("mary")}` }, "x".repeat(1_100_000));
   expect(huge.status).toBe(413);
   const metrics = await scrape(place, "filters/notes");
   for (const name of ["custom-auth", "rewrite-json-body", "sign-request"]) {
@@ -106,6 +106,11 @@ test("a changed file is in force without a restart; one that is broken is not", 
   writeFileSync(own, before.replace("a token is needed", "who are you?"));
   await untilTrue("the new text", async () => {
     return (await (await send(url, {})).text()).includes("who are you?");
+  });
+  const token = place.path("filters/lib/token.ts");
+  writeFileSync(token, readFileSync(token, "utf8").replace("nowMs < Number(expires)", "true"));
+  await untilTrue("a file that it imports has changed too", async () => {
+    return (await send(url, { authorization: `Bearer ${tokenOf("mary", -60_000)}` })).ok;
   });
   writeFileSync(own, "export default {");
   await untilTrue("the refusal is told", async () => {

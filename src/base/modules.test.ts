@@ -65,3 +65,19 @@ for (const [name, { modules, path, write }] of Object.entries(twins)) {
     });
   });
 }
+
+test("what a file imports by relative paths is told, and runs again with it", async () => {
+  const { modules } = createBunWorld();
+  const path = (name: string): string => join(folder, name);
+  writeFileSync(path("top.ts"), 'import { n } from "./mid"; import "node:path"; export default n;');
+  writeFileSync(path("mid.ts"), 'export { n } from "./low.ts"; import type { A } from "./none.ts";');
+  writeFileSync(path("low.ts"), 'import "./mid.ts"; export const n = 1;');
+  expect([...modules.imports(path("top.ts"))].sort()).toEqual([path("low.ts"), path("mid.ts")]);
+  expect((await modules.load(path("top.ts"), 1))["default"]).toBe(1);
+  writeFileSync(path("low.ts"), "export const n = 2;");
+  expect((await modules.load(path("top.ts"), 1))["default"]).toBe(1);
+  expect((await modules.load(path("top.ts"), 2))["default"]).toBe(2);
+  writeFileSync(path("low.ts"), "export const n = ;");
+  expect(modules.load(path("top.ts"), 3)).rejects.toThrow();
+  expect(modules.imports(path("gone.ts"))).toEqual([]);
+});

@@ -588,11 +588,18 @@ export interface ThreadPort {
 export interface Modules {
   /**
    * Runs a file of TypeScript or JavaScript and returns what it exports. It runs again where the
-   * version is another one; files that it imports do not. What was loaded before stays in memory.
-   * Rejects with what is wrong with the file, or with what it threw.
+   * version is another one, and so do the files of `imports`. What was loaded before stays in
+   * memory. Rejects with what is wrong with the file, or with what it threw.
    */
   load(path: string, version: number): Promise<Readonly<Record<string, unknown>>>;
+  /**
+   * The files that it imports by relative paths, and those that these import, at most
+   * `MAX_OWN_IMPORTS`. One that cannot be read has none.
+   */
+  imports(path: string): readonly string[];
 }
+
+export const MAX_OWN_IMPORTS = 200;
 
 // ---------------------------------------------------------------- signals
 

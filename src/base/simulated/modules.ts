@@ -12,6 +12,11 @@ export class SimulatedModules implements Modules {
     this.#files = files;
   }
 
+  /** They cannot import any. */
+  imports(): readonly string[] {
+    return [];
+  }
+
   async load(path: string, version: number): Promise<Readonly<Record<string, unknown>>> {
     const key = `${path}?v=${version}`;
     const known = this.#loaded.get(key);

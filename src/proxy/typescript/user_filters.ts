@@ -154,7 +154,7 @@ export class UserFilters {
   #ownUncaught(error: unknown): boolean {
     const stack = error instanceof Error ? (error.stack ?? "") : "";
     for (const file of this.#files.values()) {
-      if (!stack.includes(file.path)) continue;
+      if (!file.isIn(stack)) continue;
       file.uncaught(error);
       return true;
     }
@@ -212,6 +212,8 @@ interface Loaded {
 class FilterFile {
   readonly #place: FilePlace;
   readonly #watched: WatchedFile;
+  /** Files that it imports, by path. */
+  #imported = new Map<string, WatchedFile>();
   /** Configs in use, by their text. */
   readonly #configs = new Map<string, UserFilterPolicy["config"]>();
   #loaded: Loaded | null = null;
@@ -233,6 +235,7 @@ class FilterFile {
   close(): void {
     this.#closed = true;
     this.#watched.close();
+    for (const watched of this.#imported.values()) watched.close();
     this.#settling?.cancel();
   }
 
@@ -282,6 +285,10 @@ class FilterFile {
     });
   }
 
+  isIn(stack: string): boolean {
+    return [this.path, ...this.#imported.keys()].some((path) => stack.includes(path));
+  }
+
   uncaught(error: unknown): void {
     this.#place.counters.failed("uncaught");
     this.#tell("filter-failed", `outside of its hooks: ${problemOf(error)}`);
@@ -294,6 +301,7 @@ class FilterFile {
     const version = (this.#version += 1);
     const { cells } = this.#place;
     cells.waits(this.number, 1);
+    this.#watchImports();
     try {
       // Two versions of one file differ by the time too: a later process has its own count.
       const exports = await world.modules.load(this.path, clock.wallMs() * 1000 + version);
@@ -303,6 +311,19 @@ class FilterFile {
     } finally {
       cells.waits(this.number, -1);
     }
+  }
+
+  /** Before they are read: a change while they are is not missed. */
+  #watchImports(): void {
+    const { world } = this.#place.context;
+    const before = this.#imported;
+    this.#imported = new Map();
+    for (const path of world.modules.imports(this.path)) {
+      const watched = before.get(path) ?? new WatchedFile(world, path, () => this.#changed());
+      before.delete(path);
+      this.#imported.set(path, watched);
+    }
+    for (const watched of before.values()) watched.close();
   }
 
   /** @throws Error in words where the code does not take the config, or has no hooks. */
