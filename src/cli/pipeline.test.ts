@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { parsePrometheusText } from "../codec/prometheus_text.ts";
 import { HttpClient } from "../http/client.ts";
+import { HttpServer } from "../http/server.ts";
 import { background, machine, outrigger, SHOP, until } from "./testdata/machine.ts";
 
 const FILE = `apiVersion: outrigger.dev/v1alpha1
@@ -82,4 +83,55 @@ test("--metrics is scraped: the books, and what a prometheus sink made of events
   client.close();
   const { code, err } = await outrigger(world, "pipeline", "p.yaml", "--metrics", "9598");
   expect([code, err.split("\n")[0]]).toEqual([2, 'error: --metrics: "9598" is no address with a port']);
+});
+
+test("SIGTERM with a full batch: all of it is delivered before the end, and nothing comes again", async () => {
+  for (const count of [99, 100, 101, 250]) {
+    const lines = Array.from({ length: count }, (_, n) => `{"n":${n}}\n`).join("");
+    // So long does an event wait for others: the end must not.
+    const batch = "batch: { maxEvents: 100, maxAge: 10m }";
+    const sinks = `sinks: { out: { http: { url: "http://127.0.0.1:9000/", ${batch} } } }`;
+    const world = machine({ "/home/app/p.yaml": FILE.replace(/sinks: .*/, sinks) });
+    const got: number[] = [];
+    const server = new HttpServer(world, {
+      address: { host: "127.0.0.1", port: 9000 },
+      handle: async ({ body }) => {
+        await world.clock.sleep(300);
+        const events = JSON.parse(Buffer.from(body).toString()) as { n: number }[];
+        got.push(...events.map(({ n }) => n));
+        return { status: 200 };
+      },
+    });
+    server.start();
+    const first = background(world, "pipeline", "p.yaml");
+    await until(world, () => world.files.stat("/home/app/.outrigger/pipeline.sock") !== null);
+    world.files.write("/home/app/a.log", lines);
+    await world.clock.advance(1100);
+    world.signals.raise("SIGTERM");
+    expect(await until(world, () => first.code !== null)).toBe(true);
+    const all = Array.from({ length: count }, (_, n) => n);
+    expect([first.code, [...got].sort((a, b) => a - b)]).toEqual([0, all]);
+    const second = background(world, "pipeline", "p.yaml");
+    await world.clock.advance(5000);
+    world.signals.raise("SIGTERM");
+    await until(world, () => second.code !== null);
+    expect(got.length).toBe(count);
+    server.stop();
+  }
+});
+
+test("a misspelt key in the file is an error with its line, and nothing is started", async () => {
+  for (const [right, wrong, place, meant] of [
+    ["include:", "inculde:", "p.yaml:5:29", "include"],
+    ["json:", "jsn:", "p.yaml:6:22", "json"],
+    ["steps:", "setps:", "p.yaml:6:3", "steps"],
+    ["stdout:", "stdot:", "p.yaml:7:19", "stdout"],
+  ] as const) {
+    const files = { "/home/app/p.yaml": FILE.replace(right, wrong), "/home/app/a.log": '{"n":1}\n' };
+    const world = machine(files);
+    const { code, err, out } = await outrigger(world, "pipeline", "p.yaml");
+    expect([wrong, code, out]).toEqual([wrong, 1, ""]);
+    expect(err).toContain(place);
+    expect(err).toContain(`did you mean "${meant}"?`);
+  }
 });

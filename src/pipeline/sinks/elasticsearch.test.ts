@@ -125,6 +125,22 @@ describe("the server fails", () => {
     expect(runner.ledger().sources["app"]).toMatchObject({ delivered: 20, buffered: 0 });
   });
 
+  test("created documents are never sent twice: only what was refused goes again", async () => {
+    const { world, server, runner } = start({ batch: { maxEvents: 100 } });
+    const sent = new Map<string, number>();
+    server.item = ({ document }, request) => {
+      const { message } = JSON.parse(document) as { message: string };
+      sent.set(message, (sent.get(message) ?? 0) + 1);
+      return request < 4 && message.endsWith("7") ? 429 : 201;
+    };
+    append(world, LOG, `${lines(100).join("\n")}\n`);
+    await world.clock.advance(60_000);
+    const again = [...sent].filter(([, times]) => times > 1).map(([message]) => message);
+    expect(again.sort()).toEqual(lines(100).filter((line) => line.endsWith("7")).sort());
+    expect(server.documents.size).toBe(100);
+    expect(runner.ledger().sources["app"]).toMatchObject({ delivered: 100, buffered: 0 });
+  });
+
   test("429 and 5xx of some documents: those alone are sent again", async () => {
     const { world, server, runner } = start();
     const tries = new Map<string, number>();

@@ -3,6 +3,7 @@ import { gunzipSync } from "node:zlib";
 import type { HttpAnswer, HttpPost } from "../component.ts";
 import type { PipelineRunner } from "../runner.ts";
 import type { SimulatedWorld } from "../../base/simulated/mod.ts";
+import { HttpClient } from "../../http/client.ts";
 import { append, expectBalanced, policyOf, startPipeline, worldWithLogs } from "../testdata/harness.ts";
 
 const LOG = "/logs/app.log";
@@ -94,4 +95,48 @@ test("a body is packed where asked, and one event a request where asked", async 
   await single.world.clock.advance(5000);
   const bodies = single.seen.map(({ body }) => Buffer.from(body).toString());
   expect(bodies).toEqual(['{"message":"one"}', '{"message":"two"}']);
+});
+
+test("sink 401 with acknowledgements on: senders are told, nothing is lost, and it ends by itself", async () => {
+  let isLockedOut = true;
+  const world = worldWithLogs(1);
+  const got: string[] = [];
+  const post: HttpPost = async (_url, _headers, body) => {
+    await world.clock.sleep(5);
+    if (isLockedOut) return { status: 401, headers: {}, body: "who are you?" };
+    got.push(...Buffer.from(body).toString().trim().split("\n"));
+    return { status: 200, headers: {}, body: "" };
+  };
+  const source = {
+    component: "http",
+    config: {
+      listen: "http://127.0.0.1:8080",
+      acknowledge: "delivered",
+      deliveryTimeout: "2s",
+    },
+  } as const;
+  const backoff = { base: "100ms", max: "1s" };
+  const config = { url: URL, body: "lines", batch: { maxAge: "10ms" }, backoff };
+  const sinks = { hook: { component: "http", config } };
+  const runner = startPipeline(world, policyOf({ sources: { in: source }, sinks }), { post });
+  await world.clock.advance(10);
+  const client = new HttpClient(world);
+  const send = async (line: string): Promise<number> => {
+    let status = 0;
+    const address = { host: "127.0.0.1", port: 8080 };
+    const headers = { "content-type": "text/plain" };
+    const request = { method: "POST", path: "/", address, headers, body: line, timeoutMs: 10_000 };
+    void client.request(request).then((answer) => (status = answer.status));
+    expect(await world.clock.until(() => status !== 0, 20_000)).toBe(true);
+    return status;
+  };
+  expect(await send("one\n")).toBe(503);
+  expect(runner.ledger().sources["in"]).toMatchObject({ delivered: 0, buffered: 1 });
+  expectBalanced(runner);
+  isLockedOut = false;
+  await world.clock.advance(5000);
+  expect(await send("two\n")).toBe(200);
+  expect(got).toEqual(['{"message":"one"}', '{"message":"two"}']);
+  expect(runner.ledger().sources["in"]).toMatchObject({ delivered: 2, deadLettered: 0 });
+  expectBalanced(runner);
 });
