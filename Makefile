@@ -44,12 +44,16 @@ sim: $(READY) ## simulate with fresh seeds: SEED=n replays one, RUNS=100 sets ho
 	@$(BUN) tools/sim.ts $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
 
 .PHONY: bench
-bench: $(READY) ## measure beside the others: ONLY=http1|latency|memory|pipeline, QUICK=1
+bench: $(READY) ## measure beside the others: ONLY=http1|latency|memory|odd|pipeline, QUICK=1
 	@$(BUN) bench/bench.ts $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
 
 .PHONY: build
 build: $(READY) ## one binary: dist/outrigger
 	@$(BUN) tools/build.ts
+
+.PHONY: image
+image: build ## a container image of it, without a container tool: dist/image.tar; NAME=NAME:TAG
+	@$(BUN) tools/image.ts $(if $(NAME),--name $(NAME))
 
 .PHONY: generate
 generate: $(READY) ## write the generated docs and schemas anew
