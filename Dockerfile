@@ -1,6 +1,6 @@
 # For who has a container tool; `make image` makes the same image without one.
 # Build the binary first: make build.
-FROM gcr.io/distroless/cc-debian12:nonroot
+FROM debian:12-slim
 COPY dist/outrigger /outrigger
 USER 65532:65532
 WORKDIR /tmp
