@@ -7,7 +7,8 @@ import type { FailureCode } from "../errors.ts";
 import type { AnswerHeaders } from "../filters/filter.ts";
 import { normalizePath } from "../route/normalize_path.ts";
 import type { Stream } from "../stream.ts";
-import { pathFilter, RateBound } from "./tap.ts";
+import { RateBound } from "./rate_bound.ts";
+import { pathFilter } from "./tap.ts";
 import type { RequestWatch, Watcher } from "./watch.ts";
 
 /** Further ones are counted as lost. */
