@@ -12,6 +12,7 @@ import { parseArgs } from "node:util";
 import { http1 } from "./areas/http1.ts";
 import { latency } from "./areas/latency.ts";
 import { memory } from "./areas/memory.ts";
+import { odd } from "./areas/odd.ts";
 import { pipeline } from "./areas/pipeline.ts";
 import type { Area, Run } from "./areas/area.ts";
 import { outriggerPipeline } from "./pipelines/outrigger.ts";
@@ -23,7 +24,7 @@ import type { BenchedProxy } from "./proxies/proxy.ts";
 import { type AreaResult, type Row, performancePage, readResults, table, thisMachine } from "./results.ts";
 
 const PROXY_AREAS: Readonly<Record<string, Area>> = { http1, latency, memory };
-const AREAS: readonly string[] = [...Object.keys(PROXY_AREAS), "pipeline"];
+const AREAS: readonly string[] = [...Object.keys(PROXY_AREAS), "odd", "pipeline"];
 const PROXIES: Readonly<Record<string, () => Promise<BenchedProxy>>> = { haproxy, nginx, envoy };
 const PEERS: readonly string[] = ["outrigger", ...Object.keys(PROXIES)];
 
@@ -91,6 +92,10 @@ async function measured(
   if (area === "pipeline") {
     const all = [outriggerPipeline(program)];
     return { rows: await pipeline(all, run), versions: versionsOf(all) };
+  }
+  if (area === "odd") {
+    const all = [outrigger(program)];
+    return { rows: await odd(all, run), versions: versionsOf(all) };
   }
   proxies ??= [outrigger(program), ...(await made(PROXIES))].filter(isWanted);
   return { rows: await PROXY_AREAS[area]!(proxies, run), versions: versionsOf(proxies) };

@@ -11,7 +11,9 @@ const [port, host, path, rate, seconds, connections] = process.argv.slice(2);
 const request = Buffer.from(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\nAccept: */*\r\n\r\n`);
 const intervalMs = 1000 / Number(rate);
 const total = Math.round(Number(rate) * Number(seconds));
-/** A request that waits longer for a connection has failed. */
+/** What is still out so long after the last request was sent has failed. */
+const PATIENCE_MS = 5000;
+/** More that wait for a connection have failed. */
 const MAX_WAITING = 1000;
 
 interface Connection {
@@ -76,6 +78,7 @@ async function open(): Promise<void> {
 
 for (let n = 0; n < Number(connections); n++) await open();
 const started = performance.now();
+const lastDueAt = started + total * intervalMs;
 await new Promise<void>((resolve) => {
   const tick = (): void => {
     const now = performance.now();
@@ -87,9 +90,10 @@ await new Promise<void>((resolve) => {
       else if (waiting.length < MAX_WAITING) waiting.push(now);
       else failed++;
     }
+    const isDone = latenciesUs.length === total || now > lastDueAt + PATIENCE_MS;
     if (sent < total) setTimeout(tick, started + sent * intervalMs - performance.now());
-    // What is still out after this has failed.
-    else setTimeout(resolve, 1000);
+    else if (isDone) resolve();
+    else setTimeout(tick, 20);
   };
   tick();
 });

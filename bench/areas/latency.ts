@@ -1,5 +1,4 @@
-import { join } from "node:path";
-import { HOST } from "../proxies/proxy.ts";
+import { paced } from "../paced.ts";
 import { quantile, row } from "../results.ts";
 import { wrk } from "../wrk.ts";
 import { type Area, type Running, rounds, withStand } from "./area.ts";
@@ -19,7 +18,11 @@ export const latency: Area = async (proxies, { quick, say }) => {
     // The floor: client and upstream without a proxy between them.
     const direct: Running = { name: "direct", program: running[0]!.program, port: upstreamPort };
     return rounds([...running, direct], quick ? 3 : 5, async ({ name, port }) => {
-      const latenciesMs = await paced(name, port, quick ? 2 : 10);
+      const latenciesMs = await paced(name, port, {
+        rate: RATE,
+        seconds: quick ? 2 : 10,
+        connections: CONNECTIONS,
+      });
       const figure = (q: number): number => quantile(latenciesMs, q);
       return Object.fromEntries(Object.entries(QUANTILES).map(([name, q]) => [name, figure(q)]));
     });
@@ -38,23 +41,3 @@ export const latency: Area = async (proxies, { quick, say }) => {
     ),
   );
 };
-
-/** Sorted latencies in milliseconds. @throws where a request failed. */
-async function paced(name: string, port: number, seconds: number): Promise<number[]> {
-  const client = join(import.meta.dir, "..", "paced_client.ts");
-  const args = [port, HOST, "/1KB", RATE, seconds, CONNECTIONS].map(String);
-  const child = Bun.spawn([process.execPath, client, ...args], { stdout: "pipe", stderr: "pipe" });
-  const output = await new Response(child.stdout).text();
-  if ((await child.exited) !== 0) {
-    throw new Error(
-      `the paced client failed on ${name}: ${await new Response(child.stderr).text()}`,
-    );
-  }
-  const { sent, failed, latenciesUs } = JSON.parse(output) as {
-    sent: number;
-    failed: number;
-    latenciesUs: number[];
-  };
-  if (failed > 0) throw new Error(`${failed} of ${sent} paced requests through ${name} failed`);
-  return latenciesUs.map((us) => us / 1000).sort((a, b) => a - b);
-}

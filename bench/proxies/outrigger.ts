@@ -111,6 +111,7 @@ function listener(setup: Setup): ListenerPolicy {
     maxHeaders: 100,
     headerTimeoutMs: 10_000,
     idleTimeoutMs: 300_000,
+    bodyTimeoutMs: 60_000,
     ...(setup.tls === null ? {} : { tls: TLS }),
   };
 }

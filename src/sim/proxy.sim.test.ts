@@ -10,7 +10,7 @@ const seeds =
     ? PROXY_SEEDS
     : Array.from({ length: Number(SIM_RUNS ?? 1) }, (_, index) => first + index);
 
-test("every request ends once, whole or broken off, whatever the network does", async () => {
+test("S4-54 (data plane) every request ends once, whole or broken off, whatever the network does", async () => {
   for (const seed of seeds) {
     const problems = await simulateProxy(seed).catch((error: unknown) => [
       error instanceof Error ? (error.stack ?? error.message) : String(error),
