@@ -41,6 +41,7 @@ import { requestMatch } from "./request_match.ts";
 import { sidecar } from "./sidecar_spec.ts";
 import { templateNames, templateProblem } from "./template.ts";
 import { tls } from "./tls_spec.ts";
+import { callTls } from "./call_tls_spec.ts";
 import {
   config,
   container,
@@ -242,7 +243,10 @@ const call = object({
     .example(["10.0.0.1:80", "10.0.0.2:80"])
     .example([{ address: "10.0.0.1:80", weight: 3, zone: "eu-1", labels: { version: "v2" } }])
     .optional(),
-  tls: boolean().later("TLS to a callee is missing", "encrypt the traffic to it"),
+  tls: callTls
+    .about("Connections to the callee go by TLS, and it has to show a certificate for its name.")
+    .optional()
+    .example({ ca: "certs/ca.pem" }),
   timeout,
   idleTimeout: streamIdleTimeout,
   connectTimeout: duration({ min: "1ms", max: "10m" })
@@ -292,6 +296,11 @@ const call = object({
   .checkOf(["rateLimit"], (value, report) => checkLimitKey(value.rateLimit, undefined, report))
   .checkOf(["breaker", "fallback"], (value, report, node) => {
     checkOpenTrigger(node, value.breaker !== undefined, report);
+  })
+  .checkOf(["tls", "endpoints"], (value, report) => {
+    if (value.tls === undefined || value.endpoints === undefined) return;
+    if (value.tls.serverName !== undefined) return;
+    report("tls", "tls to endpoints without serverName", "add serverName: the name they answer to");
   })
   .checkOf(["app", "host", "port", "endpoints"], checkTarget);
 

@@ -261,6 +261,14 @@ export interface ClusterPolicy {
   readonly health?: HealthCheckPolicy;
   /** `tolerant`: malformed heads of answers are repaired where that is safe; missing: refused. */
   readonly responseValidation?: "tolerant";
+  /** Connections and health checks go by TLS; plain ones where it is missing. */
+  readonly tls?: ClusterTlsPolicy;
+}
+
+export interface ClusterTlsPolicy {
+  /** Sent as SNI; the callee's certificate must be for it. */
+  readonly serverName: string;
+  readonly minVersion: "1.2" | "1.3";
 }
 
 export type BalancePolicyName =
@@ -510,6 +518,16 @@ export interface ClusterBinding {
   readonly endpoints: readonly EndpointBinding[];
   /** Bounds of the DNS answer's TTL. */
   readonly refresh: { readonly minMs: number; readonly maxMs: number };
+  /** With `ClusterPolicy.tls`. */
+  readonly tls?: ClusterTlsBinding;
+}
+
+/** Absolute paths of PEM files. They are read again when they change. */
+export interface ClusterTlsBinding {
+  /** Who signs callees' certificates; the system's roots where it is null. */
+  readonly ca: string | null;
+  /** Shown to callees that ask for one; null for none. */
+  readonly client: CertificateFiles | null;
 }
 
 export interface AdminBinding {

@@ -6,15 +6,27 @@ import type { ListenerTlsPolicy } from "./snapshot.ts";
 
 /** The field `tls` of an App and of the Mesh's gateway: where TLS ends, by which certificates. */
 
-function file(what: string) {
+export function pemFile(what: string) {
   return text({ expected: 'a path such as "certs/shop.pem"', maxLength: 4096 }).about(what);
 }
 
+export function tlsVersion(what: string) {
+  return text({
+    scalars: true,
+    pattern: /^1\.[23]$/,
+    expected: '"1.2" or "1.3"',
+    advise: (written) => (/^1\.[01]$/.test(written) ? "older ones are broken (RFC 8996)" : null),
+  })
+    .about(what)
+    .default("1.2")
+    .example("1.3");
+}
+
 const certificate = object({
-  certificate: file(
+  certificate: pemFile(
     "A PEM file: the certificate first, then its intermediates. From the folder of this file.",
   ).example("certs/shop.pem"),
-  key: file("A PEM file: the certificate's private key, without a pass phrase.").example(
+  key: pemFile("A PEM file: the certificate's private key, without a pass phrase.").example(
     "certs/shop.key",
   ),
   name: text({ pattern: LABEL_PATTERN, expected: LABEL_EXPECTED })
@@ -34,15 +46,9 @@ export const tls = object({
         "is read again; one that is broken is reported, and what was in force stays so.",
     )
     .example([{ certificate: "certs/shop.pem", key: "certs/shop.key" }]),
-  minVersion: text({
-    scalars: true,
-    pattern: /^1\.[23]$/,
-    expected: '"1.2" or "1.3"',
-    advise: (written) => (/^1\.[01]$/.test(written) ? "older ones are broken (RFC 8996)" : null),
-  })
-    .about("The oldest version of TLS that is taken, 1.2 or 1.3. 1.2: nearly all callers have it.")
-    .default("1.2")
-    .example("1.3"),
+  minVersion: tlsVersion(
+    "The oldest version of TLS that is taken, 1.2 or 1.3. 1.2: nearly all callers have it.",
+  ),
   clientCertificate: choice(["none", "request", "require"])
     .about(
       "The caller's own certificate: `require` lets nobody in without a good one, `request` takes " +
@@ -50,7 +56,7 @@ export const tls = object({
     )
     .default("none")
     .example("require"),
-  clientCa: file("A PEM file: who signs callers' certificates. With `clientCertificate`.")
+  clientCa: pemFile("A PEM file: who signs callers' certificates. With `clientCertificate`.")
     .example("certs/clients.pem")
     .optional(),
   forwardClientCertificate: boolean()

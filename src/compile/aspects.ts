@@ -284,6 +284,10 @@ function clusterAspects(name: string, cluster: ClusterPolicy): Aspect[] {
     const text = "repaired where that is safe";
     found.push(aspect([...at, "responseValidation"], title, responseValidation, text));
   }
+  if (cluster.tls !== undefined) {
+    const text = words.clusterTlsText(cluster.tls);
+    found.push(aspect([...at, "tls"], `TLS to ${what}`, cluster.tls, text));
+  }
   const { outlier, health: checks } = cluster;
   if (checks !== undefined) {
     const text = healthText(checks);

@@ -1,6 +1,7 @@
 /** Clusters: how tries reach the app itself, a declared call, or another App. */
 import type { AppDocument, AnyDocument } from "../api/document.ts";
 import type { CallSpec } from "../api/app.ts";
+import { parseAppReference } from "../api/names.ts";
 import { workloadKey } from "../api/site.ts";
 import type {
   AdaptivePolicy,
@@ -18,6 +19,7 @@ import { BALANCE_MEMBERS, balancePolicy } from "./balance.ts";
 import { CLUSTER_IDLE_TIMEOUT_MS, DNS_REFRESH, PLAIN_CALL } from "./defaults.ts";
 import type { Draft } from "./draft.ts";
 import { HEALTH_MEMBERS, healthPolicies } from "./health.ts";
+import { clusterTls, noteClusterTls, tlsFiles } from "./cluster_tls.ts";
 import type { Context } from "./source.ts";
 
 /** The process beside the sidecar. */
@@ -49,7 +51,16 @@ export function addCallCluster(
   }
   const endpoints = endpointsOfCall(context, app, name);
   if (endpoints === null) return false;
-  draft.addCluster(name, clusterPolicy("call", call), clusterBinding(endpoints));
+  const policy = clusterPolicy("call", call);
+  const binding = clusterBinding(endpoints);
+  if (call.tls === undefined) draft.addCluster(name, policy, binding);
+  else {
+    const tls = clusterTls(call.tls, call.host ?? calledName(app, call.app ?? name));
+    const local = context.siteOf(workloadKey(app))?.local;
+    const folder = local?.filesFolder ?? local?.appFolder ?? "";
+    draft.addCluster(name, { ...policy, tls }, { ...binding, tls: tlsFiles(call.tls, folder) });
+    noteClusterTls(draft, app, name);
+  }
   noteCallCluster(draft, app, name);
   return true;
 }
@@ -84,7 +95,8 @@ export function endpointsOfCall(
   const reference = call.app ?? name;
   const key = context.findApp(reference, app.namespace);
   if (key !== null) {
-    refuseTls(context, key, app, ["spec", "calls", name]);
+    if (call.tls === undefined) refuseTls(context, key, app, ["spec", "calls", name]);
+    else requireTls(context, key, app, ["spec", "calls", name, "tls"]);
     return context.siteOf(key)?.endpoints ?? [];
   }
   const known = context.documents.apps.map((one) => one.name);
@@ -102,11 +114,31 @@ function refuseTls(context: Context, key: string, document: AnyDocument, path: P
   const target = context.documents.apps.find((one) => workloadKey(one) === key);
   if (target?.spec.tls === undefined) return;
   const { file, line } = target.origin(["spec", "tls"]);
+  const isCall = path[1] === "calls";
+  const who = isCall ? "this call goes" : "sidecars and the gateway call";
   context.report(document, path, {
     found: key,
-    message: `${key} ends TLS at its port (${file}:${line}), and sidecars and the gateway call without`,
-    advice: "remove its tls and let the Mesh's gateway end TLS, or call it from outside only",
+    message: `${key} ends TLS at its port (${file}:${line}), and ${who} without`,
+    advice: isCall
+      ? "add tls to this call: tls: { ca: the file of who signs its certificate }"
+      : "remove its tls and let the Mesh's gateway end TLS, or declare a call with tls",
   });
+}
+
+/** The other way round: a sidecar would wait for a handshake that never comes. */
+function requireTls(context: Context, key: string, document: AnyDocument, path: Path): void {
+  const target = context.documents.apps.find((one) => workloadKey(one) === key);
+  if (target === undefined || target.spec.tls !== undefined) return;
+  context.report(document, path, {
+    found: key,
+    message: `tls to ${key}, which does not speak TLS at its port`,
+    advice: `remove this tls, or give ${key} certificates: tls: { certificates: [...] }`,
+  });
+}
+
+/** `api` of `shop/api`. */
+function calledName({ namespace }: AppDocument, reference: string): string {
+  return parseAppReference(reference, namespace).name;
 }
 
 function clusterPolicy(kind: "app" | "call", call: CallSpec): ClusterPolicy {

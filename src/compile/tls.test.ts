@@ -100,14 +100,62 @@ test("the Mesh's gateway ends TLS; the scheme is told by who knows the trusted h
   expect(gateway.bindings.tls!["gateway"]!.clientCa).toBeNull();
 });
 
-test("an App that ends TLS at its port is not called by sidecars, which come without", () => {
-  const text =
-    appText("front", 8080, ["calls: { api: {} }"]) + appText("api", 8443, CERTIFICATES);
-  const documents = documentsOf(text);
-  const { problems } = compile({ documents, site: siteOf(documents) });
-  expect(problems.map(({ message }) => message)).toEqual([
-    "shop/api ends TLS at its port (shop.yaml:15), and sidecars and the gateway call without",
+test("a call to an App that ends TLS at its port says whom to trust, and no other does", () => {
+  const problemsOf = (call: string, lines: readonly string[]) => {
+    const text = appText("front", 8080, [`calls: { api: ${call} }`]) + appText("api", 8443, lines);
+    const documents = documentsOf(text);
+    return compile({ documents, site: siteOf(documents) }).problems.map(({ message }) => message);
+  };
+  expect(problemsOf("{}", CERTIFICATES)).toEqual([
+    "shop/api ends TLS at its port (shop.yaml:15), and this call goes without",
   ]);
+  expect(problemsOf("{ tls: {} }", [])).toEqual([
+    "tls to shop/api, which does not speak TLS at its port",
+  ]);
+  expect(problemsOf("{ tls: { ca: certs/ca.pem } }", CERTIFICATES)).toEqual([]);
+});
+
+test("tls of a call: the name is policy, files are bindings, each with its line", () => {
+  const calls = [
+    "calls:",
+    "  api: { tls: { ca: certs/ca.pem, certificate: certs/me.pem, key: certs/me.key } }",
+    "  bank: { host: bank.example, port: 443, tls: { minVersion: 1.3 } }",
+    "  fixed: { endpoints: ['10.0.0.1:443'], tls: { serverName: fixed.example } }",
+    "  plain: { host: plain.example, port: 80 }",
+  ];
+  const text = appText("front", 8080, calls) + appText("api", 8443, CERTIFICATES);
+  const snapshots = snapshotsOf(text);
+  const { policy, bindings, origins } = snapshots.find(({ workload }) => workload.name === "front")!;
+  const of = (name: string) => [policy.clusters[name]!.tls, bindings.clusters[name]!.tls];
+  expect(of("api")).toEqual([
+    { serverName: "api", minVersion: "1.2" },
+    {
+      ca: "/apps/front/certs/ca.pem",
+      client: { certificate: "/apps/front/certs/me.pem", key: "/apps/front/certs/me.key" },
+    },
+  ]);
+  expect(of("bank")).toEqual([
+    { serverName: "bank.example", minVersion: "1.3" },
+    { ca: null, client: null },
+  ]);
+  expect(of("fixed")[0]).toEqual({ serverName: "fixed.example", minVersion: "1.2" });
+  expect(of("plain")).toEqual([undefined, undefined]);
+  expect(origins["/bindings/clusters/api/tls/client/key"]?.field).toBe("spec.calls.api.tls.key");
+  const before = text.replace(", tls: { minVersion: 1.3 }", "");
+  const said = diffSnapshots(snapshotsOf(before), snapshots).workloads.flatMap(({ changes }) =>
+    changes.map(({ sentence }) => sentence),
+  );
+  expect(said.some((one) => one.endsWith("added: TLS 1.3 to bank.example"))).toBe(true);
+});
+
+test("tls of a call: what cannot be meant is refused where it stands", () => {
+  const problemOf = (call: string) => {
+    const text = appText("front", 8080, [`calls: { api: ${call} }`]);
+    return loadDocuments([{ file: "a.yaml", text }]).problems[0]?.message;
+  };
+  expect(problemOf("{ tls: { certificate: a.pem } }")).toContain("certificate without key");
+  expect(problemOf("{ tls: { key: a.key } }")).toContain("key without certificate");
+  expect(problemOf("{ endpoints: ['10.0.0.1:443'], tls: {} }")).toContain("without serverName");
 });
 
 test("tls: what cannot be meant is refused where it stands", () => {

@@ -7,6 +7,7 @@ import type {
   AdaptivePolicy,
   BreakerPolicy,
   ClusterBinding,
+  ClusterTlsPolicy,
   EndpointBinding,
   FallbackPolicy,
   FieldMatch,
@@ -198,6 +199,11 @@ export function tlsText({ certificates, minVersion, clientCertificate }: Listene
   const wish = clientCertificate === "require" ? "required" : "taken";
   const asked = clientCertificate === "none" ? "" : `, client certificates ${wish}`;
   return `TLS ${versions} by ${which}${asked}`;
+}
+
+/** `TLS 1.2 and later to api.shop` */
+export function clusterTlsText({ serverName, minVersion }: ClusterTlsPolicy): string {
+  return `TLS ${minVersion === "1.2" ? "1.2 and later" : "1.3"} to ${serverName}`;
 }
 
 export function pipelineText(pipeline: PipelinePolicy): string {

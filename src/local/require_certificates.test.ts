@@ -16,6 +16,22 @@ const SNAPSHOTS = snapshotsOf(
   ]),
 );
 
+test("files of a call's TLS are read too", () => {
+  const world = createSimulatedWorld({ seed: 1 });
+  const tls = "{ serverName: x, ca: /certs/ca.pem, certificate: /certs/me.pem, key: /certs/me.key }";
+  const calls = [`calls: { api: { endpoints: ["10.0.0.1:443"], tls: ${tls} } }`];
+  let problems: ProblemsFailure["problems"] = [];
+  try {
+    requireCertificates(world, snapshotsOf(appText("front", 8080, calls)));
+  } catch (error) {
+    ({ problems } = error as ProblemsFailure);
+  }
+  expect(problems.map(({ field, message }) => `${field}: ${message}`)).toEqual([
+    expect.stringMatching(/^spec\.calls\.api\.tls\.ca: calls\.api\.tls\.ca: cannot read/),
+    expect.stringMatching(/^spec\.calls\.api\.tls\.certificate: .* cannot read \/certs\/me.pem/),
+  ]);
+});
+
 test("files of certificates that cannot be used are named, each with its line", () => {
   const world = createSimulatedWorld({ seed: 1 });
   const authority = testAuthority("CA");

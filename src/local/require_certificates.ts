@@ -1,4 +1,4 @@
-import type { Origin, Snapshot } from "../api/snapshot.ts";
+import type { CertificateFiles, Origin, Snapshot } from "../api/snapshot.ts";
 import { FileError, TlsError, type World } from "../base/world.ts";
 import { toPointer } from "../compile/pointer.ts";
 import type { Problem } from "../schema/problem.ts";
@@ -16,29 +16,39 @@ export function requireCertificates(world: World, snapshots: readonly Snapshot[]
 
 function problemsOf(world: World, snapshot: Snapshot): Problem[] {
   const problems: Problem[] = [];
-  for (const [listener, binding] of Object.entries(snapshot.bindings.tls ?? {})) {
-    const at = ["bindings", "tls", listener];
-    const check = (where: readonly string[], what: string, run: () => void): void => {
-      try {
-        run();
-      } catch (error) {
-        if (!(error instanceof FileError || error instanceof TlsError)) throw error;
-        const { file, line, column, field } = originOf(snapshot, [...at, ...where]);
-        const message = `${what}: ${error.message}`;
-        problems.push({ file, line, column, field, found: null, message, advice: null });
-      }
-    };
-    const { clientCa } = binding;
-    if (clientCa !== null) {
-      check(["clientCa"], "clientCa", () => {
-        world.net.tlsContext({ ca: world.files.readText(clientCa) });
-      });
+  const check = (at: readonly string[], what: string, run: () => void): void => {
+    try {
+      run();
+    } catch (error) {
+      if (!(error instanceof FileError || error instanceof TlsError)) throw error;
+      const { file, line, column, field } = originOf(snapshot, at);
+      const message = `${what}: ${error.message}`;
+      problems.push({ file, line, column, field, found: null, message, advice: null });
     }
-    for (const [name, files] of Object.entries(binding.certificates)) {
-      check(["certificates", name], `certificate ${name}`, () => {
-        const certificate = world.files.readText(files.certificate);
-        world.net.tlsContext({ certificate, key: world.files.readText(files.key) });
-      });
+  };
+  const checkCa = (at: readonly string[], what: string, path: string | null): void => {
+    if (path === null) return;
+    check(at, what, () => void world.net.tlsContext({ ca: world.files.readText(path) }));
+  };
+  const checkPair = (at: readonly string[], what: string, files: CertificateFiles): void => {
+    check(at, what, () => {
+      const certificate = world.files.readText(files.certificate);
+      world.net.tlsContext({ certificate, key: world.files.readText(files.key) });
+    });
+  };
+  for (const [listener, { clientCa, certificates }] of Object.entries(snapshot.bindings.tls ?? {})) {
+    const at = ["bindings", "tls", listener];
+    checkCa([...at, "clientCa"], "clientCa", clientCa);
+    for (const [name, files] of Object.entries(certificates)) {
+      checkPair([...at, "certificates", name], `certificate ${name}`, files);
+    }
+  }
+  for (const [cluster, { tls }] of Object.entries(snapshot.bindings.clusters)) {
+    if (tls === undefined) continue;
+    const at = ["bindings", "clusters", cluster, "tls"];
+    checkCa([...at, "ca"], `calls.${cluster}.tls.ca`, tls.ca);
+    if (tls.client !== null) {
+      checkPair([...at, "client"], `calls.${cluster}.tls.certificate`, tls.client);
     }
   }
   return problems;

@@ -17,6 +17,7 @@ const STABLE: Readonly<Record<FailureCode, readonly [status: number, flag: strin
   "no-endpoint": [503, "UH"],
   "connect-failure": [503, "UF"],
   "connect-timeout": [503, "UF"],
+  "tls-failure": [503, "UF"],
   reset: [503, "UC"],
   "per-try-timeout": [504, "UT"],
   timeout: [504, "UT"],

@@ -13,6 +13,7 @@ export type FailureCode =
   | "no-endpoint"
   | "connect-failure"
   | "connect-timeout"
+  | "tls-failure"
   | "reset"
   | "per-try-timeout"
   | "timeout"
@@ -62,6 +63,7 @@ export const DECISIONS: Readonly<Record<FailureCode, FailureDecision>> = {
   "no-endpoint": local(503, "UH", "no-endpoint", "no endpoint to send to"),
   "connect-failure": upstream(503, "UF", "connect-failure", "exhausted", "cannot connect upstream"),
   "connect-timeout": upstream(503, "UF", "connect-failure", "exhausted", "cannot connect upstream"),
+  "tls-failure": upstream(503, "UF", "connect-failure", "exhausted", "cannot connect upstream"),
   reset: upstream(503, "UC", "reset", "exhausted", "the upstream closed the connection"),
   "per-try-timeout": upstream(504, "UT", "5xx", "exhausted", "the upstream did not answer in time"),
   timeout: upstream(504, "UT", null, "timeout", "no answer in time"),

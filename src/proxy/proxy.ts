@@ -19,6 +19,7 @@ import type { World } from "../base/world.ts";
 import { TokenBuckets } from "../policy/token_bucket.ts";
 import { BALANCERS } from "./cluster/balancers/mod.ts";
 import { Cluster } from "./cluster/cluster.ts";
+import { ClusterTlsStores } from "./cluster/cluster_tls.ts";
 import { ProxyContext } from "./context.ts";
 import { RuntimeFaults } from "./faults.ts";
 import type { Allotment } from "./group/allotment.ts";
@@ -88,6 +89,7 @@ export class Proxy {
   readonly #lastGood = new LastGoodStores();
   readonly #limits: LimitStores;
   readonly #tls: TlsStores;
+  readonly #clusterTls: ClusterTlsStores;
   readonly #member: GroupMember | null;
   readonly #watchers = new Set<Watcher>();
   readonly #log: (lines: string) => void;
@@ -118,6 +120,7 @@ export class Proxy {
       return new GroupBuckets(memory.cells, rate, maxKeys, this.#member!);
     });
     this.#tls = new TlsStores(this.#context);
+    this.#clusterTls = new ClusterTlsStores(this.#context);
     this.#spans = new SpanExporter(this.#context);
     this.#startedMs = world.clock.now();
     this.#context.failures.worker = this.#member?.worker ?? 0;
@@ -196,6 +199,7 @@ export class Proxy {
       for (const cluster of added.values()) cluster.terminate();
       this.#limits.keepOnly(this.#snapshot);
       this.#tls.keepOnly(this.#snapshot);
+      this.#clusterTls.keepOnly(this.#snapshot);
       this.#userFilters?.keepOnly(this.#snapshot);
     };
     const faultChanges = this.#faultChanges;
@@ -266,11 +270,12 @@ export class Proxy {
       if (!Object.hasOwn(BALANCERS, balancer)) {
         throw new Failure("refused", `cluster ${name}: no balancer is named ${balancer}`);
       }
+      const tls = this.#clusterTls.of(snapshot, name);
       let cluster = this.#clusters.get(name);
       if (cluster === undefined) {
         const memory = allotment?.clusters[name];
         const share = memory === undefined ? null : new ClusterShare(memory, this.#member!);
-        cluster = new Cluster(name, policy, binding, this.#context, share);
+        cluster = new Cluster(name, policy, binding, this.#context, share, tls);
         added.set(name, cluster);
       }
       clusters.set(name, cluster);
@@ -336,7 +341,8 @@ export class Proxy {
       if (policy === undefined) cluster.close();
       else {
         const memory = this.#allotment?.clusters[name] ?? null;
-        cluster.update(policy, snapshot.bindings.clusters[name]!, memory);
+        const tls = this.#clusterTls.of(snapshot, name);
+        cluster.update(policy, snapshot.bindings.clusters[name]!, memory, tls);
       }
     }
     for (const [name, config] of configs) {
@@ -356,6 +362,7 @@ export class Proxy {
     this.#lastGood.keepOnly(snapshot.policy.listeners);
     this.#limits.keepOnly(snapshot);
     this.#tls.keepOnly(snapshot);
+    this.#clusterTls.keepOnly(snapshot);
     this.#userFilters?.keepOnly(snapshot);
     this.#listeners = listeners;
     this.#snapshot = snapshot;
@@ -580,6 +587,7 @@ export class Proxy {
     this.#limits.close();
     this.#spans.close();
     this.#tls.keepOnly(null);
+    this.#clusterTls.keepOnly(null);
     this.#userFilters?.keepOnly(null);
     this.#faults.clear(null, null);
     this.#context.overload.stop();

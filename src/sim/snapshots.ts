@@ -3,6 +3,7 @@ import type { TracingPolicy } from "../api/tracing.ts";
 import type {
   AccessLogPolicy,
   ClusterPolicy,
+  ClusterTlsBinding,
   EndpointBinding,
   HostPort,
   ListenerPolicy,
@@ -18,6 +19,8 @@ export interface ClusterShape extends Partial<ClusterPolicy> {
   /** A name and port to resolve, instead of endpoints. */
   readonly dns?: HostPort;
   readonly refresh?: { readonly minMs: number; readonly maxMs: number };
+  /** With `tls`. */
+  readonly tlsFiles?: ClusterTlsBinding;
 }
 
 export interface RouteShape extends Partial<RoutePolicy> {
@@ -93,10 +96,11 @@ export function snapshotOf(shape: SnapshotShape = {}): Snapshot {
     },
     bindings: {
       listeners: mapped(listeners, ({ at }) => at ?? PROXY),
-      clusters: mapped(clusters, ({ endpoints, dns, refresh }) => ({
+      clusters: mapped(clusters, ({ endpoints, dns, refresh, tlsFiles }) => ({
         discovery: dns === undefined ? ("static" as const) : ("strict-dns" as const),
         endpoints: dns === undefined ? (endpoints ?? [upstreamAt(1)]) : [dns],
         refresh: refresh ?? { minMs: 1_000, maxMs: 60_000 },
+        ...(tlsFiles === undefined ? {} : { tls: tlsFiles }),
       })),
       admin: { readOnly: { host: "10.0.0.1", port: 0 }, socket: "/tmp/admin.sock" },
       pipelines: {},
@@ -148,7 +152,7 @@ export function routeOf(shape: RouteShape, index = 0): RoutePolicy {
 }
 
 function clusterOf(shape: ClusterShape): ClusterPolicy {
-  const { endpoints: _endpoints, dns: _dns, refresh: _refresh, ...over } = shape;
+  const { endpoints: _e, dns: _d, refresh: _r, tlsFiles: _t, ...over } = shape;
   return {
     kind: "app",
     balance: { policy: "round-robin" },

@@ -1,4 +1,4 @@
-import type { Listener, World } from "../base/world.ts";
+import type { Listener, TlsServerOptions, World } from "../base/world.ts";
 import { type Message, readRequest } from "./messages.ts";
 import { Peer } from "./peer.ts";
 
@@ -26,9 +26,16 @@ export class SimUpstream {
   #listener: Listener;
   #ordinals = new Map<Peer, number>();
 
-  constructor(world: World, host: string, port: number, answer: (request: Received) => void) {
+  constructor(
+    world: World,
+    host: string,
+    port: number,
+    answer: (request: Received) => void,
+    tls?: TlsServerOptions,
+  ) {
     this.#answer = answer;
-    this.#listener = world.net.listen({ address: { host, port } }, () => {
+    const options = { address: { host, port }, ...(tls === undefined ? {} : { tls }) };
+    this.#listener = world.net.listen(options, () => {
       const peer = new Peer();
       this.peers.push(peer);
       peer.changed = () => this.#read(peer);
@@ -43,6 +50,10 @@ export class SimUpstream {
   /** Connections that are open now. */
   get open(): Peer[] {
     return this.peers.filter((peer) => !peer.closed);
+  }
+
+  setTls(tls: TlsServerOptions | null): void {
+    this.#listener.setTls(tls);
   }
 
   stop(): void {

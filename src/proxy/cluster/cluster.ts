@@ -15,6 +15,7 @@ import { tryFailed } from "../tries.ts";
 import { Http1Upstream } from "../upstream/http1_connection.ts";
 import { AdaptiveLimit } from "./adaptive_limit.ts";
 import { type Breaker, type BreakerListener, LocalBreaker } from "./breaker.ts";
+import type { ClusterTls } from "./cluster_tls.ts";
 import { Discovery } from "./discovery.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { EndpointSet } from "./endpoint_set.ts";
@@ -31,6 +32,8 @@ export class Cluster {
   readonly name: string;
   readonly counters = new ClusterCounters();
   policy: ClusterPolicy;
+  /** Null where connections are plain. */
+  tls: ClusterTls | null;
   breaker: Breaker | null = null;
   adaptive: AdaptiveLimit | null = null;
   readonly #context: ProxyContext;
@@ -56,12 +59,15 @@ export class Cluster {
     binding: ClusterBinding,
     context: ProxyContext,
     share: ClusterShare | null = null,
+    tls: ClusterTls | null = null,
   ) {
     this.name = name;
     this.policy = policy;
+    this.tls = tls;
     this.#context = context;
     this.#share = share;
     this.#endpoints = new EndpointSet(policy, context, {
+      tlsTo: (endpoint) => this.tls?.optionsFor(endpoint),
       ejected: (endpoint, reason, forMs, detail) => {
         increment(this.counters.ejections, reason);
         const text = `${endpoint.key} is left out for ${forMs / 1000} s: ${detail}`;
@@ -94,9 +100,13 @@ export class Cluster {
     policy: ClusterPolicy,
     binding: ClusterBinding,
     memory: ClusterMemory | null = null,
+    tls: ClusterTls | null = null,
   ): void {
     const before = this.policy;
     this.policy = policy;
+    // Those that are busy follow when they are released.
+    if (tls !== this.tls) this.#drop(this.endpoints);
+    this.tls = tls;
     if (this.#share !== null && memory !== null) this.#share.memory = memory;
     if (!sameJson(policy.breaker, before.breaker)) this.#makeBreaker();
     if (!sameJson(policy.limits.adaptive, before.limits.adaptive)) this.#makeAdaptive();
@@ -394,7 +404,8 @@ export class Cluster {
   /** A connection is free again. */
   release(connection: Http1Upstream): void {
     const { endpoint } = connection;
-    if (endpoint.removed || endpoint.isOut || this.#closed) return connection.close();
+    const isOfBefore = connection.tls !== this.tls;
+    if (endpoint.removed || endpoint.isOut || this.#closed || isOfBefore) return connection.close();
     if (this.#share !== null && this.#owesRoom()) {
       this.#gaveRoom = this.#waiting.length !== 0;
       return connection.close();

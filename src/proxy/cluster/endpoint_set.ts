@@ -1,5 +1,5 @@
 import type { BalancePolicy, ClusterPolicy, EndpointBinding } from "../../api/snapshot.ts";
-import type { Timer } from "../../base/world.ts";
+import type { Timer, TlsClientOptions } from "../../base/world.ts";
 import type { ProxyContext } from "../context.ts";
 import type { Stream } from "../stream.ts";
 import type { Balancer, BalancerComponent } from "./balancers/balancer.ts";
@@ -17,6 +17,8 @@ const SLOW_STEPS = 10;
 export interface EndpointListener extends Omit<OutlierListener, "reviewed"> {
   /** Its checks find it well, or no longer. */
   checked(endpoint: Endpoint, isWell: boolean, detail: string): void;
+  /** How a check secures its connection; undefined for a plain one. */
+  tlsTo(endpoint: Endpoint): TlsClientOptions | undefined;
   /** They are not to be used any more, as long as others are healthy. */
   out(endpoints: readonly Endpoint[]): void;
 }
@@ -67,7 +69,8 @@ export class EndpointSet {
       },
       reviewed: () => context.scratch.flush(),
     });
-    this.#checks = new HealthChecks(context, (endpoint, isWell, detail) => {
+    const tlsTo = (endpoint: Endpoint) => listener.tlsTo(endpoint);
+    this.#checks = new HealthChecks(context, tlsTo, (endpoint, isWell, detail) => {
       if (endpoint.isHealthy) this.#warmUp(endpoint);
       listener.checked(endpoint, isWell, detail);
       this.#changed();

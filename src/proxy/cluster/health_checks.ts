@@ -1,5 +1,5 @@
 import type { HealthCheckPolicy } from "../../api/snapshot.ts";
-import type { Dial, Socket, Timer } from "../../base/world.ts";
+import type { Dial, DialHandler, Socket, Timer, TlsClientOptions } from "../../base/world.ts";
 import { HttpClient, HttpError } from "../../http/client.ts";
 import type { ProxyContext } from "../context.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -9,6 +9,15 @@ const JITTER = 0.1;
 
 /** Tells that an endpoint is now well or ill, and what the last check saw. */
 export type HealthChanged = (endpoint: Endpoint, isWell: boolean, detail: string) => void;
+
+/** How a connection to an endpoint is secured; undefined for a plain one. */
+export type TlsTo = (endpoint: Endpoint) => TlsClientOptions | undefined;
+
+interface CheckTools {
+  readonly context: ProxyContext;
+  readonly client: HttpClient;
+  readonly tlsTo: TlsTo;
+}
 
 /**
  * Asks each endpoint how it is, one check after the other. One that is new counts as well until its
@@ -20,14 +29,16 @@ export class HealthChecks {
   failed = 0;
   readonly #context: ProxyContext;
   readonly #client: HttpClient;
+  readonly #tlsTo: TlsTo;
   readonly #changed: HealthChanged;
   #policy: HealthCheckPolicy | null = null;
   #endpoints: readonly Endpoint[] = [];
   readonly #checks = new Map<Endpoint, EndpointCheck>();
   #stopped = false;
 
-  constructor(context: ProxyContext, changed: HealthChanged) {
+  constructor(context: ProxyContext, tlsTo: TlsTo, changed: HealthChanged) {
     this.#context = context;
+    this.#tlsTo = tlsTo;
     this.#client = new HttpClient(context.world);
     this.#changed = changed;
   }
@@ -56,7 +67,8 @@ export class HealthChecks {
     if (this.#policy === null || this.#stopped) return;
     for (const endpoint of endpoints) {
       if (this.#checks.has(endpoint)) continue;
-      const check = new EndpointCheck(endpoint, this.#policy, this.#context, this.#client);
+      const tools = { context: this.#context, client: this.#client, tlsTo: this.#tlsTo };
+      const check = new EndpointCheck(endpoint, this.#policy, tools);
       check.onResult = (problem) => this.#judge(endpoint, check, problem);
       this.#checks.set(endpoint, check);
       check.start();
@@ -94,6 +106,7 @@ class EndpointCheck {
   readonly #policy: HealthCheckPolicy;
   readonly #context: ProxyContext;
   readonly #client: HttpClient;
+  readonly #tlsTo: TlsTo;
   readonly #abort = new AbortController();
   #timer: Timer | null = null;
   #dial: TcpCheck | null = null;
@@ -102,13 +115,13 @@ class EndpointCheck {
   constructor(
     endpoint: Endpoint,
     policy: HealthCheckPolicy,
-    context: ProxyContext,
-    client: HttpClient,
+    { context, client, tlsTo }: CheckTools,
   ) {
     this.#endpoint = endpoint;
     this.#policy = policy;
     this.#context = context;
     this.#client = client;
+    this.#tlsTo = tlsTo;
   }
 
   /** The first check comes at any time within an interval: not all at once. */
@@ -140,10 +153,12 @@ class EndpointCheck {
   async #get(path: string): Promise<void> {
     const { address: host, port } = this.#endpoint;
     const { statuses, timeoutMs, host: authority } = this.#policy;
+    const tls = this.#tlsTo(this.#endpoint);
     try {
       const { status } = await this.#client.request({
         method: "GET",
         address: { host, port },
+        ...(tls === undefined ? {} : { tls }),
         path,
         ...(authority === "" ? {} : { host: authority }),
         headers: { "user-agent": "outrigger-health" },
@@ -159,7 +174,9 @@ class EndpointCheck {
   }
 
   #connect(): void {
-    this.#dial = new TcpCheck(this.#context, this.#endpoint, this.#policy.timeoutMs, (problem) => {
+    const { timeoutMs } = this.#policy;
+    const tls = this.#tlsTo(this.#endpoint);
+    this.#dial = new TcpCheck(this.#context, this.#endpoint, tls, timeoutMs, (problem) => {
       this.#dial = null;
       this.#done(problem);
     });
@@ -171,6 +188,7 @@ class EndpointCheck {
 class TcpCheck {
   readonly #context: ProxyContext;
   readonly #endpoint: Endpoint;
+  readonly #tls: TlsClientOptions | undefined;
   readonly #timeoutMs: number;
   #done: ((problem: string | null) => void) | null;
   #timer: Timer | null = null;
@@ -179,11 +197,13 @@ class TcpCheck {
   constructor(
     context: ProxyContext,
     endpoint: Endpoint,
+    tls: TlsClientOptions | undefined,
     timeoutMs: number,
     done: (problem: string | null) => void,
   ) {
     this.#context = context;
     this.#endpoint = endpoint;
+    this.#tls = tls;
     this.#timeoutMs = timeoutMs;
     this.#done = done;
   }
@@ -195,7 +215,7 @@ class TcpCheck {
       this.#end(`no connection within ${this.#timeoutMs} ms`);
     });
     const { address: host, port } = this.#endpoint;
-    this.#dial = net.connect({ host, port }, {
+    const handler: DialHandler = {
       onOpen: (socket: Socket) => {
         socket.close();
         this.#end(null);
@@ -205,7 +225,8 @@ class TcpCheck {
       onDrain: () => {},
       onEnd: () => {},
       onClose: () => {},
-    });
+    };
+    this.#dial = net.connect({ host, port }, handler, this.#tls);
   }
 
   abandon(): void {

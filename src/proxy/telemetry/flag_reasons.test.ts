@@ -28,6 +28,10 @@ test("S2-12 flags that several failures share say which one it was; those of ear
     ],
     "last_good_timeout{timeout}": ["UT", "the upstream did not answer within the route's time"],
     "connect-timeout": ["UF", "the connection to the upstream was not made in time"],
+    "tls-failure": [
+      "UF",
+      "the upstream's TLS or certificate is not as expected, or it refuses ours",
+    ],
     via_upstream: ["UF", "cannot connect upstream"],
     "bad-path": ["DPE", "the path cannot be normalised"],
     downstream_malformed: ["DPE", "the caller's request is malformed"],

@@ -33,6 +33,7 @@ const CODE_REASONS: Partial<Readonly<Record<FailureCode, string>>> = {
   "overflow-requests": "the callee has as many requests in flight as its limit allows",
   "overflow-pending": "as many requests wait for a connection as the callee's limit allows",
   "connect-timeout": "the connection to the upstream was not made in time",
+  "tls-failure": "the upstream's TLS or certificate is not as expected, or it refuses ours",
   "per-try-timeout": "the upstream did not answer within the time of a try",
   timeout: "the upstream did not answer within the route's time",
   "idle-timeout": "no byte passed within the route's idle time",

@@ -32,6 +32,7 @@ export function metricsText(
   writeOverload(text, overload);
   writeListeners(text, listeners);
   writeTls(text, listeners);
+  writeUpstreamTls(text, clusters);
   writeRoutes(text, listeners);
   writeTries(text, clusters);
   writeLimits(text, clusters);
@@ -126,6 +127,38 @@ function writeTls(text: PrometheusText, listeners: readonly ListenerConfig[]): v
   for (const { listener, counters } of secured) {
     text.sample(reloads, { listener, result: "loaded" }, counters.reloads);
     text.sample(reloads, { listener, result: "refused" }, counters.reloadFailures);
+  }
+}
+
+function writeUpstreamTls(text: PrometheusText, clusters: readonly Cluster[]): void {
+  const secured = clusters.flatMap(({ name, tls }) => (tls === null ? [] : [{ name, tls }]));
+  if (secured.length === 0) return;
+  const handshakes = "outrigger_upstream_tls_handshakes_total";
+  text.family(handshakes, "counter", "Handshakes with callees, by version of TLS.");
+  for (const { name, tls } of secured) {
+    for (const [version, count] of tls.counters.handshakes) {
+      text.sample(handshakes, { cluster: name, version: `TLSv${version}` }, count);
+    }
+  }
+  const resumed = "outrigger_upstream_tls_resumptions_total";
+  text.family(resumed, "counter", "Handshakes with callees that resumed a session.");
+  for (const { name, tls } of secured) {
+    text.sample(resumed, { cluster: name }, tls.counters.resumed);
+  }
+  const failures = "outrigger_upstream_tls_failures_total";
+  text.family(failures, "counter", "Handshakes with callees that failed, by reason.");
+  for (const { name, tls } of secured) {
+    for (const [reason, count] of tls.counters.failures) {
+      text.sample(failures, { cluster: name, reason }, count);
+    }
+  }
+  const expiry = "outrigger_upstream_tls_certificate_not_after_seconds";
+  text.family(expiry, "gauge", "When the certificate shown to a callee expires, since 1970.");
+  for (const { name, tls } of secured) {
+    const { certificate } = tls;
+    if (certificate !== null) {
+      text.sample(expiry, { cluster: name }, certificate.notAfterMs / 1000);
+    }
   }
 }
 

@@ -1,11 +1,13 @@
 import { TimeoutEntry } from "../../base/timeouts.ts";
 import type { Dial, DialHandler, NetError, Socket } from "../../base/world.ts";
+import { TlsError } from "../../base/world.ts";
 import { CHUNK_SLACK, LAST_CHUNK, requestHeadSize, writeRequestHead } from "../../codec/http1/encoder.ts";
 import { ResponseDecoder, type ResponseSink } from "../../codec/http1/response_decoder.ts";
 import type { HeaderBlock } from "../../codec/headers.ts";
 import type { Repair } from "../../codec/http1/repair.ts";
 import { CodecError, type ResponseHead } from "../../codec/message.ts";
 import type { Cluster } from "../cluster/cluster.ts";
+import type { ClusterTls } from "../cluster/cluster_tls.ts";
 import type { Endpoint } from "../cluster/endpoint.ts";
 import { isIdempotent } from "../cluster/retry.ts";
 import type { ProxyContext } from "../context.ts";
@@ -22,11 +24,11 @@ import { increment } from "../telemetry/counters.ts";
 import { tryAnswered, tryFailed } from "../tries.ts";
 
 /** An upstream's head is bounded as Envoy bounds it. */
-const LIMITS = { maxHeaderBytes: 64 * 1024, maxHeaders: 200 };
+export const ANSWER_LIMITS = { maxHeaderBytes: 64 * 1024, maxHeaders: 200 };
 /** The rest of an answer that nobody wants is read up to this, so that its connection lives on. */
-const MAX_DISCARD_BYTES = 64 * 1024;
+export const MAX_DISCARD_BYTES = 64 * 1024;
 /** ... and for so long. */
-const MAX_DISCARD_MS = 1000;
+export const MAX_DISCARD_MS = 1000;
 /**
  * From this size a read's buffer is freed once it is passed on: left to the collector such buffers
  * pile up faster than it runs (64 KB answers at full speed: 103 MB resident, so 72), and a fresh
@@ -34,19 +36,21 @@ const MAX_DISCARD_MS = 1000;
  */
 const FREE_AT_ONCE_BYTES = 32 * 1024;
 /** Interim answers to one request: none that means well sends more. */
-const MAX_INTERIM = 16;
+export const MAX_INTERIM = 16;
 const TOO_MANY_INTERIM = new CodecError("unexpected-data", `more than ${MAX_INTERIM} interim answers`);
 const UNASKED_UPGRADE = new CodecError("unexpected-data", "a switch of protocols nobody asked for");
 
 /** One HTTP/1.1 connection to an endpoint: one request at a time. */
 export class Http1Upstream implements DialHandler, ResponseSink {
   readonly endpoint: Endpoint;
+  /** By which it was dialled. */
+  readonly tls: ClusterTls | null;
   /** While dialling the connect timeout, while idle the idle timeout. */
   readonly timeout: TimeoutEntry;
   readonly #cluster: Cluster;
   readonly #context: ProxyContext;
   readonly #writer: SocketWriter;
-  readonly #decoder = new ResponseDecoder(LIMITS, this);
+  readonly #decoder = new ResponseDecoder(ANSWER_LIMITS, this);
   #socket: Socket | null = null;
   #dial: Dial | null = null;
   #stream: Stream | null = null;
@@ -70,6 +74,7 @@ export class Http1Upstream implements DialHandler, ResponseSink {
   constructor(cluster: Cluster, endpoint: Endpoint, context: ProxyContext) {
     this.#cluster = cluster;
     this.endpoint = endpoint;
+    this.tls = cluster.tls;
     this.#context = context;
     this.#writer = new SocketWriter(context.scratch);
     this.timeout = new ConnectionTimeout(this);
@@ -82,7 +87,13 @@ export class Http1Upstream implements DialHandler, ResponseSink {
     stream.dialing = this;
     this.#context.timeouts.list(this.#cluster.policy.connectTimeoutMs).arm(this.timeout);
     const { address, port } = this.endpoint;
-    this.#dial = this.#context.net.connect({ host: address, port }, this);
+    const to = { host: address, port };
+    const { net } = this.#context;
+    // Without TLS no third argument: this is what nearly all do.
+    this.#dial =
+      this.tls === null
+        ? net.connect(to, this)
+        : net.connect(to, this, this.tls.optionsFor(this.endpoint));
   }
 
   /** The stream gave up; the connection is kept for another when it opens. */
@@ -94,6 +105,7 @@ export class Http1Upstream implements DialHandler, ResponseSink {
     this.#dial = null;
     this.#socket = socket;
     this.#writer.socket = socket;
+    if (this.tls !== null) this.tls.opened(socket.tls!);
     this.timeout.disarm();
     const stream = this.#stream;
     this.#stream = null;
@@ -105,8 +117,11 @@ export class Http1Upstream implements DialHandler, ResponseSink {
     this.#context.scratch.flush();
   }
 
-  onConnectError(_error: NetError): void {
-    this.#failDial("connect-failure");
+  onConnectError(error: NetError): void {
+    if (error instanceof TlsError) {
+      this.tls?.failed(error);
+      this.#failDial("tls-failure");
+    } else this.#failDial("connect-failure");
     this.#context.scratch.flush();
   }
 
@@ -375,9 +390,14 @@ export class Http1Upstream implements DialHandler, ResponseSink {
     this.#context.scratch.flush();
   }
 
-  onClose(_error: NetError | null): void {
+  onClose(error: NetError | null): void {
     this.#writer.detach();
-    if (!this.#responseDone) this.#fail("reset");
+    if (error instanceof TlsError) this.tls?.failed(error);
+    if (!this.#responseDone) {
+      // Under TLS 1.3 a callee that does not take our certificate says so after the handshake.
+      const isRefused = error instanceof TlsError && error.reason === "refused-by-peer";
+      this.#fail(isRefused && !this.#heard ? "tls-failure" : "reset");
+    }
     this.#forget();
     this.#context.scratch.flush();
   }
