@@ -18,6 +18,8 @@ import { cliPage } from "./pages/cli_page.ts";
 import { componentsPage, expressionsPage } from "./pages/components_pages.ts";
 import { exitCodesPage } from "./pages/exit_codes_page.ts";
 import { featuresPage, readTests } from "./pages/features_page.ts";
+import { limitsPage } from "./pages/limits_page.ts";
+import { malformedPage } from "./pages/malformed_page.ts";
 import { roomsPage, tidy } from "./tidy.ts";
 
 const ROOT = join(import.meta.dir, "..");
@@ -38,6 +40,8 @@ async function generatedFiles(): Promise<Map<string, string>> {
   page("docs/features.md", featuresPage(readTests(ROOT)));
   page("docs/reference/cli.md", cliPage(await allCommands()));
   page("docs/reference/exit-codes.md", exitCodesPage());
+  page("docs/limits.md", limitsPage());
+  page("docs/malformed_messages.md", malformedPage());
   const results = readResults(join(ROOT, "bench", "results"));
   if (results.length > 0) page("docs/performance.md", performancePage(results));
   for (const { path, text } of referencePages(pipelineComponents)) page(path, text);

@@ -32,17 +32,17 @@ const FAILED = 8;
 const REPAIR = 9;
 
 /** A chunk's size line with its extensions. */
-const MAX_CHUNK_LINE = 256;
+export const MAX_CHUNK_LINE = 256;
 /** Hexadecimal digits of a chunk's size: 2^52 bytes. */
 const MAX_CHUNK_DIGITS = 13;
-const MAX_TRAILER_BYTES = 8192;
+export const MAX_TRAILER_BYTES = 8192;
 /**
  * Never sent as trailers (RFC 9110, 6.5.1): a next hop that merges trailers into the head would
  * read another message than we did.
  */
 const NO_TRAILER = (1 << HOST) | (1 << CONTENT_LENGTH) | (1 << TRANSFER_ENCODING);
 /** Empty lines before a start line that are overlooked (RFC 9112, 2.2). */
-const MAX_EMPTY_LINES = 4;
+export const MAX_EMPTY_LINES = 4;
 
 const EMPTY = new Uint8Array(0);
 

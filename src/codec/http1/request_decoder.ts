@@ -16,7 +16,7 @@ export interface RequestSink extends BodySink {
   onRequestHead(head: RequestHead): void;
 }
 
-const MAX_METHOD_LENGTH = 24;
+export const MAX_METHOD_LENGTH = 24;
 const SLASH = 47;
 const DOT = 46;
 const PERCENT = 37;

@@ -25,7 +25,7 @@ import { streamTimedOut } from "../tries.ts";
 import { writeChunk, writeLastChunk } from "../upstream/http1_connection.ts";
 
 /** How long a closing connection waits for the caller's own close, reading what still comes. */
-const LINGER_MS = 1000;
+export const LINGER_MS = 1000;
 
 /** One HTTP/1.x connection of a caller: one stream after the other. */
 export class Http1Downstream implements SocketHandler, RequestSink, Downstream {
