@@ -36,7 +36,13 @@ export const senderFields = {
 
 const settings = object(senderFields);
 
-export type SenderSettings = Infer<typeof settings>;
+export type SenderSettings = Infer<typeof settings> & {
+  /**
+   * One request at a time, and nothing newer before what has to be sent again. Only for requests
+   * that are taken or refused as a whole.
+   */
+  readonly inOrder?: boolean;
+};
 
 /** What became of one event of a request. */
 export type Outcome =
@@ -115,7 +121,8 @@ export class Sender implements Sink {
     if (this.#closed) return;
     const now = this.#context.world.clock.now();
     if (now < this.#pausedUntilMs) return this.#wakeAt(this.#pausedUntilMs);
-    while (this.#inFlight < this.#settings.maxInFlight) {
+    const { inOrder = false, maxInFlight } = this.#settings;
+    while (this.#inFlight < (inOrder ? 1 : maxInFlight)) {
       const batch = this.#next(now);
       if (batch === null) return;
       this.#send(batch);
@@ -277,17 +284,22 @@ export class Sender implements Sink {
     if (items.length === 1) return this.#context.queue.refused(only!.event, reason);
     this.#context.count("divided_requests");
     const middle = Math.ceil(items.length / 2);
-    this.#parts.push(items.slice(0, middle), items.slice(middle));
+    const halves = [items.slice(0, middle), items.slice(middle)];
+    if (this.#settings.inOrder === true) this.#parts.unshift(...halves);
+    else this.#parts.push(...halves);
   }
 
   #failed(batch: Batch, reason: string, afterMs = 0): void {
     this.#context.count("failed_requests");
     const old: Item[] = [];
+    const again: Item[] = [];
     for (const item of itemsOf(batch)) {
       item.notBeforeMs = 0;
       if (this.#isTooOld(item)) old.push(item);
-      else this.#again.push(item);
+      else again.push(item);
     }
+    if (this.#settings.inOrder !== true) for (const item of again) this.#again.push(item);
+    else if (again.length > 0) this.#parts.unshift(again);
     this.#pause(reason, afterMs);
     for (const { event } of old) this.#context.queue.refused(event, `given up: ${reason}`);
   }

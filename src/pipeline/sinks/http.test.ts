@@ -140,3 +140,36 @@ test("sink 401 with acknowledgements on: senders are told, nothing is lost, and 
   expect(runner.ledger().sources["in"]).toMatchObject({ delivered: 2, deadLettered: 0 });
   expectBalanced(runner);
 });
+
+test("order kept: whatever fails, is divided or comes late, no event overtakes another", async () => {
+  for (let seed = 1; seed <= 10; seed += 1) {
+    const world = worldWithLogs(seed);
+    const { random } = world;
+    const got: number[] = [];
+    let open = 0;
+    const post: HttpPost = async (_url, _headers, body) => {
+      open += 1;
+      expect(open).toBe(1);
+      await world.clock.sleep(random.next() * 50);
+      open -= 1;
+      const events = JSON.parse(Buffer.from(body).toString()) as { message: string }[];
+      const chance = random.next();
+      if (chance < 0.3) return { status: 503, headers: {}, body: "" };
+      if (events.length > 5 && chance < 0.6) return { status: 413, headers: {}, body: "" };
+      got.push(...events.map(({ message }) => Number(message)));
+      return { status: 200, headers: {}, body: "" };
+    };
+    const backoff = { base: "10ms", max: "100ms" };
+    const batch = { maxEvents: 20, maxAge: "10ms" };
+    const config = { url: URL, order: "kept", maxInFlight: 8, batch, backoff };
+    const sinks = { hook: { component: "http", config } };
+    const runner = startPipeline(world, policyOf({ sinks }), { post });
+    for (let n = 0; n < 300; n += 30) {
+      append(world, LOG, Array.from({ length: 30 }, (_, i) => `${n + i}\n`).join(""));
+      await world.clock.advance(random.next() * 200);
+    }
+    await world.clock.advance(60_000);
+    expect([seed, got]).toEqual([seed, Array.from({ length: 300 }, (_, n) => n)]);
+    expectBalanced(runner);
+  }
+});

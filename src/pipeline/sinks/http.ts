@@ -14,6 +14,12 @@ const config = object({
   body: choice(["array", "lines", "single"])
     .about("A JSON array, JSON lines, or one event a request.")
     .default("array"),
+  order: choice(["any", "kept"])
+    .about(
+      "`kept`: one request at a time, in the order in which events came, and nothing newer before" +
+        " one that has to be sent again. `maxInFlight` means nothing then.",
+    )
+    .default("any"),
   ...targetFields,
   ...senderFields,
 });
@@ -50,7 +56,8 @@ export const http: SinkDefinition<Config> = {
   create: (settings, context) => {
     const { body, batch } = settings;
     const bounds = body === "single" ? { ...batch, maxEvents: 1 } : batch;
-    return new Sender({ ...settings, batch: bounds }, context, settings.url, sender(settings, context));
+    const own = { ...settings, batch: bounds, inOrder: settings.order === "kept" };
+    return new Sender(own, context, settings.url, sender(settings, context));
   },
 };
 
