@@ -1,5 +1,6 @@
 /** Commands that look at what runs, against real processes: two apps, one sidecar in two threads. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { connect } from "node:net";
 import { tinyApp } from "./kit/apps.ts";
 import { type Ended, Place } from "./kit/outrigger.ts";
 import { until, untilTrue } from "./kit/poll.ts";
@@ -111,6 +112,23 @@ test("why tells of a request by its trace: every hop, the filter, the line of th
   const unknown = await place.outrigger("why", "nobody");
   expect([unknown.status, unknown.stdout.includes("2 sidecars were asked")]).toEqual([1, true]);
   expect(await outrigger("why")).toMatch(/test\/api +inbound +GET \/closed\/door +403 +denied +/);
+});
+
+test("tap --malformed names the header of a malformed request", async () => {
+  const { port, hostname } = new URL(front);
+  const answer = await new Promise<string>((resolve, reject) => {
+    const socket = connect(Number(port), hostname, () => {
+      socket.write("GET /odd HTTP/1.1\r\nHost: front\r\nbad name: x\r\n\r\n");
+    });
+    socket.once("data", (bytes) => {
+      socket.destroy();
+      resolve(String(bytes));
+    });
+    socket.once("error", reject);
+  });
+  expect(answer).toStartWith("HTTP/1.1 400 ");
+  const seen = await outrigger("tap", "front", "--malformed", "--limit", "1");
+  expect(seen).toMatch(/request header bad at inbound: bad-header-name, refused: /);
 });
 
 test("top and clusters count what passes; the log level changes what is written", async () => {

@@ -61,8 +61,8 @@ export function storyText({ id, hops, asked, silent }: Story): string {
     lines.push(
       `nothing is known of ${id}`,
       `  ${looked}`,
-      "  each keeps its newest 1,024 requests that were refused or failed, as long as it runs: this",
-      "  one went well, is too old, was dropped with a restart, or had another id",
+      "  each keeps its newest 1,024 requests that were refused or failed, as long as it runs, and",
+      "  of a flood the first of each second: this one went well, is too old, or had another id",
       "  outrigger why lists those that are kept; the access log has all (outrigger logs)",
     );
   } else {

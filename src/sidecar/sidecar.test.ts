@@ -130,7 +130,7 @@ test("the read-only address answers ready, live and metrics, and nothing else", 
   const metrics = await ask(world, "GET", "/metrics", at);
   expect(metrics.headers.get("content-type")).toStartWith("text/plain; version=0.0.4");
   expect(metrics.text).toContain("outrigger_x 1\n");
-  for (const path of ["/config", "/stats", "/clusters", "/snapshot", "/drain", "/"]) {
+  for (const path of ["/tap", "/why", "/why/1", "/log-level", "/config", "/stats", "/clusters", "/snapshot", "/drain", "/"]) {
     expect([path, (await ask(world, "GET", path, at)).status]).toEqual([path, 404]);
   }
   expect((await ask(world, "POST", "/ready", at)).status).toBe(405);

@@ -1,7 +1,8 @@
 import type { RequestRecord } from "../../api/request_record.ts";
 import type { TapOrder } from "../../api/tap.ts";
 import type { Clock } from "../../base/world.ts";
-import { MAX_TAPPED_PER_SECOND, RateBound, type TapTaker } from "../watch/tap.ts";
+import { RateBound } from "../watch/rate_bound.ts";
+import { MAX_TAPPED_PER_SECOND, type TapTaker } from "../watch/tap.ts";
 import type { Order } from "./messages.ts";
 
 /** What a tap asks of a worker. */

@@ -1,8 +1,8 @@
 import type { Clock } from "../../base/world.ts";
 import type { FailureCode } from "../errors.ts";
 import type { Stream } from "../stream.ts";
+import { RateBound } from "./rate_bound.ts";
 import { askedOf } from "./record.ts";
-import { RateBound } from "./tap.ts";
 import type { RequestWatch, Watcher } from "./watch.ts";
 
 /** Further lines are counted: a debug log must not be what is slow. */

@@ -4,7 +4,7 @@ import type { Origin, Snapshot } from "../../api/snapshot.ts";
 import { Rig } from "../../sim/rig.ts";
 import { RETRY, snapshotOf, type SnapshotShape } from "../../sim/snapshots.ts";
 import { reply } from "../../sim/upstream.ts";
-import { KEPT_BYTES, KEPT_FAILURES } from "./recent_failures.ts";
+import { KEPT_BYTES, KEPT_FAILURES, KEPT_PER_SECOND } from "./recent_failures.ts";
 
 let rig: Rig;
 afterEach(async () => {
@@ -254,6 +254,20 @@ test("who has a trace is found by it, who has no id by a key; who left is kept a
   expect(rig.proxy.failures("f0-1")).toMatchObject([{ cause: "no-route", requestId: null }]);
   expect(rig.proxy.failures(null).map(({ key }) => key)).toEqual(["f0-2", "f0-1"]);
   expect(rig.proxy.failures("nobody")).toEqual([]);
+});
+
+test("of a flood the first of each second are kept", async () => {
+  start({ route: { hosts: ["other"] } });
+  const client = rig.client();
+  for (let n = 0; n < KEPT_PER_SECOND + 500; n += 1) client.get("/a");
+  await rig.advance(900);
+  client.get("/b");
+  await rig.advance(50);
+  expect(rig.proxy.failures(null)[0]).toMatchObject({ path: "/a", key: `f0-${KEPT_PER_SECOND}` });
+  await rig.advance(100);
+  client.get("/c");
+  await rig.advance(100);
+  expect(rig.proxy.failures(null)[0]).toMatchObject({ path: "/c" });
 });
 
 test("the newest are kept, bounded in number and in bytes", async () => {

@@ -8,11 +8,14 @@ import type { RoutePolicy, Snapshot } from "../../api/snapshot.ts";
 import type { Clock } from "../../base/world.ts";
 import type { Stream } from "../stream.ts";
 import { policyPlaces } from "./policy_places.ts";
+import { RateBound } from "./rate_bound.ts";
 import { askedOf, recordOf } from "./record.ts";
 
 /** So many are kept, or fewer: as many as fit. */
 export const KEPT_FAILURES = 1_024;
 export const KEPT_BYTES = 1024 * 1024;
+/** Of more in a second the first ones are kept: who refuses a flood has no time to write it down. */
+export const KEPT_PER_SECOND = 2_000;
 /** What a list of the newest has at most. */
 const LISTED = 256;
 /** Of one request. */
@@ -36,6 +39,7 @@ export class RecentFailures {
   /** Of the Snapshot in force. */
   #snapshot: Snapshot | null = null;
   readonly #clock: Clock;
+  readonly #rate: RateBound;
   /** Of a group; its entries have keys of their own. */
   worker = 0;
   readonly #ring: (Kept | undefined)[] = new Array<undefined>(KEPT_FAILURES);
@@ -49,6 +53,7 @@ export class RecentFailures {
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.#rate = new RateBound(clock, KEPT_PER_SECOND);
   }
 
   /** From now on lines are those of this Snapshot. */
@@ -59,7 +64,7 @@ export class RecentFailures {
   }
 
   add(stream: Stream, nowMs: number): void {
-    if (stream.isMirror) return;
+    if (stream.isMirror || !this.#rate.passes()) return;
     const entry = this.#entryOf(stream, nowMs);
     this.#ring[this.#next++ % KEPT_FAILURES] = entry;
     this.#bytes += entry.bytes;

@@ -10,6 +10,7 @@ import { normalizePath } from "../route/normalize_path.ts";
 import { pathTest } from "../route/path_rules.ts";
 import type { Stream } from "../stream.ts";
 import { shownBlock, shownFields } from "./header_redaction.ts";
+import { RateBound } from "./rate_bound.ts";
 import { type Asked, askedOf, recordOf } from "./record.ts";
 import type { RequestWatch, Watcher } from "./watch.ts";
 
@@ -112,28 +113,6 @@ export function pathFilter(path: PathMatch): (path: string) => boolean {
   if (kind === "exact") return (asked) => asked === value;
   const below = value.endsWith("/") ? value : `${value}/`;
   return (asked) => asked === value || asked.startsWith(below);
-}
-
-/** So many a second, as the clock's seconds go. */
-export class RateBound {
-  readonly #clock: Clock;
-  readonly #most: number;
-  #second = -1;
-  #passed = 0;
-
-  constructor(clock: Clock, most: number) {
-    this.#clock = clock;
-    this.#most = most;
-  }
-
-  passes(): boolean {
-    const second = Math.floor(this.#clock.now() / 1000);
-    if (second !== this.#second) {
-      this.#second = second;
-      this.#passed = 0;
-    }
-    return ++this.#passed <= this.#most;
-  }
 }
 
 class TappedRequest implements RequestWatch {
