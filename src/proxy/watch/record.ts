@@ -51,7 +51,7 @@ export function recordOf(
     status: stream.status,
     flags: stream.flags === "" ? [] : stream.flags.split(","),
     detail: stream.detail,
-    reason: reasonOf(stream.flags),
+    reason: reasonOf(stream.flags, stream.detail),
     durationMs,
     tries,
     requestBytes: stream.requestBytes,
