@@ -117,6 +117,13 @@ export const sidecar = object({
   maxHeaderBytes: size({ min: "1Ki", max: "1Mi" })
     .about("A larger head is answered 431. 64Ki: four times what Node's own server takes.")
     .default("64Ki"),
+  maxBody: size()
+    .about(
+      "A request with a larger body is answered 413. None by default: bodies pass as they come and " +
+        "cost no memory, so their size is the app's to bound.",
+    )
+    .optional()
+    .example("10Mi"),
   maxHeaders: integer({ min: 10, max: 10_000 })
     .about("A request with more header fields is answered 431. 100, as Envoy has it.")
     .default(100),

@@ -73,6 +73,8 @@ export interface ListenerPolicy {
   readonly maxConnections: number;
   readonly maxHeaderBytes: number;
   readonly maxHeaders: number;
+  /** Of a request; missing: any size passes. */
+  readonly maxBodyBytes?: number;
   /** From the first byte of a request's head to its last. */
   readonly headerTimeoutMs: number;
   /** A connection without a request. */

@@ -91,9 +91,11 @@ interface Figure {
     | "maxHeaderBytes"
     | "maxHeaders"
     | "headerTimeoutMs"
-    | "idleTimeoutMs";
+    | "idleTimeoutMs"
+    | "maxBodyBytes"
+    | "bodyTimeoutMs";
   readonly title: string;
-  readonly plain: number;
+  readonly plain: number | undefined;
   readonly text: (value: number) => string;
 }
 
@@ -125,6 +127,18 @@ const LISTENER_FIGURES: readonly Figure[] = [
     plain: PLAIN_SIDECAR.idleTimeout,
     text: words.durationText,
   },
+  {
+    field: "maxBodyBytes",
+    title: "body size limit",
+    plain: PLAIN_SIDECAR.maxBody,
+    text: (bytes) => words.countText(bytes, "byte"),
+  },
+  {
+    field: "bodyTimeoutMs",
+    title: "body timeout",
+    plain: PLAIN_SIDECAR.bodyTimeout,
+    text: words.durationText,
+  },
 ];
 
 function listenerAspects(name: string, listener: ListenerPolicy): Aspect[] {
@@ -142,6 +156,7 @@ function listenerAspects(name: string, listener: ListenerPolicy): Aspect[] {
   }
   for (const { field, title, plain, text } of LISTENER_FIGURES) {
     const value = listener[field];
+    if (value === undefined) continue;
     const figure = aspect([...at, field], `${title} of ${what}`, value, text(value));
     found.push({ ...figure, plain: value === plain });
   }

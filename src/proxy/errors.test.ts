@@ -26,6 +26,7 @@ const STABLE: Readonly<Record<FailureCode, readonly [status: number, flag: strin
   "answer-not-read": [408, "SI"],
   "malformed-response": [502, "UPE"],
   "filter-error": [500, "LR"],
+  "body-too-large": [413, "DPE"],
   "request-too-large": [413, "LR"],
   "response-too-large": [502, "LR"],
 };

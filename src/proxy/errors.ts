@@ -22,6 +22,7 @@ export type FailureCode =
   | "answer-not-read"
   | "malformed-response"
   | "filter-error"
+  | "body-too-large"
   | "request-too-large"
   | "response-too-large";
 
@@ -73,6 +74,7 @@ export const DECISIONS: Readonly<Record<FailureCode, FailureDecision>> = {
   "answer-not-read": local(408, "SI", null, "the answer was not read in time"),
   "malformed-response": upstream(502, "UPE", "5xx", "exhausted", "the upstream's answer is malformed"),
   "filter-error": local(500, "LR", null, "a filter failed"),
+  "body-too-large": local(413, "DPE", null, "the request's body is larger than the listener takes"),
   "request-too-large": local(413, "LR", null, "the request's body is larger than a filter takes"),
   "response-too-large": local(502, "LR", null, "the answer's body is larger than a filter takes"),
 };

@@ -262,3 +262,43 @@ describe("upstreams", () => {
     expect((await rig.ask("/next")).body).toBe("/next");
   });
 });
+
+describe("bodies that are too large", () => {
+  const shape = { listener: { maxBodyBytes: 10 }, accessLog: "json" as const };
+
+  test("a length above the limit is 413 before anything of it is passed on", async () => {
+    rig = new Rig(shape);
+    const upstream = rig.upstream();
+    const fits = rig.client().send(`${HEAD}0123456789`);
+    const large = rig.client().send(HEAD.replace("10", "11"));
+    await rig.advance(1_500);
+    expect([fits.status, large.status, upstream.requests.length]).toEqual([200, 413, 1]);
+    expect(rig.clients[1]!.peer.closed).toBe(true);
+    expect(rig.log.join()).toContain('"response_code_details":"body-too-large"');
+  });
+
+  test("chunks above it are 413, and what was passed on is broken off", async () => {
+    rig = new Rig(shape);
+    const upstream = rig.upstream();
+    const call = rig.client().send(`${CHUNKED}6\r\nabcdef\r\n`);
+    await rig.advance(10);
+    expect(upstream.open.length).toBe(1);
+    rig.clients[0]!.peer.send("5\r\nghijk\r\n0\r\n\r\n");
+    await rig.advance(1_500);
+    expect([call.status, upstream.open.length, upstream.requests.length]).toEqual([413, 0, 0]);
+    expect(idle()).toEqual([0, 0, 0]);
+  });
+
+  test("what goes through a tunnel is no body", async () => {
+    rig = new Rig(shape);
+    const switching = "HTTP/1.1 101 S\r\nConnection: upgrade\r\nUpgrade: chat\r\n\r\n";
+    const upstream = rig.upstream(1, ({ peer }) => peer.send(switching));
+    upstream.onBytes = (peer) => upstream.requests.length > 0 && peer.input.length >= 0;
+    const client = rig.client();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: chat\r\n\r\n");
+    await rig.advance(10);
+    client.peer.send("x".repeat(100));
+    await rig.advance(10);
+    expect(upstream.peers[0]!.text.length).toBe(100);
+  });
+});

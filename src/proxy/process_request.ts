@@ -24,6 +24,9 @@ export function processRequest(stream: Stream): void {
   }
   stream.route = route;
   route.counters.active++;
+  if (head.framing === "length" && head.contentLength > config.maxBodyBytes) {
+    return failStream(stream, "body-too-large");
+  }
   const { timeouts, overload } = stream.context;
   if (overload.isShedding && overload.refuses(head)) return failStream(stream, "overload");
   const { timeoutMs, idleTimeoutMs } = route.policy;
@@ -131,6 +134,9 @@ export function processRequestBody(
     return;
   }
   stream.requestBytes += end - start;
+  if (stream.requestBytes > stream.config.maxBodyBytes && !stream.tunnel) {
+    return failStream(stream, "body-too-large");
+  }
   if (stream.idleTimeout.list !== null) stream.touch();
   const filters = stream.tunnel ? NO_FILTERS : stream.route!.chain.requestBody;
   if (filters.length === 0) return sendRequestBody(stream, bytes, start, end);

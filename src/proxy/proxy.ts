@@ -304,7 +304,9 @@ export class Proxy {
           ? null
           : new GroupGauge(new Int32Array(memory), 0, this.#member!.worker);
       const tls = this.#tls.of(snapshot, name, counters.tls);
-      configs.set(name, { name, policy, counters, routes, trustedHops, connections, tls, watcher });
+      const maxBodyBytes = policy.maxBodyBytes ?? Infinity;
+      const own = { name, policy, maxBodyBytes, counters, routes };
+      configs.set(name, { ...own, trustedHops, connections, tls, watcher });
     }
     return configs;
   }

@@ -24,6 +24,7 @@ const FIELDS: readonly (readonly [whom: string, paths: readonly string[]])[] = [
       "spec.sidecar.maxConnections",
       "spec.sidecar.maxHeaderBytes",
       "spec.sidecar.maxHeaders",
+      "spec.sidecar.maxBody",
       "spec.sidecar.headerTimeout",
       "spec.sidecar.bodyTimeout",
       "spec.sidecar.idleTimeout",

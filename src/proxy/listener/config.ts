@@ -12,6 +12,8 @@ export interface ListenerConfig {
   readonly policy: ListenerPolicy;
   readonly routes: RouteTable;
   readonly counters: ListenerCounters;
+  /** The policy's; infinite where it has none. */
+  readonly maxBodyBytes: number;
   /** The policy's, compiled. */
   readonly trustedHops: TrustedHops;
   /** Open connections of all workers of the group; null where this proxy is alone. */

@@ -39,6 +39,7 @@ const CODE_REASONS: Partial<Readonly<Record<FailureCode, string>>> = {
   "idle-timeout": "no byte passed within the route's idle time",
   "request-body-timeout": "the request's body did not arrive in time",
   "answer-not-read": "the caller did not read its answer in time",
+  "body-too-large": "the request's body is larger than the listener takes",
   "request-too-large": "the request's body is larger than a filter takes",
   "response-too-large": "the answer's body is larger than a filter takes",
 };
