@@ -11,6 +11,8 @@ export interface MonitoredWorkload {
   readonly p99Ms: number | null;
   /** Names of its log adapters. */
   readonly pipelines: readonly string[];
+  /** It shows certificates: to callers, or to callees that ask for one. */
+  readonly certificates: CertificateUse;
 }
 
 export interface MonitoredCall {
@@ -19,6 +21,11 @@ export interface MonitoredCall {
   /** Its listener, for example `call:api`. */
   readonly listener: string;
   readonly hasBreaker: boolean;
+}
+
+export interface CertificateUse {
+  readonly toCallers: boolean;
+  readonly toCallees: boolean;
 }
 
 /** The scrape job of everything that Outrigger runs. */

@@ -10,7 +10,7 @@ export function monitoredWorkloads(
   snapshots: readonly Snapshot[],
 ): MonitoredWorkload[] {
   const apps = new Map(documents.apps.map((app) => [workloadKey(app), app]));
-  return snapshots.map(({ workload, policy }): MonitoredWorkload => {
+  return snapshots.map(({ workload, policy, bindings }): MonitoredWorkload => {
     const slo = apps.get(workloadKey(workload))?.spec.slo;
     const isGateway = Object.values(policy.listeners).some((one) => one.direction === "gateway");
     const calls = Object.entries(policy.clusters).filter(([name]) => {
@@ -26,6 +26,10 @@ export function monitoredWorkloads(
       availability: slo?.availability ?? null,
       p99Ms: slo?.latency?.p99 ?? null,
       pipelines: Object.keys(policy.pipelines),
+      certificates: {
+        toCallers: Object.values(policy.listeners).some(({ tls }) => tls !== undefined),
+        toCallees: Object.values(bindings.clusters).some(({ tls }) => (tls?.client ?? null) !== null),
+      },
     };
   });
 }

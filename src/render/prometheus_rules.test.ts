@@ -15,6 +15,7 @@ const FRONTEND: MonitoredWorkload = {
   availability: 0.999,
   p99Ms: 300,
   pipelines: [],
+  certificates: { toCallers: false, toCallees: false },
 };
 const API: MonitoredWorkload = {
   namespace: "shop",
@@ -24,6 +25,7 @@ const API: MonitoredWorkload = {
   availability: null,
   p99Ms: null,
   pipelines: ["events"],
+  certificates: { toCallers: false, toCallees: false },
 };
 const GATEWAY: MonitoredWorkload = {
   ...API,

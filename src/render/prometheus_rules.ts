@@ -289,7 +289,41 @@ function ownAlerts(workload: MonitoredWorkload): AlertingRule[] {
     },
   ];
   if (workload.p99Ms !== null) alerts.push(latencyAlert(workload, workload.p99Ms));
+  const { toCallers, toCallees } = workload.certificates;
+  if (toCallers || toCallees) alerts.push(...certificateAlerts(workload));
   return alerts;
+}
+
+/** Renewals come a month before the end as a rule, so two weeks before it something is wrong. */
+export const CERTIFICATE_DAYS = { soon: 14, now: 2 } as const;
+
+function certificateAlerts(workload: MonitoredWorkload): AlertingRule[] {
+  const who = subject(workload);
+  const which = selector(identity(workload));
+  const { toCallers, toCallees } = workload.certificates;
+  const ends = [
+    ...(toCallers ? [`outrigger_tls_certificate_not_after_seconds${which}`] : []),
+    ...(toCallees ? [`outrigger_upstream_tls_certificate_not_after_seconds${which}`] : []),
+  ].join(" or ");
+  const left = `min by (namespace, app) (${ends}) - time()`;
+  const alert = (name: string, days: number, severity: "page" | "ticket"): AlertingRule => ({
+    alert: name,
+    expr: `${left} < ${days * 86_400}`,
+    labels: { severity, ...labelsOf(workload) },
+    annotations: {
+      summary: `A certificate of ${who} expires in less than ${days} days`,
+      description: `The first one that ${who} shows is valid for {{ $value | humanizeDuration }} more.`,
+      runbook:
+        "outrigger_tls_certificate_not_after_seconds and outrigger_upstream_tls_certificate_" +
+        "not_after_seconds say which one. Put the renewed files in its place: the sidecar reads " +
+        "them within seconds, and the event certificate-loaded says so. If the files are new " +
+        "already, certificate-refused in its log says why they are not used.",
+    },
+  });
+  return [
+    alert("OutriggerCertificateExpiresSoon", CERTIFICATE_DAYS.soon, "ticket"),
+    alert("OutriggerCertificateExpires", CERTIFICATE_DAYS.now, "page"),
+  ];
 }
 
 function latencyAlert(workload: MonitoredWorkload, p99Ms: number): AlertingRule {

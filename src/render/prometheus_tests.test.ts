@@ -15,6 +15,7 @@ const FRONTEND: MonitoredWorkload = {
   availability: 0.99,
   p99Ms: 300,
   pipelines: ["events"],
+  certificates: { toCallers: true, toCallees: true },
 };
 
 function tests(workloads: readonly MonitoredWorkload[]) {
@@ -32,7 +33,7 @@ test("each alert has a load that makes it fire, and one that does not", () => {
     const [{ alertname, exp_alerts }] = alert_rule_test;
     fires.set(alertname, (fires.get(alertname) ?? new Set()).add(exp_alerts.length > 0));
   }
-  expect(fires.size).toBe(9);
+  expect(fires.size).toBe(11);
   for (const cases of fires.values()) expect(cases.size).toBe(2);
 });
 
@@ -52,6 +53,8 @@ describe.skipIf(PROMTOOL === null)("with promtool", () => {
     ["the breaker's state", ")) == 2", ")) == 3"],
     ["the sidecar's absence", "absent(up", "absent(down"],
     ["a window", "[2m]", "[2s]"],
+    ["when a certificate ends", "- time() < 1209600", "- time() < 120960"],
+    ["certificates that callees are shown", " or outrigger_upstream_tls", " or outrigger_no_tls"],
   ] as const) {
     test(`S2-5 the generated tests notice rules that are wrong about ${what}`, () => {
       const rules = renderPrometheusRules([FRONTEND]);

@@ -8,13 +8,20 @@ import type { Generator } from "./generator.ts";
 import type { MonitoredCall, MonitoredWorkload } from "./monitored.ts";
 import { SCRAPE_JOB } from "./monitored.ts";
 import { monitoredWorkloads } from "./monitored_workloads.ts";
-import { type AlertingRule, BURNS, prometheusRuleGroups, RULES_FILE } from "./prometheus_rules.ts";
+import {
+  type AlertingRule,
+  BURNS,
+  CERTIFICATE_DAYS,
+  prometheusRuleGroups,
+  RULES_FILE,
+} from "./prometheus_rules.ts";
 import { selector } from "./promql.ts";
 
 /** Seconds between samples: two of them fit into the shortest window, 1m. */
 const SAMPLE_INTERVAL = "15s";
 /** Longer than the longest `for`, 15m, and the minute that a rate needs before. */
 const EVALUATED_AT = "18m";
+const EVALUATED_AT_SECONDS = 18 * 60;
 const SAMPLES = 72;
 const REQUESTS_PER_SAMPLE = 1000;
 /** One of the sinks that a log adapter has. */
@@ -163,6 +170,7 @@ function addHealthyLoad(load: Load, workload: MonitoredWorkload): void {
     setBreaker(load, workload, call, steady(0));
   }
   for (const pipeline of workload.pipelines) setEvents(load, workload, pipeline, "delivered");
+  for (const { series } of certificateSeries(workload)) load.set(series, steady(90 * 86_400));
 }
 
 interface ListenerLabels extends Readonly<Record<string, string>> {
@@ -269,9 +277,43 @@ function scenariosFor(rule: AlertingRule, workload: MonitoredWorkload): Scenario
       return workload.pipelines
         .filter((name) => name === rule.labels.pipeline)
         .map((name) => refusedScenario(workload, name));
+    case "OutriggerCertificateExpiresSoon":
+      return certificateScenarios(workload, CERTIFICATE_DAYS.soon);
+    case "OutriggerCertificateExpires":
+      return certificateScenarios(workload, CERTIFICATE_DAYS.now);
     default:
       throw new Error(`The alert ${rule.alert} has no scenario in prometheus_tests.ts.`);
   }
+}
+
+function certificateScenarios(workload: MonitoredWorkload, days: number): Scenario[] {
+  const leftSeconds = days * 86_400 - 3_600;
+  return certificateSeries(workload).map(({ what, series }) => ({
+    name: `that ${what} ends ${days} days from now, less an hour`,
+    change: (load) => load.set(series, steady(EVALUATED_AT_SECONDS + leftSeconds)),
+    quiet: (load) => load.set(series, steady(EVALUATED_AT_SECONDS + days * 86_400)),
+    value: humanDuration(leftSeconds),
+  }));
+}
+
+/** By whom it is shown. */
+function certificateSeries(workload: MonitoredWorkload) {
+  const { toCallers, toCallees } = workload.certificates;
+  const own = { listener: workload.direction, certificate: "shop" };
+  const metric = "tls_certificate_not_after_seconds";
+  return [
+    ...(toCallers
+      ? [{ what: "of callers", series: series(`outrigger_${metric}`, workload, own) }]
+      : []),
+    ...(toCallees
+      ? [
+          {
+            what: "of callees",
+            series: series(`outrigger_upstream_${metric}`, workload, { cluster: "api" }),
+          },
+        ]
+      : []),
+  ];
 }
 
 function burnScenario(
