@@ -66,7 +66,7 @@ export function readTapOrder(query: ReadonlyMap<string, string>): TapOrder | str
   const limit = numberOf(query.get("limit"), MAX_TAP_LIMIT);
   const durationMs = numberOf(query.get("durationMs"), MAX_TAP_DURATION_MS);
   if (limit === null) return `limit has to be a whole number up to ${MAX_TAP_LIMIT}`;
-  if (durationMs === null) return `durationMs has to be a whole number up to ${MAX_TAP_DURATION_MS}`;
+  if (durationMs === null) return `durationMs has to be whole, up to ${MAX_TAP_DURATION_MS}`;
   const methods = list("method").map((one) => one.toUpperCase());
   const flags = list("flag").map((one) => one.toUpperCase());
   const most = Math.max(methods.length, flags.length, statuses.length, headers.length);

@@ -15,7 +15,7 @@ const PARTS: Readonly<Record<string, RegExp>> = {
   routes: /^\/policy\/listeners\/[^/]*\/routes(\/|$)/,
   clusters: /^\/(policy|bindings)\/clusters(\/|$)/,
   pipelines: /^\/(policy|bindings)\/pipelines(\/|$)/,
-  sidecar: /^\/(policy\/(?!listeners|clusters|pipelines)|bindings\/(?!listeners|tls|clusters|pipelines))/,
+  sidecar: /^\/(policy|bindings)\/(?!listeners|tls|clusters|pipelines)/,
 };
 
 interface ShownConfig {
@@ -40,7 +40,7 @@ export const config: Command = {
   examples: [
     { line: "outrigger config frontend", about: "every value in force, and why it is so" },
     { line: "outrigger config api --part routes --written", about: "the routes' own lines" },
-    { line: "outrigger config --socket /run/outrigger/admin.sock", about: "any proxy, by its socket" },
+    { line: "outrigger config --socket /run/admin.sock", about: "any proxy, by its socket" },
   ],
   async run(world, input) {
     const places = await wantedPlaces(world, input, input.words[0] ?? null);
@@ -77,7 +77,8 @@ async function shownConfig(
   };
 }
 
-async function configText({ app, version, policyHash, parts, runtime }: ShownConfig): Promise<string> {
+async function configText(shown: ShownConfig): Promise<string> {
+  const { app, version, policyHash, parts, runtime } = shown;
   const { partsText } = await import("../compile/explain.ts");
   const { faultText } = await import("../compile/words.ts");
   const count = (source: ExplainedPart["source"]): number =>

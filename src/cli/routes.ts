@@ -56,8 +56,10 @@ async function shownRoutes(snapshot: Snapshot): Promise<ShownRoute[]> {
   const { toPointer } = await import("../compile/pointer.ts");
   const words = await import("../compile/words.ts");
   const app = `${snapshot.workload.namespace}/${snapshot.workload.name}`;
-  return Object.entries(snapshot.policy.listeners).flatMap(([listener, { direction, routes: all }]) =>
+  const { listeners } = snapshot.policy;
+  return Object.entries(listeners).flatMap(([listener, { direction, routes: all }]) =>
     inMatchingOrder(all).map(({ host, route, index }) => {
+      const { retry, fallback } = route;
       const pointer = toPointer(["policy", "listeners", listener, "routes", index]);
       const found = findOrigin(snapshot, pointer);
       const asks = [words.pathText(route.path), words.matchText(route.match)];
@@ -67,8 +69,8 @@ async function shownRoutes(snapshot: Snapshot): Promise<ShownRoute[]> {
         backends: words.backendsText(route.backends),
         filters: filterNames(route),
         timeout: route.timeoutMs === 0 ? "-" : words.durationText(route.timeoutMs),
-        retry: route.retry === null ? "-" : `${route.retry.attempts} on ${route.retry.on.join(", ")}`,
-        fallback: route.fallback === null ? "-" : `${route.fallback.status} on ${route.fallback.on.join(", ")}`,
+        retry: retry === null ? "-" : `${retry.attempts} on ${retry.on.join(", ")}`,
+        fallback: fallback === null ? "-" : `${fallback.status} on ${fallback.on.join(", ")}`,
         origin: found === null ? null : originText(found.origin),
       };
     }),

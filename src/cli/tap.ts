@@ -19,7 +19,7 @@ export const tap: Command = {
     { long: "path", value: "PATTERN", about: "only these paths, for example /items/* or /u/{id}" },
     { long: "method", value: "METHOD", about: "only this method", many: true },
     { long: "status", value: "STATUS", about: "only 404, or a class such as 5xx", many: true },
-    { long: "flag", value: "FLAG", about: "only with this response flag, for example UO", many: true },
+    { long: "flag", value: "FLAG", about: "only with this flag, for example UO", many: true },
     { long: "header", value: "NAME=VALUE", about: "only with this header", many: true },
     { long: "route", value: "NAME", about: "only this route" },
     { long: "cluster", value: "NAME", about: "only what went to this cluster" },
@@ -154,7 +154,7 @@ class Printer {
     this.#world.stdio.stderr.write(`${workload}: ${count} more were not shown: too many at once\n`);
   }
 
-  #print({ workload }: AdminPlace, value: Readonly<Record<string, unknown>>, text: () => string): void {
+  #print({ workload }: AdminPlace, value: Shown, text: () => string): void {
     this.printed += 1;
     const { stdout } = this.#world.stdio;
     if (this.#format === "json") stdout.write(`${JSON.stringify(value)}\n`);
@@ -164,7 +164,9 @@ class Printer {
   }
 }
 
-function yamlOf(value: Readonly<Record<string, unknown>>): string {
+type Shown = Readonly<Record<string, unknown>>;
+
+function yamlOf(value: Shown): string {
   const lines = Object.entries(value).map(([name, one]) => `${name}: ${JSON.stringify(one)}`);
   return `${lines.join("\n")}\n`;
 }
@@ -176,7 +178,8 @@ export function requestText(record: RequestRecord): string {
   const outcome = status === 0 ? "no answer" : String(status);
   const flags = record.flags.length === 0 ? "" : ` ${record.flags.join(",")} (${reason})`;
   const detail = record.detail === "via_upstream" ? "" : ` ${record.detail}`;
-  const first = `${time} ${method} ${path}${query} ${outcome}${flags}${detail} ${ms(record.durationMs)}`;
+  const asked = `${time} ${method} ${path}${query}`;
+  const first = `${asked} ${outcome}${flags}${detail} ${ms(record.durationMs)}`;
   const way = [
     `host ${host === "" ? "-" : host}`,
     `route ${route ?? "-"} of ${record.listener}`,
@@ -186,7 +189,8 @@ export function requestText(record: RequestRecord): string {
     ...(traceId === null ? [] : [`trace ${traceId}`]),
   ];
   const lines = [first, `    ${way.join(", ")}`];
-  if (record.tries.length > 1) lines.push(...record.tries.map((one, at) => `    ${tryText(one, at)}`));
+  const { tries } = record;
+  if (tries.length > 1) lines.push(...tries.map((one, at) => `    ${tryText(one, at)}`));
   if (record.headers !== undefined) {
     lines.push(...record.headers.request.map((pair) => `    > ${headerText(pair)}`));
     lines.push(...record.headers.response.map((pair) => `    < ${headerText(pair)}`));
@@ -194,7 +198,8 @@ export function requestText(record: RequestRecord): string {
   return lines.map(printable).join("\n");
 }
 
-export function tryText({ upstream, status, failure, durationMs }: TryRecord, index: number): string {
+export function tryText(one: TryRecord, index: number): string {
+  const { upstream, status, failure, durationMs } = one;
   const outcome = failure ?? (status === 0 ? "did not end" : String(status));
   return `try ${index + 1}: ${upstream ?? "no endpoint"} ${outcome} after ${ms(durationMs)}`;
 }
@@ -204,13 +209,15 @@ function headerText([name, value]: HeaderPair): string {
 }
 
 function sightingText(sighting: Sighting): string {
-  const { direction, where, header, reason, detail, action, requestId, method, path, count } = sighting;
+  const { direction, where, header, reason, detail, action, count } = sighting;
+  const { requestId, method, path } = sighting;
   const time = new Date(sighting.timeMs).toISOString().slice(11, 23);
   const what = header === "" ? direction : `${direction} header ${header}`;
   const times = count > 1 ? `, ${count} times` : "";
   const request = method === "" ? "" : `; of ${method} ${path}`;
   const id = requestId === null ? "" : `, id ${requestId}`;
-  return printable(`${time} ${what} at ${where}: ${reason}, ${action}${times}: ${detail}${request}${id}`);
+  const done = `${reason}, ${action}${times}: ${detail}`;
+  return printable(`${time} ${what} at ${where}: ${done}${request}${id}`);
 }
 
 export function ms(durationMs: number): string {

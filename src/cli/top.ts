@@ -19,7 +19,10 @@ export const top: Command = {
   options: [
     ...SIDECAR_OPTIONS,
     ...LIVE_OPTIONS,
-    { long: "by", value: "WHAT", about: "only these rows", choices: ["route", "cluster", "all"], default: "all" },
+    {
+      ...{ long: "by", value: "WHAT", about: "only these rows", default: "all" },
+      choices: ["route", "cluster", "all"],
+    },
     outputOption("table", ["json", "yaml", "table"]),
   ],
   examples: [
@@ -73,13 +76,14 @@ export function topTable(rows: readonly TopRow[]): Table {
   const lines = rows.map((row) => {
     const isRoute = row.kind === "route";
     const name = isRoute ? `${row.listener} ${row.name}` : row.name;
+    const [retries, refused] = [row.retriesPerSecond, row.refusedPerSecond];
     return [
       ...[row.app, row.kind, name, `${row.perSecond.toFixed(1)}/s`],
       `${(row.errorRatio * 100).toFixed(1)}%`,
       ...[msText(row.p50Ms), msText(row.p99Ms), String(row.active)],
       ...(isRoute
         ? ["", "", ""]
-        : [`${row.retriesPerSecond.toFixed(1)}/s`, `${row.refusedPerSecond.toFixed(1)}/s`, row.breaker]),
+        : [`${retries.toFixed(1)}/s`, `${refused.toFixed(1)}/s`, row.breaker]),
     ];
   });
   return { columns: COLUMNS, rows: lines };

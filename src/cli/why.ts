@@ -19,7 +19,10 @@ export const why: Command = {
   ],
   examples: [
     { line: "outrigger why", about: "the newest that were refused or failed, with their ids" },
-    { line: "outrigger why 1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b", about: "what became of this one" },
+    {
+      line: "outrigger why 1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b",
+      about: "what became of this one, hop by hop",
+    },
   ],
   async run(world, input) {
     const { findStory, idOf, newestFailures } = await import("../local/why.ts");

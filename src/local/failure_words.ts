@@ -34,8 +34,8 @@ const WORDS: Readonly<Record<string, Describe>> = {
   "breaker-open": ({ cluster }, app) => ({
     what: `the circuit breaker of ${cluster} was open: the request was not sent`,
     advice:
-      `too many tries to ${cluster} had failed or were slow: outrigger clusters ${app} shows which ` +
-      "endpoints; the breaker closes by itself when probes succeed",
+      `too many tries to ${cluster} had failed or were slow: outrigger clusters ${app} shows ` +
+      "which endpoints; the breaker closes by itself when probes succeed",
   }),
   "overflow-requests": ({ cluster }) => ({
     what: `as many requests to ${cluster} were in flight as limits.maxRequests allows`,
@@ -55,7 +55,7 @@ const WORDS: Readonly<Record<string, Describe>> = {
   }),
   "connect-failure": ({ cluster, upstream }) => ({
     what: `no connection to ${upstream ?? cluster} of ${cluster} could be made`,
-    advice: `is ${cluster} running and listening there? outrigger status; outrigger logs ${cluster}`,
+    advice: `is ${cluster} running and listening? outrigger status, outrigger logs ${cluster}`,
   }),
   "connect-timeout": ({ cluster, upstream }) => ({
     what: `${upstream ?? cluster} of ${cluster} did not take a connection in time`,
@@ -70,11 +70,15 @@ const WORDS: Readonly<Record<string, Describe>> = {
     advice: `it may have crashed or restarted: outrigger logs ${cluster}`,
   }),
   timeout: ({ cluster, upstream, durationMs }) => ({
-    what: `the route's timeout ended the request after ${Math.round(durationMs)} ms${waiting(cluster, upstream)}`,
+    what:
+      `the route's timeout ended the request after ${Math.round(durationMs)} ms` +
+      waiting(cluster, upstream),
     advice: "make the callee faster, or the timeout longer; retries count against it too",
   }),
   "idle-timeout": ({ cluster, upstream }) => ({
-    what: `no byte came in either direction for as long as idleTimeout allows${waiting(cluster, upstream)}`,
+    what:
+      "no byte came in either direction for as long as idleTimeout allows" +
+      waiting(cluster, upstream),
     advice: "the callee hung, or the caller stopped sending",
   }),
   "per-try-timeout": ({ cluster, upstream }) => ({
@@ -92,7 +96,7 @@ const WORDS: Readonly<Record<string, Describe>> = {
     advice: "what it says stands in the sidecar's log",
   }),
   denied: ({ filter, method }) => ({
-    what: `a rule of the filter ${filter?.name ?? "deny"} does not let ${method} through from there`,
+    what: `a rule of the filter ${filter?.name ?? "deny"} does not let ${method} through`,
     advice: "call from an allowed network, or change the rule",
   }),
   rate_limited: ({ filter }) => ({
@@ -118,7 +122,7 @@ const WORDS: Readonly<Record<string, Describe>> = {
       answeredBy === "upstream"
         ? `${upstream} of ${cluster} itself answered ${status}`
         : `${upstream} of ${cluster} answered with an error of its own`,
-    advice: `the reason is behind it: its own hop, where one is shown, or outrigger logs ${cluster}`,
+    advice: `the reason is behind it: its own hop, where one is shown, or its log (outrigger logs)`,
   }),
   "caller-left": () => ({
     what: "the caller closed its connection before the answer was whole",

@@ -78,11 +78,17 @@ export async function askAdmin<Value>(
 }
 
 /** Those that answer, in order, and what is wrong with the others. */
+export interface Answers<Value> {
+  readonly answers: readonly (readonly [AdminPlace, Value])[];
+  readonly silent: readonly Failure[];
+}
+
+/** @throws Failure the first one's, where none answers. */
 export async function askAll<Value>(
   world: World,
   places: readonly AdminPlace[],
   path: string,
-): Promise<{ readonly answers: readonly (readonly [AdminPlace, Value])[]; readonly silent: Failure[] }> {
+): Promise<Answers<Value>> {
   const asked = places.map((place) => askAdmin<Value>(world, place, path));
   const settled = await Promise.allSettled(asked);
   const silentOnes: Failure[] = [];
@@ -124,6 +130,11 @@ function silent({ workload, socket }: AdminPlace, error: unknown): unknown {
   return new Failure("not-running", `${who} does not answer: ${error.message}`, advice);
 }
 
+interface Refusal {
+  readonly problem: string;
+  readonly advice: string | null;
+}
+
 function answerOf({ workload }: AdminPlace, status: number, body: Uint8Array): unknown {
   const text = Buffer.from(body).toString();
   if (status === 200) return JSON.parse(text);
@@ -131,7 +142,7 @@ function answerOf({ workload }: AdminPlace, status: number, body: Uint8Array): u
     const advice = "it is of an older version: start it anew";
     throw new Failure("refused", `the sidecar of ${workload} does not know that`, advice);
   }
-  const said = status === 409 ? (JSON.parse(text) as { problem: string; advice?: string | null }) : null;
+  const said = status === 409 ? (JSON.parse(text) as Refusal) : null;
   const problem = said?.problem ?? `it answered ${status}: ${text.trim().slice(0, 200)}`;
   throw new Failure("refused", `${workload}: ${problem}`, said?.advice ?? undefined);
 }

@@ -22,14 +22,18 @@ export class WatchAdmin {
   async answer(request: ServerRequest): Promise<ServerAnswer | null> {
     const what = `${request.method} ${request.path}`;
     if (what === "GET /tap") return this.#tap(request.query);
-    if (what === "GET /why") return jsonAnswer(200, { requests: await this.#proxy().failures(null) });
+    if (what === "GET /why") return this.#why(null);
     if (what.startsWith("GET /why/")) {
       const id = decoded(request.path.slice("/why/".length));
-      return jsonAnswer(200, { requests: id === null ? [] : await this.#proxy().failures(id) });
+      return id === null ? jsonAnswer(200, { requests: [] }) : this.#why(id);
     }
     if (what === "GET /log-level") return jsonAnswer(200, { level: this.#proxy().logLevel });
     if (what === "PUT /log-level") return this.#setLogLevel(Buffer.from(request.body).toString());
     return null;
+  }
+
+  async #why(id: string | null): Promise<ServerAnswer> {
+    return jsonAnswer(200, { requests: await this.#proxy().failures(id) });
   }
 
   async #setLogLevel(text: string): Promise<ServerAnswer> {
@@ -63,7 +67,8 @@ export class WatchAdmin {
         if (left <= 0) lines.end();
       });
       const { clock } = this.#world;
-      const timer = order.durationMs === 0 ? null : clock.after(order.durationMs, () => lines.end());
+      const { durationMs } = order;
+      const timer = durationMs === 0 ? null : clock.after(durationMs, () => lines.end());
       return () => {
         this.#taps--;
         timer?.cancel();

@@ -8,7 +8,7 @@ import type { RequestWatch, Watcher } from "./watch.ts";
 /** Further lines are counted: a debug log must not be what is slow. */
 const MAX_LINES_PER_SECOND = 1_000;
 
-/** At the log level `debug`: a JSON line for each request as it comes, and for each try's outcome. */
+/** At the log level `debug`: a JSON line for each request as it comes, and each try's outcome. */
 export class DebugLog implements Watcher, RequestWatch {
   readonly #clock: Clock;
   readonly #log: (line: string) => void;

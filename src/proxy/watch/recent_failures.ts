@@ -14,7 +14,7 @@ import { askedOf, recordOf } from "./record.ts";
 /** So many are kept, or fewer: as many as fit. */
 export const KEPT_FAILURES = 1_024;
 export const KEPT_BYTES = 1024 * 1024;
-/** Of more in a second the first ones are kept: who refuses a flood has no time to write it down. */
+/** Of more in a second the first are kept: who refuses a flood has no time to write it down. */
 export const KEPT_PER_SECOND = 2_000;
 /** What a list of the newest has at most. */
 const LISTED = 256;
@@ -115,7 +115,8 @@ export class RecentFailures {
     const { cause, rule, answeredBy } = said;
     const at = route === null ? -1 : route.filters.indexOf(stream.answeredBy!);
     const isExhausted = stream.flags.includes("URX");
-    const way = `${stream.listenerName} ${cause} ${cluster} ${answeredBy} ${at} ${rule} ${isExhausted}`;
+    const who = `${stream.listenerName} ${cluster} ${at} ${rule}`;
+    const way = `${who} ${cause} ${answeredBy} ${isExhausted}`;
     let ruled = known.get(way);
     if (ruled === undefined) {
       ruled = this.#look(stream, said, cluster, at);

@@ -169,7 +169,7 @@ test("an order that makes no sense says what was expected", () => {
     [{ header: "=x" }, "NAME or NAME=VALUE was expected"],
     [{ show: "some" }, "none, safe or all was expected"],
     [{ limit: "-1" }, "limit has to be a whole number"],
-    [{ durationMs: "1e99" }, "durationMs has to be a whole number"],
+    [{ durationMs: "1e99" }, "durationMs has to be whole"],
     [{ method: "a,".repeat(20) }, "at most 16 of a kind"],
   ] as const;
   for (const [query, words] of wrong) {
