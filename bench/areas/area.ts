@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { checkCipher, tlsFiles } from "../tls.ts";
 import { freePort, type Program, temporaryFolder } from "../processes.ts";
 import { startUpstream } from "../proxies/nginx.ts";
-import { type BenchedProxy, HOST, type Profile } from "../proxies/proxy.ts";
+import { type BenchedProxy, HOST, type Profile, type Setup } from "../proxies/proxy.ts";
 import type { Row } from "../results.ts";
 
 export interface Run {
@@ -33,12 +33,13 @@ export interface Work {
   readonly routes?: number;
   /** Callers come by TLS. */
   readonly tls?: boolean;
+  readonly telemetry?: Setup["telemetry"];
 }
 
 /** Starts an upstream and all proxies in front of it, hands them over, and ends them all. */
 export async function withStand<T>(
   proxies: readonly BenchedProxy[],
-  { profile, accessLog = false, routes = 1, tls = false }: Work,
+  { profile, accessLog = false, routes = 1, tls = false, telemetry }: Work,
   use: (stand: Stand) => Promise<T>,
 ): Promise<T> {
   const folder = temporaryFolder();
@@ -58,7 +59,7 @@ export async function withStand<T>(
       const port = await freePort();
       const adminPort = await freePort();
       const where = { port, adminPort, upstreamPort, folder: own(proxy.name) };
-      const setup = { profile, accessLog, routes, tls: files, ...where };
+      const setup = { profile, accessLog, routes, tls: files, telemetry, ...where };
       const program = proxy.start(setup);
       programs.push(program);
       const scheme = tls ? "https" : "http";

@@ -38,6 +38,7 @@ export const http1: Area = async (proxies, run) => {
   rows.push(await handshakeRow(proxies, run));
   rows.push(...(await routesRows(proxies, run)));
   rows.push(await bulkRow(proxies, run));
+  rows.push(...(await telemetryRow(proxies, run)));
   return rows;
 };
 
@@ -98,6 +99,62 @@ async function routesRows(proxies: readonly BenchedProxy[], { quick, say }: Run)
     const about = { id: `http1/routes/${count}`, work, unit: "cpu us/request", better: "lower" } as const;
     return row(about, figures[which]!);
   });
+}
+
+/** Ours beside itself: what looking on costs. */
+export async function telemetryRow(
+  proxies: readonly BenchedProxy[],
+  { quick, say }: Run,
+): Promise<Row[]> {
+  const ours = proxies.filter(({ name }) => name === "outrigger");
+  if (ours.length === 0) return [];
+  say("http1/telemetry");
+  const collector = spanCollector();
+  const figures = { outrigger: [] as number[], "outrigger without": [] as number[] };
+  const on = { profile: "policies", telemetry: { collector: collector.url } } as const;
+  try {
+    await withStand(ours, on, async ({ running: [traced] }) =>
+      withStand(ours, { profile: "policies", telemetry: "off" }, async ({ running: [plain] }) => {
+        const pair = [
+          { one: traced!, into: figures.outrigger },
+          { one: plain!, into: figures["outrigger without"] },
+        ];
+        const load = (one: Running) => load1(one, "1KB", { connections: 64, seconds: quick ? 1 : 4 });
+        for (const { one } of pair) await load(one);
+        for (let round = 0; round < (quick ? 3 : 9); round++) {
+          // Each first in every other round.
+          for (const { one, into } of round % 2 === 0 ? pair : pair.toReversed()) {
+            into.push(await cpuOf(one, () => load(one)));
+          }
+        }
+      }),
+    );
+  } finally {
+    collector.stop();
+  }
+  if (collector.spans() === 0) throw new Error("no span arrived at the collector");
+  const work =
+    "GET of 1KB over 64 keep-alive connections; routing, retries, a breaker as in policies. " +
+    "outrigger: with metrics, a request id, and 1% of the traces as spans to a collector by " +
+    "Zipkin's JSON, the others with a trace context that says that they are not kept. Without: no " +
+    "request id and no tracing; metrics cannot be switched off.";
+  const about = { id: "http1/telemetry/1KB/c64", work, unit: "cpu us/request", better: "lower" } as const;
+  return [row(about, new Map(Object.entries(figures)))];
+}
+
+/** Takes spans and counts them. */
+function spanCollector() {
+  let spans = 0;
+  const server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    async fetch(request) {
+      spans += ((await request.json()) as unknown[]).length;
+      return new Response(null, { status: 202 });
+    },
+  });
+  const url = `http://127.0.0.1:${server.port}/api/v2/spans`;
+  return { url, spans: () => spans, stop: () => void server.stop(true) };
 }
 
 async function handshakeRow(proxies: readonly BenchedProxy[], { quick, say }: Run): Promise<Row> {

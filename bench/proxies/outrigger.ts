@@ -8,6 +8,7 @@ import type {
   RoutePolicy,
   Snapshot,
 } from "../../src/api/snapshot.ts";
+import type { TracingPolicy } from "../../src/api/tracing.ts";
 import { Program } from "../processes.ts";
 import { type BenchedProxy, HOST, logFile, otherPrefixes, type Setup, type TlsFiles } from "./proxy.ts";
 
@@ -61,6 +62,8 @@ export function outrigger({ command, version }: OutriggerProgram): BenchedProxy 
 export function benchSnapshot(setup: Setup): Snapshot {
   const { profile, port, adminPort, upstreamPort, folder } = setup;
   const policies = profile === "policies";
+  const { telemetry = "off" } = setup;
+  const collector = telemetry === "off" ? null : telemetry.collector;
   return {
     apiVersion: "outrigger.dev/v1alpha1",
     kind: "Snapshot",
@@ -73,6 +76,7 @@ export function benchSnapshot(setup: Setup): Snapshot {
       pipelines: {},
       accessLog: { format: setup.accessLog ? "json" : "off" },
       drainMs: 1000,
+      ...(collector === null ? {} : { tracing: TRACING }),
     },
     bindings: {
       listeners: { in: { host: "127.0.0.1", port } },
@@ -90,13 +94,15 @@ export function benchSnapshot(setup: Setup): Snapshot {
       pipelines: {},
       stateFolder: join(folder, "state"),
       ...(setup.tls === null ? {} : { tls: { in: tlsBinding(setup.tls) } }),
+      ...(collector === null ? {} : { tracing: { url: collector } }),
     },
     origins: {},
   };
 }
 
 function listener(setup: Setup): ListenerPolicy {
-  const last = setup.profile === "policies" ? route() : bareRoute();
+  const plain = setup.profile === "policies" ? route() : bareRoute();
+  const last = setup.telemetry === "off" ? { ...plain, filters: [] } : plain;
   const others = otherPrefixes(setup).map((value, n) => ({
     ...last,
     name: `other-${n}`,
@@ -115,6 +121,8 @@ function listener(setup: Setup): ListenerPolicy {
     ...(setup.tls === null ? {} : { tls: TLS }),
   };
 }
+
+const TRACING: TracingPolicy = { ratio: 0.01, exporter: "zipkin", write: ["w3c"] };
 
 const TLS: ListenerTlsPolicy = {
   certificates: ["bench"],

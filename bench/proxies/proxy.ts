@@ -24,6 +24,8 @@ export interface Setup {
   readonly folder: string;
   /** Callers come by TLS; null: without it. */
   readonly tls: TlsFiles | null;
+  /** Ours alone: what looks on is on (spans go to this URL) or off; as the profile has it without. */
+  readonly telemetry?: { readonly collector: string } | "off" | undefined;
 }
 
 /** PEM files of a P-256 certificate. */
