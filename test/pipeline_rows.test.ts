@@ -385,6 +385,43 @@ test("S1-13 the log adapter hangs, then dies: the app serves through its sidecar
   expect(after).toEqual(before);
 });
 
+test("a Pipeline beside an app is changed while events come: none is refused or lost", async () => {
+  const [port, own, events] = [await freePort(), await freePort(), await freePort()];
+  const app = tinyApp({ name: "one", port, own, more: ["pipelines: [seen]"] });
+  const write = (version: number): string => {
+    const pipeline = pipelineOf("seen", {
+      sources: { app: { http: { listen: `http://127.0.0.1:${events}`, maxItems: 100 + version } } },
+      steps: [{ enrich: { fields: { version: String(version) } } }],
+      sinks: { out: { file: { path: "seen.jsonl" } } },
+    });
+    return place.write("one.yaml", files(app, pipeline));
+  };
+  const up = place.start("up", write(0));
+  const headers = { "content-type": "application/json" };
+  const post = async (n: number): Promise<boolean> => {
+    const request = { method: "POST", headers, body: JSON.stringify({ n }) };
+    return fetch(`http://127.0.0.1:${events}/`, request).then(({ ok }) => ok, () => false);
+  };
+  await untilTrue("the source listens", () => post(0), 30_000);
+  const adapter = await until("the pipelines' process", () => adapters()[0] ?? null);
+  let n = 1;
+  for (let version = 1; version <= 3; version += 1) {
+    write(version);
+    await untilTrue(`version ${version}`, async () => {
+      expect([n, await post(n)]).toEqual([n, true]);
+      n += 1;
+      const last = jsonLines<{ version: string }>("seen.jsonl").at(-1);
+      return last?.version === String(version);
+    });
+  }
+  await untilTrue("all of them", () => jsonLines("seen.jsonl").length >= n);
+  expect(jsonLines<{ n: number }>("seen.jsonl").map((one) => one.n)).toEqual(
+    Array.from({ length: n }, (_, i) => i),
+  );
+  expect(adapters().map(({ pid }) => pid)).toEqual([adapter.pid]);
+  expect(up.output()).not.toContain("refused");
+});
+
 test("nothing that these tests started is left", async () => {
   expect(await stillRunning()).toEqual([]);
 });

@@ -34,6 +34,8 @@ export const pipeline: Command = {
         adminSocket: input.text("admin-socket"),
         endsWithInput: !world.stdio.stdin.isTerminal,
         log,
+        // The sidecar says when it holds another one.
+        reload: { read: () => fromSnapshot(world, snapshot), watch: [] },
       });
     }
     const metricsAddress = metricsAddressOf(input.text("metrics"));

@@ -122,7 +122,9 @@ export class Assembly {
     return {
       delivered: (events) => {
         counts.delivered += events.length;
-        if (way.trace !== null) for (const event of events) way.trace.note(event, name, "delivered");
+        if (way.trace !== null) {
+          for (const event of events) way.trace.note(event, name, "delivered");
+        }
         this.#books.settled(events);
       },
       deliveredBatch: (batch) => {

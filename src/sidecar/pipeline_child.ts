@@ -12,6 +12,8 @@ const MAX_RESIDENT_KIB = 256 * 1024;
 const CHECK_MS = 5_000;
 const STOP_WAIT_MS = 5_000;
 const ASK_TIMEOUT_MS = 1_000;
+/** It waits for sinks that go, as long as a stop does, and for itself. */
+const RELOAD_TIMEOUT_MS = 15_000;
 
 /**
  * The process in which a sidecar's pipelines run, so that nobody's expression ever stalls traffic.
@@ -75,6 +77,15 @@ export class PipelineChild {
     }
   }
 
+  /**
+   * Has it go over to the Snapshot that is in its file by now, with its ports and what is under way.
+   * False where it does not answer: then only another start helps.
+   */
+  async reload(): Promise<boolean> {
+    const answer = await this.#request("POST", "/reload", RELOAD_TIMEOUT_MS);
+    return answer !== null;
+  }
+
   /** SIGTERM, a bounded wait, SIGKILL; resolves when it has ended. */
   stop(): Promise<void> {
     this.#stopping = true;
@@ -106,15 +117,15 @@ export class PipelineChild {
     return text === null ? null : JSON.parse(text);
   }
 
-  async #ask(path: string): Promise<string | null> {
+  #ask(path: string): Promise<string | null> {
+    return this.#request("GET", path, ASK_TIMEOUT_MS);
+  }
+
+  async #request(method: string, path: string, timeoutMs: number): Promise<string | null> {
     if (this.#child === null) return null;
     try {
-      const answer = await this.#client.request({
-        method: "GET",
-        address: { path: this.#socket },
-        path,
-        timeoutMs: ASK_TIMEOUT_MS,
-      });
+      const address = { path: this.#socket };
+      const answer = await this.#client.request({ method, address, path, timeoutMs });
       return answer.status === 200 ? Buffer.from(answer.body).toString() : null;
     } catch {
       // It starts, or is stuck: its figures are missing for now.

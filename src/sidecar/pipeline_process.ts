@@ -31,7 +31,7 @@ export interface PipelineProcessOptions {
 export interface Reload {
   /** @throws Failure where the files cannot be read, or have problems. */
   read(): Promise<PipelineSet>;
-  /** Folders in which a change is a reason to look. */
+  /** Folders in which a change is a reason to look; without one, only who asks is one. */
   readonly watch: readonly string[];
 }
 
@@ -128,7 +128,7 @@ class PipelineSetRunner {
         if (!(error instanceof FileError)) throw error;
       }
     }
-    this.#poll = this.#world.clock.every(POLL_MS, changed);
+    if (reload.watch.length > 0) this.#poll = this.#world.clock.every(POLL_MS, changed);
   }
 
   async stop(): Promise<void> {
@@ -192,9 +192,12 @@ class PipelineSetRunner {
     for (const name of names) {
       planPipeline(name, set.policies[name]!, set.bindings[name] ?? NO_BINDING);
     }
-    const gone = [...this.#runners.keys()].filter((name) => !names.includes(name));
-    const added = names.filter((name) => !this.#runners.has(name));
-    const changed = names.filter((name) => this.#runners.has(name) && this.#differs(name, set));
+    const known = [...this.#runners.keys()];
+    // Its relative names mean other files from now on.
+    const moved = known.filter((name) => set.folders?.[name] !== this.#set.folders?.[name]);
+    const gone = known.filter((name) => !names.includes(name) || moved.includes(name));
+    const added = names.filter((name) => !known.includes(name) || moved.includes(name));
+    const changed = names.filter((name) => !added.includes(name) && this.#differs(name, set));
     this.#set = set;
     await Promise.all([
       ...changed.map((name) =>

@@ -322,7 +322,9 @@ export class Sidecar {
     await this.#apply(snapshot);
     if (pipelineKey(snapshot) === before) return;
     // One after the other: two changes in a row must not leave two processes.
+    const isLeft = Object.keys(snapshot.policy.pipelines).length > 0;
     this.#pipelinesChange = this.#pipelinesChange.then(async () => {
+      if (isLeft && (await this.#pipelines?.reload()) === true) return;
       await this.#pipelines?.stop();
       this.#pipelines = null;
       if (this.#draining === null) this.startPipelines();
@@ -460,7 +462,7 @@ function lastGoodFile(stateFolder: string): string {
   return join(stateFolder, "last-good.json");
 }
 
-/** Changes when the pipelines have to be started anew. */
+/** Changes when the pipelines do. */
 function pipelineKey(snapshot: Snapshot | null): string {
   return JSON.stringify([snapshot?.policy.pipelines, snapshot?.bindings.pipelines]);
 }

@@ -117,7 +117,7 @@ function tornLine(
       const read = file.readAt(piece, 0, length, start);
       const newline = piece.lastIndexOf(NEWLINE, read - 1);
       held = Buffer.concat([piece.subarray(newline + 1, read), held]);
-      if (newline >= 0) return held.length === 0 ? null : { bytes: held, start: start + newline + 1 };
+      if (newline >= 0) break;
     }
     return held.length === 0 ? null : { bytes: held, start: sizeBytes - held.length };
   } finally {

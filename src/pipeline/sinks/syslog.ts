@@ -221,7 +221,9 @@ class UdpTarget implements Target {
     const socket = await this.#open();
     const to = { host: this.#host, port: this.#port };
     let sent = 0;
-    while (sent < events.length && socket.send(Buffer.from(this.#encode(events[sent]!)), to)) sent += 1;
+    for (; sent < events.length; sent += 1) {
+      if (!socket.send(Buffer.from(this.#encode(events[sent]!)), to)) break;
+    }
     if (sent === events.length) return { kind: "delivered" };
     const later = { retry: "the system took no more datagrams", busy: true } as const;
     return { kind: "each", outcomes: events.map((_, i) => (i < sent ? "delivered" : later)) };
