@@ -1,9 +1,8 @@
 /**
- * `outrigger capture`: what is asked for (the body of the admin API's `POST /capture`), and what is
- * kept: JSON lines, each a `CaptureLine`. Of a request it holds what its allow lists name; a header
+ * `outrigger capture`: what is asked for (`capture_order.ts` reads it), and what is kept: JSON lines,
+ * each a `CaptureLine`. Of a request it holds what its allow lists name; a header
  * or a query parameter that is on none is left out, name and all, and a body always is.
  */
-import { parsePathPattern, PATH_EXPECTED } from "./path_pattern.ts";
 import type { PathMatch, Snapshot, WorkloadRef } from "./snapshot.ts";
 
 export interface CaptureOrder {
@@ -78,75 +77,6 @@ export interface SentRequest {
   readonly host: string;
   readonly target: string;
   readonly headers: CapturedHeaders;
-}
-
-/** Harmless in themselves, and what routes and filters often look at. */
-export const CAPTURED_HEADERS: readonly string[] = [
-  "accept",
-  "access-control-allow-credentials",
-  "access-control-allow-headers",
-  "access-control-allow-methods",
-  "access-control-allow-origin",
-  "access-control-request-headers",
-  "access-control-request-method",
-  "cache-control",
-  "content-type",
-  "location",
-  "origin",
-  "vary",
-  "x-forwarded-for",
-  "x-forwarded-host",
-  "x-forwarded-proto",
-  "x-request-id",
-];
-
-export const MAX_CAPTURE_BYTES = 1024 * 1024 * 1024;
-/** An hour. */
-export const MAX_CAPTURE_MS = 3_600_000;
-const MAX_NAMES = 100;
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/;
-const KNOWN = ["ratio", "path", "methods", "headers", "query", "maxBytes", "durationMs"];
-
-/** @returns a text: what is wrong with it */
-export function readCaptureOrder(value: unknown): CaptureOrder | string {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    return "an object was expected";
-  }
-  const unknown = Object.keys(value).find((key) => !KNOWN.includes(key));
-  if (unknown !== undefined) return `"${unknown}" is not known; known are: ${KNOWN.join(", ")}`;
-  const given = value as Readonly<Record<string, unknown>>;
-  const { ratio = 1, path = null, maxBytes, durationMs } = given;
-  if (!isNumber(ratio, 0, 1) || ratio === 0) return "ratio: a number above 0, up to 1 was expected";
-  const match = typeof path === "string" ? parsePathPattern(path) : null;
-  if (path !== null && match === null) return `path: ${PATH_EXPECTED} was expected`;
-  if (!isNumber(maxBytes, 1, MAX_CAPTURE_BYTES)) {
-    return `maxBytes: a number from 1 to ${MAX_CAPTURE_BYTES} was expected`;
-  }
-  if (!isNumber(durationMs, 1, MAX_CAPTURE_MS)) {
-    return `durationMs: a number from 1 to ${MAX_CAPTURE_MS} was expected`;
-  }
-  for (const key of ["methods", "headers", "query"]) {
-    const names = given[key] ?? [];
-    if (!isNames(names)) return `${key}: at most ${MAX_NAMES} names were expected`;
-    const bad = key === "query" ? undefined : names.find((name) => !TOKEN.test(name));
-    if (bad !== undefined) return `${key}: "${bad.slice(0, 100)}" is no name`;
-  }
-  const list = (key: string): readonly string[] => (given[key] ?? []) as readonly string[];
-  return {
-    ...{ ratio, path: match, maxBytes, durationMs },
-    methods: list("methods").map((name) => name.toUpperCase()),
-    headers: [...new Set(list("headers").map((name) => name.toLowerCase()))].sort(),
-    query: [...new Set(list("query"))].sort(),
-  };
-}
-
-function isNames(value: unknown): value is readonly string[] {
-  if (!Array.isArray(value) || value.length > MAX_NAMES) return false;
-  return value.every((one) => typeof one === "string" && one !== "" && one.length <= 200);
-}
-
-function isNumber(value: unknown, min: number, max: number): value is number {
-  return typeof value === "number" && value >= min && value <= max;
 }
 
 /** The target with the parameters of its query that are allowed, in their order. */

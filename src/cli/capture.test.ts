@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import "../local/capture.ts";
-import "../api/capture.ts";
+import "../api/capture_order.ts";
 import { background, outrigger, until } from "./testdata/machine.ts";
 import { runningSidecars } from "./testdata/running_sidecars.ts";
 

@@ -1,4 +1,4 @@
-import { CAPTURED_HEADERS, MAX_CAPTURE_BYTES, MAX_CAPTURE_MS } from "../api/capture.ts";
+import { CAPTURED_HEADERS, MAX_CAPTURE_BYTES, MAX_CAPTURE_MS } from "../api/capture_order.ts";
 import { Failure } from "../base/failure.ts";
 import type { OpenFile, World } from "../base/world.ts";
 import type { JsonLine } from "../http/json_lines.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import "../api/capture.ts";
+import "../api/capture_order.ts";
 import "../local/capture.ts";
 import "../operate/read_capture.ts";
 import "../operate/replay.ts";

@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from "bun:test";
-import { type CapturedRequest, type CaptureOrder, readCaptureOrder } from "../api/capture.ts";
+import type { CapturedRequest, CaptureOrder } from "../api/capture.ts";
+import { readCaptureOrder } from "../api/capture_order.ts";
 import type { Snapshot } from "../api/snapshot.ts";
 import { Rig } from "../sim/rig.ts";
 import { type RouteShape, snapshotOf, type SnapshotShape } from "../sim/snapshots.ts";

@@ -2,7 +2,8 @@
  * A proxy in a world of its own: simulated time, a network in memory, and callees that answer as
  * they did then. Nothing of it reaches the machine.
  */
-import { type CapturedRequest, type CaptureHead, MAX_CAPTURE_MS } from "../api/capture.ts";
+import type { CapturedRequest, CaptureHead } from "../api/capture.ts";
+import { MAX_CAPTURE_MS } from "../api/capture_order.ts";
 import type {
   ClusterBinding,
   ClusterPolicy,

@@ -23,7 +23,7 @@ export class CaptureAdmin {
 
   async answer(body: unknown): Promise<ServerAnswer> {
     // Only who captures needs the notation of paths.
-    const { readCaptureOrder } = await import("../api/capture.ts");
+    const { readCaptureOrder } = await import("../api/capture_order.ts");
     const order = readCaptureOrder(body);
     if (typeof order === "string") return jsonAnswer(409, { problem: order, advice: null });
     if (this.#running >= MAX_CAPTURES) {

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { openMetricsText } from "../codec/openmetrics.ts";
 import { parsePrometheusText } from "../codec/prometheus_text.ts";
 import { mergeMetrics } from "./merge_metrics.ts";
 
@@ -23,4 +24,12 @@ test("a family that another text has with another type stays valid: that one's s
   const merged = mergeMetrics([counter, histogram]);
   expect(parsePrometheusText(merged).problems).toEqual([]);
   expect(merged).toBe('# TYPE a counter\na{p="x"} 1\n# TYPE b gauge\nb 1\n');
+});
+
+test("S2-12 exemplars stay behind their buckets", () => {
+  const bucket = 'a_seconds_bucket{route="x # {",le="1"} 2 # {trace_id="ab"} 0.5 1.000';
+  const own = `# TYPE a_seconds histogram\n${bucket}\na_seconds_sum 1\na_seconds_count 2\n`;
+  const merged = mergeMetrics([own, "# TYPE b gauge\nb 1\n"]);
+  expect(merged).toBe(`${own}# TYPE b gauge\nb 1\n`);
+  expect(openMetricsText(merged)).toContain('le="1.0"} 2 # {trace_id="ab"} 0.5 1.000\n');
 });

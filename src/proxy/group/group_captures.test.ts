@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from "bun:test";
-import { type CapturedRequest, type CaptureOrder, readCaptureOrder } from "../../api/capture.ts";
+import type { CapturedRequest, CaptureOrder } from "../../api/capture.ts";
+import { readCaptureOrder } from "../../api/capture_order.ts";
 import { GroupRig } from "../../sim/group_rig.ts";
 
 let rig: GroupRig;
