@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from "bun:test";
+import { readTapOrder } from "../../api/tap.ts";
 import { Failure } from "../../base/failure.ts";
 import { GroupRig } from "../../sim/group_rig.ts";
 import { PROXY, RETRY, snapshotOf, upstreamAt } from "../../sim/snapshots.ts";
@@ -295,6 +296,26 @@ test("a worker that ends is reported and replaced, and what was counted stays co
   expect((await rig.stats()).workers!.running).toBe(1);
   await rig.advance(600);
   expect((await rig.stats()).workers!.running).toBe(2);
+});
+
+test("a worker that takes another's place shows to taps what it does, and logs as much", async () => {
+  rig = new GroupRig(2);
+  await rig.apply({});
+  rig.upstream();
+  const order = readTapOrder(new Map());
+  if (typeof order === "string") throw new Error(order);
+  let seen = 0;
+  const end = rig.group.tap(order, (records) => void (seen += records.length));
+  await rig.settled(rig.group.setLogLevel("debug"));
+  await endOne();
+  expect(count(await rig.ask(20), 200)).toBe(20);
+  await rig.advance(100);
+  expect(seen).toBe(20);
+  expect(rig.log.filter((line) => line.includes('"debug":"try"')).length).toBe(20);
+  end();
+  expect(count(await rig.ask(20), 200)).toBe(20);
+  await rig.advance(100);
+  expect(seen).toBe(20);
 });
 
 test("a worker that stands still is ended by the watchdog and replaced", async () => {

@@ -4,6 +4,8 @@ import type { Origin, Snapshot } from "../../api/snapshot.ts";
 import { Rig } from "../../sim/rig.ts";
 import { RETRY, snapshotOf, type SnapshotShape } from "../../sim/snapshots.ts";
 import { reply } from "../../sim/upstream.ts";
+import type { Filter, FilterComponent } from "../filters/filter.ts";
+import { FILTERS } from "../filters/mod.ts";
 import { KEPT_BYTES, KEPT_FAILURES, KEPT_PER_SECOND } from "./recent_failures.ts";
 
 let rig: Rig;
@@ -203,6 +205,50 @@ for (const [name, one] of Object.entries(CASES)) {
     expect([...told].sort()).toEqual(one.pointers.map((_, index) => index + 1));
   });
 }
+
+test("a filter that fails is named, at once or by a promise, with its place in the file", async () => {
+  const mutable = FILTERS as FilterComponent[];
+  const shipped = FILTERS.length;
+  const about = { summary: "of the test", status: "beta", security: "none" } as const;
+  const create = (): Filter => ({
+    onRequestHeaders: ({ head }) => {
+      if (head.path === "/now") throw new Error("no");
+      return rig.world.clock.sleep(5).then(() => Promise.reject(new Error("no")));
+    },
+  });
+  mutable.push({ name: "broken", ...about, create });
+  start({ route: { filters: [ID, { filter: "broken", config: {} }] } }, [`${ROUTE}/filters/1`]);
+  for (const path of ["/now", "/later"]) {
+    const kept = await ask(path.slice(1), path);
+    expect(kept).toMatchObject({
+      ...{ cause: "filter-error", status: 500 },
+      filter: { name: "broken", index: 1, isRuntimeFault: false },
+      policy: [{ pointer: `${ROUTE}/filters/1`, isWritten: true, origin: { line: 1 } }],
+    });
+  }
+  mutable.length = shipped;
+});
+
+test("what an overloaded sidecar refuses is told by the bound that it reached", async () => {
+  const overload = { memory: { bytes: 2 ** 20 }, eventLoopLagMs: 1_000, keepPaths: [] };
+  start({ overload }, ["/policy/overload"]);
+  rig.world.processes.self.resources = { residentBytes: 2 ** 30, userMs: 0, systemMs: 0 };
+  await rig.advance(1_000);
+  const kept = await ask("id-1");
+  expect(kept).toMatchObject({ cause: "overload", status: 503, flags: ["OM"], answeredBy: "here" });
+  expect(kept!.policy).toMatchObject([{ pointer: "/policy/overload", isWritten: true }]);
+});
+
+test("a request whose body turns out malformed is kept, with what the caller got", async () => {
+  start({});
+  rig.upstream(1, () => {});
+  const client = rig.client();
+  const head = "POST /a HTTP/1.1\r\nhost: shop\r\nx-request-id: id-1\r\n";
+  client.send(`${head}transfer-encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n`);
+  await rig.advance(1_000);
+  const [kept] = rig.proxy.failures("id-1");
+  expect(kept).toMatchObject({ cause: "downstream_malformed", status: 400, flags: ["DPE"] });
+});
 
 test("a fault of run time is in no file, and shifts no other filter's place", async () => {
   const deny = { filter: "deny", config: { rules: [{ methods: ["PUT"], notFrom: [] }] } };
