@@ -57,8 +57,9 @@ async function sidecar(
   more: readonly string[] = [],
   command: readonly string[] = place.program,
   shape: SnapshotShape = {},
+  text = JSON.stringify(snapshot(shape)),
 ): Promise<Started> {
-  const file = place.write("s.json", JSON.stringify(snapshot(shape)));
+  const file = place.write("s.json", text);
   const started = place.startProgram([...command, "sidecar", "--snapshot", file, ...more]);
   await untilTrue("the sidecar is ready", async () => {
     return (await fetch(`http://127.0.0.1:${adminPort}/ready`)).status === 200;
@@ -186,6 +187,35 @@ test("a new binary that cannot start, or not with this Snapshot, changes nothing
   expect([pid === first.pid, servingPid()]).toEqual([false, pid!]);
   first.kill("SIGTERM");
   expect((await first.ended).status).toBe(0);
+});
+
+test("an upgrade may lower the number of workers; one alone does not share its port", async () => {
+  const workers = (count: number): string => {
+    const plain = snapshot({ version: `of-${count}` });
+    return JSON.stringify({ ...plain, bindings: { ...plain.bindings, workers: count } });
+  };
+  const change = async (body: string): Promise<Upgraded> => {
+    await fetch("http://admin/snapshot", { method: "PUT", body, unix: place.path("a.sock") });
+    return upgrade();
+  };
+  for (const [counts, isPossible] of [
+    [[2, 1], true],
+    [[1, 2], false],
+  ] as const) {
+    const first = await sidecar([], place.program, {}, workers(counts[0]));
+    const load = new Load(8);
+    await load.grows();
+    const { pid, problem = "" } = await change(workers(counts[1]));
+    expect([pid !== undefined, /the old process goes on: .* is in use/.test(problem)]).toEqual([
+      isPossible,
+      !isPossible,
+    ]);
+    await load.grows();
+    await load.end();
+    expect(load.failures).toEqual([]);
+    first.kill("SIGTERM");
+    expect((await first.ended).status).toBe(0);
+  }
 });
 
 test("the first process ends as the one that serves, and none outlives the first", async () => {

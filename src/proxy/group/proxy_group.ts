@@ -174,7 +174,11 @@ export class ProxyGroup {
         const of = this.#inherited.get(worker) ?? [];
         this.#inherited.set(worker, [...of, socket]);
       }
-      if (inherited.length === 0) this.#world.net.listen({ address }, () => null).stop();
+      // A worker without one binds the port beside the others, where they let it.
+      const isShared = inherited.length > 0;
+      if (inherited.length < this.#seats.length) {
+        this.#world.net.listen({ address, reusePort: isShared }, () => null).stop();
+      }
     }
   }
 
