@@ -227,3 +227,25 @@ describe("start and stop", () => {
     );
   });
 });
+
+test("one slow sink, with a buffer on disk, stops no other and loses nothing", async () => {
+  const world = worldWithLogs(1);
+  const server = new FakeElasticsearch(world);
+  server.whole = () => "none";
+  const buffer = { maxEvents: 100, maxBytes: 100_000, disk: 1024 * 1024 };
+  const config = { url: "http://search:9200", index: "logs" };
+  const slow = { component: "elasticsearch", config, buffer } as const;
+  const policy = policyOf({ sinks: { slow, out: STDOUT } });
+  const runner = startPipeline(world, policy, { post: server.post });
+  const lines = Array.from({ length: 5000 }, (_, n) => `line ${n}`);
+  append(world, "/logs/app.log", lines.map((line) => `${line}\n`).join(""));
+  await world.clock.advance(5000);
+  expect(messages(world)).toEqual(lines);
+  expect(server.documents.size).toBe(0);
+  expect(runner.ledger().sinks["slow"]).toMatchObject({ buffered: 5000, dropped: 0 });
+  expectBalanced(runner);
+  server.whole = () => null;
+  await world.clock.advance(120_000);
+  expect(server.messages.sort()).toEqual([...lines].sort());
+  expectBalanced(runner);
+});
