@@ -1,7 +1,8 @@
 import { afterEach, expect, test } from "bun:test";
+import { CALM, ROUGH } from "../../base/simulated/faults.ts";
 import { Rig } from "../../sim/rig.ts";
 import { PROXY, RETRY, type SnapshotShape, upstreamAt } from "../../sim/snapshots.ts";
-import { reply, SimUpstream } from "../../sim/upstream.ts";
+import { type Received, reply, SimUpstream } from "../../sim/upstream.ts";
 import type { Stream } from "../stream.ts";
 
 const TRACE = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -393,4 +394,60 @@ test("a Snapshot that traces without saying where to, or to nowhere, is refused"
   expect(() => rig.apply({ tracing: { url: "https://10.0.3.1/" } })).toThrow(/not a URL of http/);
   expect(rig.proxy.ready).toBe(true);
   expect(rig.proxy.portOf("in")).toBe(PROXY.port);
+});
+
+// ---------------------------------------------------------------- whatever the network does
+
+test("whatever the network does: spans have parents, none comes twice, all are accounted for", async () => {
+  for (let seed = 1; seed <= 25; seed++) {
+    const { spans } = traced(
+      {
+        listeners: { gateway: { direction: "gateway", routes: [{ to: "api", retry: RETRY, timeoutMs: 400 }] } },
+        clusters: { api: { kind: "call", endpoints: [upstreamAt(1), upstreamAt(2)] } },
+      },
+      seed,
+    );
+    const { random } = rig.world;
+    const moody = ({ peer }: Received): void => {
+      const mood = random.next();
+      if (mood < 0.2) peer.terminate();
+      else if (mood < 0.4) peer.send(reply(503, "no"));
+      else if (mood < 0.5) rig.world.clock.after(500, () => peer.send(reply(200, "late")));
+      else peer.send(reply(200, "ok"));
+    };
+    const upstreams = [rig.upstream(1, moody), rig.upstream(2, moody)];
+    rig.world.net.setFaults(ROUGH);
+    for (let n = 0; n < 40; n++) {
+      const client = rig.client();
+      client.send(`GET /${n} HTTP/1.1\r\nHost: shop\r\n\r\n`);
+      rig.world.clock.after(random.next() * 600, () => client.peer.terminate());
+      await rig.advance(random.next() * 60);
+    }
+    await rig.advance(2_000);
+    rig.world.net.setFaults(CALM);
+    await rig.advance(30_000);
+    const all = await spans();
+    const where = `seed ${seed}`;
+    const [sent, failed, dropped] = ["sent", "failed", "dropped"].map((outcome) => {
+      return rig.metric("outrigger_spans_total", { outcome });
+    });
+    expect([failed, dropped], where).toEqual([0, 0]);
+    // A batch that the collector took without its answer getting through comes again.
+    const byId = new Map(all.map((span) => [span.id, span]));
+    expect(byId.size, where).toBe(sent!);
+    for (const { parentId, traceId, kind } of byId.values()) {
+      if (kind === "SERVER") expect(parentId, where).toBeUndefined();
+      else expect(byId.get(parentId!)?.traceId, where).toBe(traceId);
+    }
+    const asked = upstreams.flatMap(({ requests }) => requests);
+    for (const { headers } of asked) {
+      const [, traceId, spanId, flags] = headers.get("traceparent")!.split("-");
+      expect(flags, where).toBe("01");
+      expect(byId.get(spanId!), where).toMatchObject({ traceId: traceId!, kind: "CLIENT" });
+    }
+    const servers = [...byId.values()].filter(({ kind }) => kind === "SERVER");
+    expect(servers.length, where).toBe(new Set(servers.map(({ traceId }) => traceId)).size);
+    expect(servers.length, where).toBeGreaterThan(20);
+    if (seed < 25) expect(await rig.leaks()).toEqual([]);
+  }
 });
