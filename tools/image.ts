@@ -52,7 +52,10 @@ export function outriggerImage(binary: string, name: string): Uint8Array {
     user: `${USER}:${USER}`,
     entrypoint: ["/outrigger"],
     folder: "/tmp",
-    labels: { "org.opencontainers.image.title": "outrigger" },
+    labels: {
+      "org.opencontainers.image.title": "outrigger",
+      "org.opencontainers.image.version": name.slice(name.lastIndexOf(":") + 1),
+    },
   });
 }
 

@@ -47,14 +47,19 @@ async function loadOptions(world: World, input: Input): Promise<LoadOptions> {
   }
   const port = url.port === "" ? 80 : Number(url.port);
   const headers: Record<string, string> = {};
+  let host = url.host;
   for (const header of input.list("header")) {
     const colon = header.indexOf(":");
     if (colon < 1) throw new Failure("usage", `--header "${header}" is not NAME: VALUE`);
-    headers[header.slice(0, colon).trim()] = header.slice(colon + 1).trim();
+    const name = header.slice(0, colon).trim();
+    const value = header.slice(colon + 1).trim();
+    // There is one Host.
+    if (name.toLowerCase() === "host") host = value;
+    else headers[name] = value;
   }
   return {
     address: { host: await resolveHost(world, url.hostname), port },
-    host: url.host,
+    host,
     path: `${url.pathname}${url.search}`,
     method: (input.text("method") ?? "GET").toUpperCase(),
     headers,

@@ -2,8 +2,9 @@ import type { ClusterBinding, EndpointBinding, HostPort } from "../../api/snapsh
 import type { Timer } from "../../base/world.ts";
 import type { ProxyContext } from "../context.ts";
 
-/** Wait after a failed lookup: doubled up to the longest refresh. */
+/** Wait after a failed lookup: doubled up to the longest; pods that start have a name soon. */
 const FIRST_RETRY_MS = 1000;
+const LONGEST_RETRY_MS = 5000;
 
 /**
  * Where a cluster's endpoints come from: a list, or every address that a name has (strict DNS), asked
@@ -73,7 +74,7 @@ export class Discovery {
     this.isPending = false;
     if (error === null && addresses.length !== 0) this.#resolved(addresses);
     else this.#failed(error);
-    const retryMs = FIRST_RETRY_MS * 2 ** Math.min(this.#failures - 1, 10);
+    const retryMs = Math.min(FIRST_RETRY_MS * 2 ** (this.#failures - 1), LONGEST_RETRY_MS);
     const waitMs = this.#failures === 0 ? Math.max(ttlMs, refresh.minMs) : retryMs;
     this.#timer = this.#context.clock.after(Math.min(waitMs, refresh.maxMs), () => {
       void this.#lookUp();

@@ -1,0 +1,255 @@
+/** The shop on a real cluster: API server, kubelet, containerd, DNS, enforced NetworkPolicy. */
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { readFileSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { outriggerImage } from "../tools/image.ts";
+import { clusterMissing, KubeCluster, nodeImage, nodeRoot } from "./kit/cluster.ts";
+import { Place, ROOT } from "./kit/outrigger.ts";
+import { until, untilTrue } from "./kit/poll.ts";
+
+setDefaultTimeout(180_000);
+
+const FILE = join(ROOT, "examples", "shop", "kubernetes.yaml");
+const HOST = "shop.example.com";
+
+function without(text: string, kind: string): string {
+  const documents = text.split(/^---\n/m);
+  return documents.filter((one) => !one.includes(`\nkind: ${kind}\n`)).join("---\n");
+}
+
+const missing = clusterMissing();
+if (missing !== null) {
+  if (process.env["CI"] === "true") throw new Error(missing);
+  console.log(`skipped: no cluster: ${missing}`);
+}
+
+describe.skipIf(missing !== null)("on a cluster", () => {
+  const cluster = new KubeCluster();
+  const place = new Place();
+  let gateway = "";
+
+  const kubectl = (...words: string[]): Promise<string> => cluster.kubectl(["-n", "shop", ...words]);
+  const json = async (...words: string[]) => JSON.parse(await kubectl(...words, "-o", "json"));
+  const podsOf = async (app: string): Promise<any[]> => {
+    const { items } = await json("get", "pods", "-l", `app.kubernetes.io/name=${app}`);
+    return items.filter((pod: any) => pod.metadata.deletionTimestamp === undefined);
+  };
+  const setMode = async (to: "ill" | "down" | "healed"): Promise<void> => {
+    for (const pod of await podsOf("api")) {
+      const url = `http://${pod.status.podIP}:15006/admin/mode?to=${to}`;
+      expect((await cluster.get(url, { method: "POST" })).status).toBe(200);
+    }
+  };
+  const rendered = async (...options: string[]): Promise<string> => {
+    const all = ["render", FILE, "--kubernetes", "1.35", "--image", "e2e.local/outrigger:1"];
+    const { status, stdout, stderr } = await place.outrigger(...all, ...options);
+    expect([status, stderr]).toEqual([0, ""]);
+    return stdout;
+  };
+  /** The objects whose kinds this cluster has. */
+  const apply = async (text: string): Promise<void> => {
+    const known = without(text, "PodMonitor");
+    await cluster.kubectl(["apply", "--server-side", "-f", "-"], known);
+  };
+  const rolledOut = (app: string): Promise<string> => {
+    return kubectl("rollout", "status", `deployment/${app}`, "--timeout=90s");
+  };
+
+  beforeAll(async () => {
+    const built = await place.startProgram(["make", "build"], ROOT).ended;
+    if (built.status !== 0) throw new Error(`make build: ${built.stderr}`);
+    await cluster.start();
+    const binary = join(ROOT, "dist", "outrigger");
+    await cluster.load(outriggerImage(binary, "e2e.local/outrigger:1"));
+    await cluster.load(outriggerImage(binary, "e2e.local/outrigger:2"));
+    const root = await nodeRoot();
+    for (const [app, file] of [
+      ["frontend", "frontend.js"],
+      ["api", "api.js"],
+    ] as const) {
+      const text = readFileSync(join(ROOT, "examples", "shop", app, file), "utf8");
+      const files = { [`app/${file}`]: text };
+      await cluster.load(await nodeImage(root, `e2e.local/shop-${app}:1`, files, `/app/${file}`));
+    }
+    rmSync(dirname(root), { recursive: true });
+    const text = await rendered();
+    // A job calls at once what has to be there by then.
+    await apply(without(text, "Job"));
+    await Promise.all(["frontend", "api", "gateway"].map(rolledOut));
+    gateway = (await json("get", "service", "gateway")).spec.clusterIP;
+  }, 600_000);
+
+  afterAll(async () => {
+    await cluster.end();
+    await place.end();
+  }, 60_000);
+
+  test("S2-14 S2-15 the shop serves its page through the gateway and both sidecars", async () => {
+    // Names of pods that were not ready a moment ago are asked for again within seconds.
+    await setMode("healed");
+    const page = await until("the page with its catalogue", async () => {
+      const answer = await cluster.get(`http://${gateway}/`, { host: HOST });
+      return answer.status === 200 && answer.body.includes("Ash paddle") ? answer : null;
+    });
+    expect(page.body).toContain("<title>The shop</title>");
+    const [pod] = await podsOf("frontend");
+    const metrics = await cluster.get(`http://${pod.status.podIP}:15020/metrics`);
+    expect(metrics.body).toContain('outrigger_requests_total{listener="inbound"');
+    const service = await json("get", "service", "frontend");
+    expect(service.spec.ports[0].targetPort).toBe(15006);
+  });
+
+  test("S3-20 DELETE is refused at the door, and GET is not", async () => {
+    const refused = await cluster.get(`http://${gateway}/`, { host: HOST, method: "DELETE" });
+    expect(refused.status).toBe(403);
+  });
+
+  test("S3-36 the rendered Snapshot has the policy that up uses", async () => {
+    for (const app of ["frontend", "api"]) {
+      const local = await place.outrigger("compile", FILE, "--app", app, "-o", "json");
+      const map = await json("get", "configmap", `${app}-outrigger`);
+      const there = JSON.parse(map.data["snapshot.json"]);
+      expect(there.policyHash).toBe(JSON.parse(local.stdout).policyHash);
+    }
+  });
+
+  test("S2-17 the API's log file comes out structured of kubectl logs", async () => {
+    await cluster.get(`http://${gateway}/`, { host: HOST });
+    const record = await until("a structured event", async () => {
+      const lines = (await kubectl("logs", "deployment/api", "-c", "outrigger")).split("\n");
+      const found = lines.find((line) => line.includes('"event":"items_listed"'));
+      return found === undefined ? null : JSON.parse(found);
+    });
+    expect(record).toMatchObject({ level: "info", app: "api", namespace: "shop" });
+  });
+
+  test("S4-37 S4-38 a job starts when its sidecar is ready, and completes although it runs", async () => {
+    await apply(await rendered());
+    await kubectl("wait", "--for=condition=complete", "job/stocktaking", "--timeout=60s");
+    expect(await kubectl("logs", "job/stocktaking", "-c", "app")).toBe("200 true\n");
+  });
+
+  test("the breaker opens, and the canned answer is served", async () => {
+    await setMode("down");
+    const degraded = await until("a degraded page", async () => {
+      const pages = await Promise.all(
+        Array.from({ length: 20 }, () => cluster.get(`http://${gateway}/`, { host: HOST })),
+      );
+      expect(pages.map(({ status }) => status)).toEqual(Array(20).fill(200));
+      const states = await Promise.all(
+        (await podsOf("frontend")).map(async ({ status }) => {
+          const { body } = await cluster.get(`http://${status.podIP}:15020/metrics`);
+          return /outrigger_breaker_state\{cluster="api"\} (\d)/.exec(body)?.[1];
+        }),
+      );
+      return states.includes("2") ? pages : null;
+    });
+    expect(degraded.some(({ body }) => !body.includes("Ash paddle"))).toBe(true);
+    await setMode("healed");
+    await untilTrue("the catalogue is back", async () => {
+      return (await cluster.get(`http://${gateway}/`, { host: HOST })).body.includes("Ash paddle");
+    });
+  });
+
+  test("S3-35 a rolling update and a rollback under load fail no request", async () => {
+    const url = `http://${gateway}/`;
+    const load = [join(ROOT, "bin", "outrigger"), "load", url, "--rate", "40", "--duration", "60s"];
+    const running = cluster.inside([...load, "-H", `Host: ${HOST}`, "-o", "json"]);
+    await kubectl("set", "env", "deployment/frontend", "-c", "app", "EDITION=2");
+    await rolledOut("frontend");
+    await kubectl("rollout", "restart", "deployment/gateway");
+    await rolledOut("gateway");
+    await kubectl("rollout", "undo", "deployment/frontend");
+    await rolledOut("frontend");
+    const { status, stdout, stderr } = await running;
+    expect([status, stderr.includes("failed")]).toEqual([0, false]);
+    expect(JSON.parse(stdout)).toMatchObject({ failed: 0 });
+  });
+
+  test("S1-13 S1-14 a sidecar that is killed, or has a new image, restarts without the app", async () => {
+    const [pod] = await podsOf("api");
+    const { name, uid } = pod.metadata;
+    const containerOf = (now: any, kind: string, one: string) => {
+      return now.status[kind].find((status: any) => status.name === one);
+    };
+    const app = containerOf(pod, "containerStatuses", "app").containerID;
+    const group = uid.replaceAll("-", "[-_]");
+    const kill = `for p in $(pgrep -x outrigger); do grep -q '${group}' /proc/$p/cgroup && kill -9 $p; done; true`;
+    expect((await cluster.onNode(["bash", "-c", kill])).status).toBe(0);
+    const restarted = (times: number, image: string) =>
+      until(`restart ${times}`, async () => {
+        const now = await json("get", "pod", name);
+        const sidecar = containerOf(now, "initContainerStatuses", "outrigger");
+        const done = sidecar.restartCount >= times && sidecar.ready && sidecar.image.includes(image);
+        return done ? now : null;
+      }, 90_000);
+    const after = await restarted(1, "outrigger:1");
+    expect(containerOf(after, "containerStatuses", "app").containerID).toBe(app);
+    await kubectl("set", "image", `pod/${name}`, "outrigger=e2e.local/outrigger:2");
+    const upgraded = await restarted(2, "outrigger:2");
+    expect(containerOf(upgraded, "containerStatuses", "app").containerID).toBe(app);
+    expect(containerOf(upgraded, "containerStatuses", "app").restartCount).toBe(0);
+  });
+
+  test("S2-13 a changed ConfigMap comes into force without a restart", async () => {
+    const map = await json("get", "configmap", "frontend-outrigger");
+    const snapshot = JSON.parse(map.data["snapshot.json"]);
+    const version = "0123456789abcdef";
+    const data = { "snapshot.json": JSON.stringify({ ...snapshot, version }) };
+    await kubectl("patch", "configmap", "frontend-outrigger", "-p", JSON.stringify({ data }));
+    await untilTrue("the new version", async () => {
+      const said = await kubectl("logs", "deployment/frontend", "-c", "outrigger");
+      return said.includes(`"subject":"${version}"`);
+    }, 90_000);
+  });
+
+  test("S4-6 S4-42 NetworkPolicy: nobody comes past a sidecar, nor from a namespace that calls nothing", async () => {
+    const [api] = await podsOf("api");
+    const [front] = await podsOf("frontend");
+    const ip = api.status.podIP;
+    const fetched = (port: number): string =>
+      `fetch('http://${ip}:${port}/items',{signal:AbortSignal.timeout(3000)})` +
+      `.then((a)=>console.log(a.status),()=>console.log('blocked'))`;
+    const from = (words: string[], port: number) => {
+      return cluster.kubectl([...words, "--", "/usr/bin/node", "-e", fetched(port)]);
+    };
+    const frontend = ["-n", "shop", "exec", front.metadata.name, "-c", "app"];
+    expect(await from(frontend, 15006)).toBe("200\n");
+    expect(await from(frontend, 9000)).toBe("blocked\n");
+    await cluster.kubectl(["create", "namespace", "elsewhere"]);
+    const pod = {
+      ...{ apiVersion: "v1", kind: "Pod", metadata: { name: "stranger", namespace: "elsewhere" } },
+      spec: {
+        containers: [
+          {
+            ...{ name: "app", image: "e2e.local/shop-api:1" },
+            command: ["/usr/bin/node", "-e", "setInterval(() => {}, 1000)"],
+          },
+        ],
+        terminationGracePeriodSeconds: 0,
+      },
+    };
+    await cluster.kubectl(["apply", "-f", "-"], JSON.stringify(pod));
+    await cluster.kubectl(["-n", "elsewhere", "wait", "--for=condition=Ready", "pod/stranger"]);
+    const stranger = ["-n", "elsewhere", "exec", "stranger"];
+    expect(await from(stranger, 15006)).toBe("blocked\n");
+    const udp =
+      "const s=require('dgram').createSocket('udp4');s.bind(5005);s.on('message',()=>console.log('heard'));" +
+      "setTimeout(()=>process.exit(0),3000)";
+    const hears = cluster.kubectl([...stranger, "--", "/usr/bin/node", "-e", udp]);
+    const { items } = JSON.parse(
+      await cluster.kubectl(["-n", "elsewhere", "get", "pods", "-o", "json"]),
+    );
+    const send =
+      `const s=require('dgram').createSocket('udp4');let n=0;` +
+      `const t=setInterval(()=>{s.send('x',5005,'${items[0].status.podIP}');if(++n>8){clearInterval(t);s.close()}},200)`;
+    await cluster.kubectl([...frontend, "--", "/usr/bin/node", "-e", send]);
+    expect(await hears).toBe("");
+  });
+
+  test("S1-9 S4-31 the autoscaler looks at the app's container alone", async () => {
+    const { spec } = await json("get", "hpa", "frontend");
+    expect(spec.metrics[0].containerResource).toMatchObject({ name: "cpu", container: "app" });
+    expect((await json("get", "hpa")).items.map((one: any) => one.metadata.name)).toEqual(["frontend"]);
+  });
+});
