@@ -34,6 +34,7 @@ import { TlsStores } from "./listener/listener_tls.ts";
 import { LimitStores } from "./limits/limit_stores.ts";
 import { Mirror } from "./mirror.ts";
 import { shortLimits } from "./process_limits.ts";
+import { QuietCollection } from "./quiet_collection.ts";
 import { refusal } from "./refusal.ts";
 import { LastGoodStores } from "./route/last_good_stores.ts";
 import { Route } from "./route/route.ts";
@@ -53,6 +54,8 @@ export interface ProxyOptions {
   readonly log?: (lines: string) => void;
   /** Takes events in the place of the log. */
   readonly tell?: (event: ProxyEvent) => void;
+  /** Gives memory back once a load is over. */
+  readonly collectsWhenQuiet?: boolean;
   /** This proxy is one of several that count together; then a Snapshot comes with its allotment. */
   readonly member?: GroupMember;
 }
@@ -108,6 +111,7 @@ export class Proxy {
   #faultChanges = 0;
   #draining = false;
   #limitsTold = "";
+  readonly #collection: QuietCollection | null;
 
   constructor(world: World, options: ProxyOptions = {}) {
     this.#world = world;
@@ -123,6 +127,7 @@ export class Proxy {
     this.#clusterTls = new ClusterTlsStores(this.#context);
     this.#spans = new SpanExporter(this.#context);
     this.#startedMs = world.clock.now();
+    this.#collection = options.collectsWhenQuiet === true ? new QuietCollection(world) : null;
     this.#context.failures.worker = this.#member?.worker ?? 0;
     this.#faults = new RuntimeFaults(world.clock, () => this.#replan("a fault ended by itself"));
   }
@@ -593,6 +598,7 @@ export class Proxy {
     this.#userFilters?.keepOnly(null);
     this.#faults.clear(null, null);
     this.#context.overload.stop();
+    this.#collection?.stop();
     this.#context.accessLog.flush();
   }
 }

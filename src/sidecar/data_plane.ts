@@ -22,5 +22,5 @@ export async function createDataPlane(
     return new ProxyGroup(world, { workers: count, log });
   }
   const { Proxy } = await import("../proxy/proxy.ts");
-  return new Proxy(world, { log });
+  return new Proxy(world, { log, collectsWhenQuiet: true });
 }

@@ -104,6 +104,7 @@ function createSelf(uncaught: Uncaught): Self {
     exit: (code) => process.exit(code),
     halt: (code) => endProcess(code),
     usage: selfUsage,
+    collectGarbage: () => Bun.gc(true),
     onUncaught: (report) => uncaught.add(report),
   };
 }

@@ -138,6 +138,12 @@ export class SimulatedSelf implements Self {
     return this.resources;
   }
 
+  collections = 0;
+
+  collectGarbage(): void {
+    this.collections++;
+  }
+
   onUncaught(report: (error: unknown) => unknown): void {
     this.reports.unshift(report);
   }

@@ -36,6 +36,7 @@ class GroupWorker {
     this.#proxy = new Proxy(world, {
       log: (lines) => post({ kind: "log", lines }),
       tell: (event) => post({ kind: "event", event }),
+      collectsWhenQuiet: true,
       member: {
         worker,
         workers,
