@@ -3,23 +3,11 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encodeCommand, RespDecoder, type RespValue } from "../../src/codec/resp.ts";
-import { InstallError, part } from "../../tools/install.ts";
+import { partOf } from "./parts.ts";
 import { untilTrue } from "./poll.ts";
 
 /** Null without a Redis, which is a failure where the whole test run has to be complete. */
-export const REDIS = await findRedis();
-
-async function findRedis(): Promise<string | null> {
-  const given = process.env.OUTRIGGER_REDIS;
-  if (given) return given;
-  try {
-    return (await part("redis")).path;
-  } catch (error) {
-    if (!(error instanceof InstallError) || process.env.CI === "true") throw error;
-    console.log("skipped: no redis-server; set OUTRIGGER_REDIS or put it on PATH");
-    return null;
-  }
-}
+export const REDIS = await partOf("redis");
 
 /** A real redis-server that keeps nothing. */
 export class RedisServer {
