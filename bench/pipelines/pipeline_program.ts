@@ -4,6 +4,8 @@ import type { Program } from "../processes.ts";
 export type PipelineWork =
   /** Lines of a file to nowhere. */
   | "passthrough"
+  /** The same, and everything goes through a buffer on disk. */
+  | "passthrough-disk"
   /** Lines of JSON: parsed, one field set, one removed, written as JSON lines. */
   | "json"
   /** The same with a user's function in the middle. */
