@@ -34,6 +34,8 @@ export interface HttpRequest {
   readonly onBody?: (bytes: Uint8Array) => void;
   /** Called with the head, before `onBody`. */
   readonly onHead?: (status: number, headers: Headers) => void;
+  /** A malformed head of the answer is repaired where that is safe: who asks looks at the status. */
+  readonly repairsHeads?: boolean;
   /** Its abort ends the exchange with an HttpError "aborted". */
   readonly abort?: AbortSignal;
 }
@@ -282,6 +284,10 @@ class Connection implements DialHandler, ResponseSink {
     this.#forget();
     this.wake();
     this.#fail("closed", error?.message ?? "the connection was closed before the answer", error);
+  }
+
+  get repairsHeads(): boolean {
+    return this.#exchange?.request.repairsHeads === true;
   }
 
   onResponseHead(head: ResponseHead): void {

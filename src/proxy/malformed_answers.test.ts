@@ -157,3 +157,20 @@ test("a malformed request is sighted with its header's name, and nothing of its 
   expect(lineWith('"response_code":400')).toMatchObject({ header: "X-Token" });
   expect(JSON.stringify([found, rig.log])).not.toContain("secret");
 });
+
+test("a health check looks at the status, whatever the other headers are", async () => {
+  const health = {
+    ...{ path: "/healthz", host: "", statuses: [200], intervalMs: 100, timeoutMs: 50 },
+    ...{ unhealthyAfter: 2, healthyAfter: 2 },
+  };
+  rig = new Rig({ cluster: { health } });
+  let line = "X : 1";
+  rig.upstream(1, ({ peer }) => peer.send(answerWith(line)));
+  await rig.advance(1_000);
+  const state = (): unknown => rig.proxy.stats().clusters[0]!.endpoints[0]!.healthy;
+  expect(state()).toBe(true);
+  // Where it ends cannot be said.
+  line = "Content-Length : 1";
+  await rig.advance(1_000);
+  expect(state()).toBe(false);
+});

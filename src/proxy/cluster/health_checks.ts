@@ -163,6 +163,8 @@ class EndpointCheck {
         ...(authority === "" ? {} : { host: authority }),
         headers: { "user-agent": "outrigger-health" },
         timeoutMs,
+        // What its headers look like is judged where they are passed on.
+        repairsHeads: true,
         onBody: () => {},
         abort: this.#abort.signal,
       });
