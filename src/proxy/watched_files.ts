@@ -26,12 +26,14 @@ export class WatchedFiles {
   /**
    * @param reload reads them; what it throws leaves in force what was
    * @param refused is told once why they cannot be used
+   * @param looked comes with each look, changed or not
    */
   constructor(
     context: ProxyContext,
     paths: readonly string[],
     reload: () => void,
     refused: (text: string) => void,
+    private readonly looked: () => void = () => {},
   ) {
     this.#context = context;
     this.#paths = paths;
@@ -55,6 +57,11 @@ export class WatchedFiles {
     for (const watcher of this.#watchers) watcher.close();
   }
 
+  /** Whether a file is another one than when it was read last. */
+  isNew(path: string): boolean {
+    return this.#lookAt(path) !== this.#seen.get(path);
+  }
+
   #look(): ReadonlyMap<string, string> {
     return new Map(this.#paths.map((path) => [path, this.#lookAt(path)]));
   }
@@ -71,9 +78,9 @@ export class WatchedFiles {
   }
 
   #compare(settleMs: number): void {
+    this.looked();
     if (this.#pending !== null) return;
-    const isNew = this.#paths.some((path) => this.#lookAt(path) !== this.#seen.get(path));
-    if (isNew) this.#pending = this.#context.clock.after(settleMs, () => this.#read(settleMs));
+    if (this.#paths.some((path) => this.isNew(path))) this.#pending = this.#context.clock.after(settleMs, () => this.#read(settleMs));
   }
 
   #read(settledMs: number): void {

@@ -213,6 +213,8 @@ class SidecarLife {
     await this.#sidecar.handOver();
     void this.#sidecar.drain().then(() => {
       if (this.#keeper !== null) this.#end(0);
+      // It only waits from here on.
+      else processes.self.collectGarbage();
     });
   }
 

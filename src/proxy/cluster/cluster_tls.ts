@@ -44,9 +44,9 @@ export class ClusterTls {
     this.#binding = binding;
     this.#context = context;
     this.#failures = new HandshakeReport(context);
-    this.#tls = this.#load();
     const { ca, client } = binding;
     const paths = [ca, client?.certificate, client?.key].filter((path) => typeof path === "string");
+    // Before they are read, so that no change is missed.
     this.#watched = new WatchedFiles(
       context,
       paths,
@@ -57,6 +57,12 @@ export class ClusterTls {
         context.events.add("certificate-refused", cluster, `${text}; ${stays}`);
       },
     );
+    try {
+      this.#tls = this.#load();
+    } catch (error) {
+      this.#watched.close();
+      throw error;
+    }
   }
 
   /** What it shows callees that ask; null for nothing. */

@@ -1,25 +1,11 @@
 import type { ListenerTlsBinding, ListenerTlsPolicy, Snapshot } from "../../api/snapshot.ts";
 import type { CertificateStats } from "../../api/stats.ts";
 import { Failure } from "../../base/failure.ts";
-import type {
-  CertificateFacts,
-  Clock,
-  Files,
-  FileWatcher,
-  Timer,
-  TlsContext,
-  TlsServerOptions,
-} from "../../base/world.ts";
-import { dirname } from "node:path";
+import type { CertificateFacts, TlsContext, TlsServerOptions } from "../../base/world.ts";
 import type { ProxyContext } from "../context.ts";
 import type { TlsCounters } from "../telemetry/counters.ts";
+import { WatchedFiles } from "../watched_files.ts";
 
-/** Several writes of one renewal are one change. */
-const SETTLE_MS = 100;
-/** Certificate and key are two files: what does not fit may be whole in a moment. */
-const SECOND_LOOK_MS = 1_000;
-/** A watch misses some changes, and cannot be had for every folder. */
-const POLL_MS = 10_000;
 /** Renewals come a month before the end as a rule: two weeks before it something is wrong. */
 const EXPIRES_SOON_MS = 14 * 86_400_000;
 
@@ -52,13 +38,7 @@ export class ListenerTls {
   readonly #counters: TlsCounters;
   #loaded: readonly Loaded[];
   #options: TlsServerOptions;
-  /** By path, what the file looked like when it was read last. */
-  #seen = new Map<string, string>();
-  readonly #watchers: FileWatcher[] = [];
-  readonly #poll: Timer;
-  #pending: Timer | null = null;
-  /** What was complained of already. */
-  #refused = "";
+  readonly #watched: WatchedFiles;
   readonly #expiring = new Set<string>();
 
   /** @throws Failure `refused` that names the file and what is wrong with it. */
@@ -74,11 +54,22 @@ export class ListenerTls {
     this.#binding = binding;
     this.#counters = counters;
     this.#context = context;
-    this.#loaded = this.#load([]);
+    // Before they are read, so that no change is missed.
+    this.#watched = new WatchedFiles(
+      context,
+      this.#paths(),
+      () => this.#reload(),
+      (text) => this.#complain(text),
+      () => this.#warn(),
+    );
+    try {
+      this.#loaded = this.#load([]);
+    } catch (error) {
+      this.#watched.close();
+      throw error;
+    }
     this.#options = this.#makeOptions();
     this.#warn();
-    this.#watch();
-    this.#poll = this.#clock.every(POLL_MS, () => this.#look(SETTLE_MS));
   }
 
   get options(): TlsServerOptions {
@@ -96,17 +87,7 @@ export class ListenerTls {
 
   close(): void {
     this.changed = () => {};
-    this.#poll.cancel();
-    this.#pending?.cancel();
-    for (const watcher of this.#watchers) watcher.close();
-  }
-
-  get #files(): Files {
-    return this.#context.world.files;
-  }
-
-  get #clock(): Clock {
-    return this.#context.clock;
+    this.#watched.close();
   }
 
   // -------------------------------------------------------------- reading
@@ -114,20 +95,16 @@ export class ListenerTls {
   /** Certificates whose files did not change keep their contexts, and so their sessions. */
   #load(before: readonly Loaded[]): readonly Loaded[] {
     const { clientCa } = this.#binding;
-    const seen = new Map<string, string>();
-    const isAsItWas = (path: string): boolean => seen.get(path) === this.#seen.get(path);
-    for (const path of this.#paths()) seen.set(path, this.#lookAt(path));
-    const caIsNew = clientCa !== null && !isAsItWas(clientCa);
+    const isNew = (path: string): boolean => this.#watched.isNew(path);
+    const caIsNew = clientCa !== null && isNew(clientCa);
     const ca = clientCa === null ? null : this.#read(clientCa, "the file of client CAs");
-    const loaded = this.#policy.certificates.map((name): Loaded => {
+    return this.#policy.certificates.map((name): Loaded => {
       const files = this.#binding.certificates[name];
       if (files === undefined) throw this.#refusal(`certificate ${name} has no files`);
       const old = before.find((one) => one.name === name);
-      const isSame = isAsItWas(files.certificate) && isAsItWas(files.key) && !caIsNew;
+      const isSame = !isNew(files.certificate) && !isNew(files.key) && !caIsNew;
       return old !== undefined && isSame ? old : this.#make(name, ca);
     });
-    this.#seen = seen;
-    return loaded;
   }
 
   #make(name: string, ca: string | null): Loaded {
@@ -147,7 +124,7 @@ export class ListenerTls {
 
   #read(path: string, what: string): string {
     try {
-      return this.#files.readText(path);
+      return this.#context.world.files.readText(path);
     } catch (error) {
       throw this.#refusal(`${what}: ${(error as Error).message}`);
     }
@@ -161,17 +138,6 @@ export class ListenerTls {
     const { certificates, clientCa } = this.#binding;
     const paths = Object.values(certificates).flatMap(({ certificate, key }) => [certificate, key]);
     return clientCa === null ? paths : [...paths, clientCa];
-  }
-
-  /** Other for another file, or another content of it. */
-  #lookAt(path: string): string {
-    try {
-      const stat = this.#files.stat(path);
-      if (stat === null) return "none";
-      return `${stat.device} ${stat.inode} ${stat.modifiedMs} ${stat.sizeBytes}`;
-    } catch {
-      return "unknown";
-    }
   }
 
   #makeOptions(): TlsServerOptions {
@@ -189,34 +155,10 @@ export class ListenerTls {
 
   // -------------------------------------------------------------- changes
 
-  #watch(): void {
-    for (const folder of new Set(this.#paths().map((path) => dirname(path)))) {
-      try {
-        this.#watchers.push(this.#files.watch(folder, () => this.#look(SETTLE_MS)));
-      } catch {
-        // The poll sees it too.
-      }
-    }
-  }
-
-  #look(settleMs: number): void {
-    this.#warn();
-    if (this.#pending !== null) return;
-    const isNew = this.#paths().some((path) => this.#lookAt(path) !== this.#seen.get(path));
-    if (isNew) this.#pending = this.#clock.after(settleMs, () => this.#reload(settleMs));
-  }
-
-  #reload(settledMs: number): void {
-    this.#pending = null;
+  /** @throws Failure where they cannot be used. */
+  #reload(): void {
     const before = this.#loaded;
-    try {
-      this.#loaded = this.#load(before);
-    } catch (error) {
-      if (settledMs < SECOND_LOOK_MS) this.#look(SECOND_LOOK_MS);
-      else this.#complain((error as Error).message);
-      return;
-    }
-    this.#refused = "";
+    this.#loaded = this.#load(before);
     const renewed = this.#loaded.filter((one) => !before.includes(one));
     // Touched, not changed.
     if (renewed.length === 0) return;
@@ -231,17 +173,14 @@ export class ListenerTls {
     this.changed();
   }
 
-  /** Once for each fault: the poll comes by here again and again. */
   #complain(text: string): void {
-    if (text === this.#refused) return;
-    this.#refused = text;
     this.#counters.reloadFailures++;
     const stays = "what was in force stays so";
     this.#context.events.add("certificate-refused", this.#listener, `${text}; ${stays}`);
   }
 
   #warn(): void {
-    const now = this.#clock.wallMs();
+    const now = this.#context.clock.wallMs();
     for (const { name, facts } of this.#loaded) {
       const leftMs = facts.notAfterMs - now;
       if (leftMs > EXPIRES_SOON_MS) continue;
