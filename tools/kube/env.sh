@@ -11,6 +11,8 @@ KUBECONFORM_V=${KUBECONFORM_V:-v0.8.0}
 GATEWAY_V=${GATEWAY_V:-v1.6.3}        # v1.7 needs Go 1.27
 COREDNS_V=${COREDNS_V:-v1.14.7}
 PROMETHEUS_V=${PROMETHEUS_V:-v0.313.5} ALERTMANAGER_V=${ALERTMANAGER_V:-v0.34.2}
+# Whose kinds of objects we render: only their definitions are taken.
+OPERATOR_V=${OPERATOR_V:-v0.85.0} VELERO_V=${VELERO_V:-v1.18.3} OPENSHIFT_V=${OPENSHIFT_V:-v0.0.0-20250710004639-926605d3338b}
 
 # Go: only the local toolchain, never a download of another; no cgo (static binaries, no gcc run); no VCS stamping.
 export GOTOOLCHAIN=local GOWORK=off CGO_ENABLED=0 GOFLAGS="-buildvcs=false -mod=mod -trimpath -p=${JOBS:-$(nproc)}"
