@@ -96,6 +96,12 @@ export class EventBatch implements EventOrigin {
     return this.#ranges;
   }
 
+  /** All is over, and nobody will ask again: whoever still holds the batch keeps no events by it. */
+  release(): void {
+    this.#events = [];
+    this.#ranges = [];
+  }
+
   #makeEvents(): Event[] {
     const ranges = this.#ranges;
     const events: Event[] = [];

@@ -41,8 +41,9 @@ export interface DiskBufferOwner {
 /** Pushed, and not durable yet. */
 interface Pending {
   readonly encoded: Encoded;
-  readonly events: readonly Event[] | null;
-  readonly batch: EventBatch | null;
+  /** Null once they are acknowledged, as is the batch: a sync may be a second away. */
+  events: readonly Event[] | null;
+  batch: EventBatch | null;
   /** It is in memory for the sink. */
   isLoaded: boolean;
   isWritten: boolean;
@@ -190,6 +191,8 @@ export class DiskBuffer {
   push(events: readonly Event[]): void {
     if (events.length === 0) return;
     const frames = encodeEvents(events, this.#epoch);
+    // Nobody else will read them: until the disk has synced, they would only fill memory.
+    for (const event of events) if (event.pending === 1) event.fields = null;
     let from = 0;
     for (const one of frames) {
       const to = from + one.frame.left;
@@ -301,6 +304,7 @@ export class DiskBuffer {
   #written(segment: Segment, one: Pending): void {
     const { frame, sizeBytes } = one.encoded;
     one.isWritten = true;
+    one.encoded.parts = [];
     segment.sizeBytes += sizeBytes;
     this.#diskBytes += sizeBytes;
     this.#pendingBytes -= sizeBytes;
@@ -367,8 +371,11 @@ export class DiskBuffer {
     if (one.isAcknowledged) return;
     one.isAcknowledged = true;
     this.#byFrame.delete(one.encoded.frame);
-    if (one.batch !== null) this.#owner.durableBatch(one.batch);
-    else this.#owner.durable(one.events!);
+    const { batch, events } = one;
+    one.batch = null;
+    one.events = null;
+    if (batch !== null) this.#owner.durableBatch(batch);
+    else this.#owner.durable(events!);
   }
 
   #failed(error: unknown): void {
@@ -524,6 +531,7 @@ export class DiskBuffer {
     frame.left -= count;
     if (frame.place !== null) this.#segment(frame).unsettled -= count;
     if (frame.left > 0) return;
+    frame.release();
     // Delivered: it needs no disk any more to be safe.
     const one = this.#byFrame.get(frame);
     if (one !== undefined) {

@@ -5,11 +5,13 @@
  * - lines: a table of u32 pairs (first byte and length of each event in what follows), the bytes;
  * - fields: each event as JSON on a line of its own.
  */
+import { DerivedEvent } from "../../api/event.ts";
 import type { Event, EventOrigin, Fields } from "../../api/event.ts";
 import { crc32Of } from "../../base/hash.ts";
 import type { OpenFile } from "../../base/world.ts";
 import { eventJson } from "../event_json.ts";
 import type { EventBatch } from "../event_batch.ts";
+import { TextBuffer } from "../text_buffer.ts";
 import { Frame, StoredEvent } from "./stored_event.ts";
 
 const MAGIC = 0x3146524f;
@@ -41,7 +43,8 @@ interface Head {
 /** A frame, and what to write for it. */
 export interface Encoded {
   readonly frame: Frame;
-  readonly parts: readonly Buffer[];
+  /** None once they are written. */
+  parts: readonly Buffer[];
   readonly sizeBytes: number;
 }
 
@@ -120,7 +123,10 @@ function encodeFields(events: readonly Event[], epoch: string): Encoded {
   const places: number[] = [];
   const slots: number[] = [];
   const suffixes: Record<string, string> = {};
-  let text = "";
+  let bytes = 0;
+  for (const { sizeBytes } of events) bytes += sizeBytes;
+  // Most are about as long as they came.
+  const body = new TextBuffer(bytes + (bytes >> 1));
   let shared = false;
   for (const [i, event] of events.entries()) {
     const json = eventJson(event);
@@ -128,7 +134,7 @@ function encodeFields(events: readonly Event[], epoch: string): Encoded {
     const suffix = suffixOf(event);
     if (suffix !== "") suffixes[i] = suffix;
     if (event.slot !== -1) shared = true;
-    text += i === 0 ? json : `\n${json}`;
+    body.addLine(json);
     places.push(start, start + event.sizeBytes);
     slots.push(event.slot);
     const copy = new StoredEvent(frame, start, start + event.sizeBytes, event.slot, suffix, json);
@@ -142,11 +148,13 @@ function encodeFields(events: readonly Event[], epoch: string): Encoded {
     ...(Object.keys(suffixes).length === 0 ? {} : { suffixes }),
     ...(shared ? { slots } : {}),
   };
-  return encoded(frame, head, epoch, [Buffer.from(text)]);
+  // Without the newline behind the last one.
+  return encoded(frame, head, epoch, [body.bytes.subarray(0, -1)]);
 }
 
 /** What stands behind the id of the event's place. */
 function suffixOf(event: Event): string {
+  if (!(event instanceof DerivedEvent) && !(event instanceof StoredEvent)) return "";
   const { id, origin, start } = event;
   const place = `${origin.stream}-${(origin.offset + start).toString(36)}`;
   return id.slice(place.length);
