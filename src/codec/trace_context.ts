@@ -370,7 +370,11 @@ function allZero(bytes: Uint8Array, start: number, length: number): boolean {
 }
 
 function writeHex(into: Uint8Array, at: number, word: number): void {
-  for (let shift = 28; shift >= 0; shift -= 4) into[at++] = HEX[(word >>> shift) & 15]!;
+  for (let shift = 24; shift >= 0; shift -= 8) {
+    const byte = (word >>> shift) & 255;
+    into[at++] = HEX[byte >>> 4]!;
+    into[at++] = HEX[byte & 15]!;
+  }
 }
 
 function valueBytes(value: string | null): Uint8Array {

@@ -132,6 +132,16 @@ test("tries of a trace that begins with them have a span above them", async () =
   expect(below.map(({ parentId }) => parentId)).toEqual([root.id, root.id]);
 });
 
+test("one try of a trace that begins with it is the whole trace", async () => {
+  const { spans } = traced(CALLS_WITH_RETRY);
+  rig.upstream();
+  const headers = await ask();
+  const [span, ...others] = await spans();
+  expect(others).toEqual([]);
+  expect([span!.kind, span!.parentId]).toEqual(["CLIENT", undefined]);
+  expect(headers.get("traceparent")).toBe(`00-${span!.traceId}-${span!.id}-01`);
+});
+
 test("a gateway is a SERVER span with its tries below", async () => {
   const { spans } = traced({
     listeners: { gateway: { direction: "gateway", routes: [{ to: "api" }] } },

@@ -134,17 +134,16 @@ class TracedRequest implements RequestWatch {
   }
 
   onTry(stream: Stream): void {
-    if (this.#try !== null) this.#emitTry(this.#try, stream);
-    this.#try = null;
-    const { route } = stream;
-    const { name, policy } = stream.cluster!;
-    const mayRetry = route!.retry !== null;
-    // What goes to the app itself, once, is what the request's own span says.
-    if (this.#isServer && policy.kind === "app" && !mayRetry) return;
-    // Tries of a trace that begins with them would have nothing in common.
-    if (this.#spanId === null && this.#parentId === null && mayRetry) {
-      this.#spanId = this.#tracer.createSpanId();
+    const before = this.#try;
+    if (before !== null) {
+      // Several tries of a trace that begins with them would have nothing in common.
+      if (this.#parentId === null) this.#spanId ??= this.#tracer.createSpanId();
+      this.#emitTry(before, stream);
+      this.#try = null;
     }
+    const { name, policy } = stream.cluster!;
+    // What goes to the app itself, once, is what the request's own span says.
+    if (this.#isServer && policy.kind === "app" && stream.route!.retry === null) return;
     this.#tries++;
     this.#try = {
       spanId: this.#tracer.createSpanId(),
