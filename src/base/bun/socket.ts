@@ -213,7 +213,8 @@ export class BunDial implements Dial {
 
   fail(error: NetError): void {
     if (!this.returned) {
-      queueMicrotask(() => this.fail(error));
+      // Not a microtask: Bun may run those before the connect returns, again and again.
+      setImmediate(() => this.fail(error));
       return;
     }
     this.socket.closed = true;
