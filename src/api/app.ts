@@ -39,6 +39,7 @@ import {
 } from "./route_actions.ts";
 import { requestMatch } from "./request_match.ts";
 import { sidecar } from "./sidecar_spec.ts";
+import { bypass, checkBypass, dependencies } from "./dependency_spec.ts";
 import { templateNames, templateProblem } from "./template.ts";
 import { tls } from "./tls_spec.ts";
 import { callTls } from "./call_tls_spec.ts";
@@ -364,7 +365,8 @@ export const appShape = {
   env: env
     .about(
       "Environment variables. Templates: `{{calls.NAME.url}}`, `{{calls.NAME.host}}`, " +
-        "`{{calls.NAME.port}}`, `{{run.port}}`, `{{app.name}}`, `{{app.namespace}}`.",
+        "`{{calls.NAME.port}}`, `{{dependencies.NAME.host}}`, `{{dependencies.NAME.port}}`, " +
+        "`{{run.port}}`, `{{app.name}}`, `{{app.namespace}}`.",
     )
     .default({})
     .example({ API_URL: "{{calls.api.url}}" }),
@@ -439,6 +441,8 @@ export const appShape = {
     .about("What the App calls, by a name of its own; the sidecar's view of the world ends there.")
     .default({})
     .example({ api: { timeout: "2s", retry: { attempts: 2 } } }),
+  dependencies,
+  bypass: bypass.onlyOn("kubernetes"),
   egress: list(object({})).later(
     "calls outside are not filtered",
     "stop calls that are not listed",
@@ -491,6 +495,7 @@ export type LogSpec = AppSpec["logs"][number];
 /** Names that texts of an App may use in `{{...}}`. */
 export function appTemplateNames(
   calls: readonly string[],
+  needed: readonly string[],
   spec: Pick<AppSpec, "run" | "port">,
 ): readonly string[] {
   const names = calls.flatMap((call) => [
@@ -498,17 +503,21 @@ export function appTemplateNames(
     `calls.${call}.host`,
     `calls.${call}.port`,
   ]);
+  const places = needed.flatMap((one) => [`dependencies.${one}.host`, `dependencies.${one}.port`]);
   const hasPort = spec.run?.port !== undefined || spec.port !== undefined;
-  return [...names, ...(hasPort ? ["run.port"] : []), "app.name", "app.namespace"];
+  return [...names, ...places, ...(hasPort ? ["run.port"] : []), "app.name", "app.namespace"];
 }
 
 type Templated = Pick<AppSpec, "env" | "run" | "port">;
 
 function checkTemplates(spec: Templated, report: CheckReport, node: Node): void {
   // From the file, not the value: a call that is wrong in itself is declared all the same.
-  const written = nodeAt(node, ["calls"]);
-  const calls = written?.kind === "map" ? written.entries.map((entry) => entry.key) : [];
-  const known = appTemplateNames(calls, spec);
+  const keysOf = (field: string): readonly string[] => {
+    const written = nodeAt(node, [field]);
+    return written?.kind === "map" ? written.entries.map((entry) => entry.key) : [];
+  };
+  const calls = keysOf("calls");
+  const known = appTemplateNames(calls, keysOf("dependencies"), spec);
   const check = (path: Path, value: string): void => {
     const problem = templateProblem(value, known);
     if (problem === null) return;
@@ -651,6 +660,7 @@ export const appSpec = object(appShape)
   .checkOf(["run", "port", "sidecar"], checkPorts)
   .checkOf(["job", "schedule", "perNode", "replicas", "port"], checkLifeTime)
   .checkOf(["volumes", "containers"], checkVolumes)
+  .checkOf(["bypass", "port"], checkBypass)
   .checkOf(["env", "run", "port"], checkTemplates)
   .checkOf(["routes", "calls", "port"], checkRoutes)
   .checkOf(["logs"], checkLogs);

@@ -28,6 +28,7 @@ export function checkDocuments(set: DocumentSet, problems: ProblemList): void {
   checkLocalPorts(set.appViews, problems);
   for (const app of set.appViews) {
     checkCalls(app, names, problems);
+    checkBypassed(app, names, problems);
     checkAppRoutes(app, names, problems);
     checkLogSinks(app, set, problems);
     checkAppLimits(app, set, problems);
@@ -200,6 +201,18 @@ function checkCalls(app: AppView, names: AppNames, problems: ProblemList): void 
         "for this call, for the app itself listens there";
       const advice = "change the port of one of the two, or use capture: env";
       report(problems, app, path, message, advice, String(callee.spec.port));
+    }
+  }
+}
+
+function checkBypassed(app: AppView, names: AppNames, problems: ProblemList): void {
+  for (const [index, { from }] of (app.spec.bypass ?? []).entries()) {
+    for (const [nth, reference] of from.entries()) {
+      if (names.find(reference, app.namespace, false) !== null) continue;
+      const path = ["spec", "bypass", index, "from", nth];
+      const message = `bypass[${index}]: there is no App "${reference}"`;
+      const advice = names.advice(reference, app.namespace);
+      report(problems, app, path, message, advice, `"${reference}"`);
     }
   }
 }

@@ -36,6 +36,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   "pipeline replay": async () => (await import("./pipeline_replay.ts")).pipelineReplay,
   "pipeline dead-letters": async () => (await import("./pipeline_letters.ts")).pipelineLetters,
   sidecar: async () => (await import("./sidecar.ts")).sidecar,
+  wait: async () => (await import("./wait.ts")).wait,
   completion: async () => (await import("./completion.ts")).completion,
   version: async () => (await import("./version.ts")).version,
 };

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { processPort, resolveEnv } from "./env.ts";
+import { localDependencies, processPort, resolveEnv } from "./env.ts";
 import { documentsOf, siteOf } from "./testdata/from_text.ts";
 
 function app(lines: readonly string[]): string {
@@ -75,4 +75,16 @@ test("a site that does not know the App is a mistake of the program", () => {
   expect(() => resolveEnv(front, nowhere)).toThrow(
     "The site has no address for the call api of shop/front.",
   );
+});
+
+test("S3-12 what runs elsewhere is found where the file says, or on this machine by its local place", () => {
+  const env = 'env: { DB: "{{dependencies.db.host}}:{{dependencies.db.port}}" }';
+  const db = "host: db.example.com, port: 3306, local: { host: 127.0.0.1, port: 13306 }";
+  const { front, site } = resolved([
+    "run: { command: [./front] }",
+    `dependencies: { db: { ${db} } }`,
+    env,
+  ]);
+  expect(resolveEnv(front, site).env).toEqual({ DB: "db.example.com:3306" });
+  expect(resolveEnv(front, site, localDependencies(front)).env).toEqual({ DB: "127.0.0.1:13306" });
 });

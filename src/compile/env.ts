@@ -17,11 +17,16 @@ export interface ResolvedRun {
  * The environment and the command with each template filled in. Calls lead to the sidecar, or to
  * the callee itself where the sidecar is disabled.
  *
+ * @param dependencies where they are, by name; as the file says it by default
  * @throws Error for an App that the site does not know: templates have been checked before.
  */
-export function resolveEnv(app: AppDocument, site: Site): ResolvedRun {
+export function resolveEnv(
+  app: AppDocument,
+  site: Site,
+  dependencies: Readonly<Record<string, HostPort>> = app.spec.dependencies,
+): ResolvedRun {
   const fill = (written: string): string =>
-    fillTemplate(written, (name) => valueOf(app, site, name));
+    fillTemplate(written, (name) => valueOf(app, site, dependencies, name));
   const env = Object.entries(app.spec.env).map(([name, written]) => [name, fill(written)] as const);
   return {
     env: Object.fromEntries(env),
@@ -46,7 +51,18 @@ function canBeTold(app: AppDocument): boolean {
   return texts.some((written) => templateNames(written).includes("run.port"));
 }
 
-function valueOf(app: AppDocument, site: Site, name: string): string {
+/** Where an App finds what runs elsewhere, on this machine. */
+export function localDependencies(app: AppDocument): Readonly<Record<string, HostPort>> {
+  const all = Object.entries(app.spec.dependencies);
+  return Object.fromEntries(all.map(([name, one]) => [name, one.local ?? one]));
+}
+
+function valueOf(
+  app: AppDocument,
+  site: Site,
+  dependencies: Readonly<Record<string, HostPort>>,
+  name: string,
+): string {
   switch (name) {
     case "app.name":
       return app.name;
@@ -54,6 +70,11 @@ function valueOf(app: AppDocument, site: Site, name: string): string {
       return app.namespace;
     case "run.port":
       return String(site.workloads[workloadKey(app)]?.local?.app?.port ?? processPort(app));
+  }
+  const [, dependency, part] = /^dependencies\.(.+)\.(host|port)$/.exec(name) ?? [];
+  if (dependency !== undefined && Object.hasOwn(dependencies, dependency)) {
+    const { host, port } = dependencies[dependency]!;
+    return part === "host" ? host : String(port);
   }
   const [, call, what] = /^calls\.(.+)\.(url|host|port)$/.exec(name) ?? [];
   if (call === undefined) throw new Error(`The template {{${name}}} was not checked.`);

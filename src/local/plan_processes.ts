@@ -4,7 +4,7 @@ import { workloadKey } from "../api/site.ts";
 import type { Snapshot } from "../api/snapshot.ts";
 import { ownCommand } from "../base/own_command.ts";
 import type { World } from "../base/world.ts";
-import { resolveEnv } from "../compile/env.ts";
+import { localDependencies, resolveEnv } from "../compile/env.ts";
 import { HttpClient } from "../http/client.ts";
 import { LOCAL_HOST } from "./allot_ports.ts";
 import { appFolder, GATEWAY, listenPort } from "./build_site.ts";
@@ -71,7 +71,7 @@ function planApp(
 ): ProcessPlan | null {
   if (app.spec.run === undefined) return null;
   const port = listenPort(app);
-  const own = resolveEnv(app, site);
+  const own = resolveEnv(app, site, localDependencies(app));
   return {
     id: workloadKey(app),
     label,

@@ -4,14 +4,18 @@ import { problemAt } from "../../compile/source.ts";
 import type { Path } from "../../schema/node.ts";
 import type { Problem } from "../../schema/problem.ts";
 import { callAddresses } from "./cluster_site.ts";
+import { dependencyProblems } from "./dependency_problems.ts";
 import { ADMIN_PORT, INBOUND_PORT } from "./names.ts";
 
 export function clusterProblems(documents: Documents): readonly Problem[] {
-  return documents.apps.flatMap((app) => [
-    ...missingImage(app),
-    ...takenPorts(documents, app),
-    ...homelessLogs(app),
-  ]);
+  return [
+    ...documents.apps.flatMap((app) => [
+      ...missingImage(app),
+      ...takenPorts(documents, app),
+      ...homelessLogs(app),
+    ]),
+    ...dependencyProblems(documents.apps),
+  ];
 }
 
 function missingImage(app: AppDocument): readonly Problem[] {
@@ -26,13 +30,18 @@ function missingImage(app: AppDocument): readonly Problem[] {
 
 function takenPorts(documents: Documents, app: AppDocument): readonly Problem[] {
   const { port, sidecar } = app.spec;
-  if (!sidecar.enabled || port === undefined) return [];
+  if (!sidecar.enabled) return [];
   const problems: Problem[] = [];
   const report = (path: Path, message: string, advice: string): void => {
     problems.push(problemAt(app, path, { message, advice }));
   };
-  if (port === INBOUND_PORT || port === ADMIN_PORT) {
-    report(["spec", "port"], `port ${port} is the sidecar's own`, "let the app use another one");
+  const own = (path: Path, one: number): void => {
+    if (one !== INBOUND_PORT && one !== ADMIN_PORT) return;
+    report(path, `port ${one} is the sidecar's own`, "let the app use another one");
+  };
+  if (port !== undefined) own(["spec", "port"], port);
+  for (const [index, one] of app.spec.bypass.entries()) {
+    own(["spec", "bypass", index, "port"], one.port);
   }
   for (const { name, address } of callAddresses(documents, app)) {
     if (address.port !== port) continue;

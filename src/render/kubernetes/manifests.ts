@@ -5,6 +5,7 @@ import { workloadKey } from "../../api/site.ts";
 import { autoscaler } from "./autoscaler.ts";
 import { backupSchedule } from "./backup.ts";
 import { filesConfig, snapshotConfig } from "./config_map.ts";
+import { dependencyObjects } from "./dependencies.ts";
 import { disruptionBudget } from "./disruption_budget.ts";
 import { gatewayObjects } from "./gateway.ts";
 import { ingressObjects } from "./ingress.ts";
@@ -29,6 +30,7 @@ function generated(rendering: Rendering): readonly KubeObject[] {
   return [
     ...[...byNamespace.values()].map(namespaceObject),
     ...[...byNamespace].map(([namespace, [first]]) => defaultDeny(namespace, first!)),
+    ...dependencyObjects(apps),
     ...apps.flatMap((app) => objectsOf(rendering, app)),
     ...gatewayObjects(rendering),
     ...present(gatewayPolicy(rendering)),

@@ -4,6 +4,7 @@ import { parseAppReference } from "../../api/names.ts";
 import { workloadKey } from "../../api/site.ts";
 import type { Snapshot } from "../../api/snapshot.ts";
 import { GATEWAY_NAME } from "../../compile/gateway.ts";
+import { dependencyEgress, oneAddress } from "./dependencies.ts";
 import { ADMIN_PORT, GATEWAY_PORT, INBOUND_PORT, NAMESPACE_LABEL } from "./names.ts";
 import { type KubeObject, kubeObject } from "./object.ts";
 import { labelsOf, type Rendering, selectorOf } from "./rendering.ts";
@@ -31,8 +32,13 @@ export function networkPolicy(rendering: Rendering, app: AppDocument): KubeObjec
     spec: {
       podSelector: { matchLabels: selectorOf(app.name) },
       policyTypes: ["Ingress", "Egress"],
-      ingress: [...callersOf(rendering, app), scrape(target)],
-      egress: [dns(target), ...callees(rendering, app)],
+      ingress: [...callersOf(rendering, app), ...bypassed(rendering, app), scrape(target)],
+      egress: [
+        dns(target),
+        ...callees(rendering, app),
+        ...dependencyEgress(app),
+        ...bypassing(rendering, app),
+      ],
     },
   });
 }
@@ -101,7 +107,7 @@ function callees({ documents }: Rendering, app: AppDocument): readonly Tree[] {
     if (call.endpoints !== undefined) {
       return [
         from(app, path, {
-          to: call.endpoints.map(({ host }) => ({ ipBlock: { cidr: `${host}/32` } })),
+          to: call.endpoints.map(({ host }) => ({ ipBlock: { cidr: oneAddress(host) } })),
           ports: [...new Set(call.endpoints.map((one) => one.port))].map(port),
         }),
       ];
@@ -110,6 +116,38 @@ function callees({ documents }: Rendering, app: AppDocument): readonly Tree[] {
     if (callee?.spec.port === undefined) return [];
     return [from(app, path, { to: [pods(callee)], ports: [port(reachedPort(callee))] })];
   });
+}
+
+// ---------------------------------------------------------------- past the sidecar
+
+type Bypass = AppDocument["spec"]["bypass"][number];
+
+/** Who may come to a port past the sidecar: those that it names, else the App's own pods. */
+function guests({ documents }: Rendering, app: AppDocument, { from: named }: Bypass): AppDocument[] {
+  if (named.length === 0) return [app];
+  const keys = new Set(named.map((one) => workloadKey(parseAppReference(one, app.namespace))));
+  return documents.apps.filter((one) => keys.has(workloadKey(one)));
+}
+
+/**
+ * Rules of the App's own policy, not a policy each: so what is no longer declared is gone with the
+ * next apply, also where nobody prunes objects.
+ */
+function bypassed(rendering: Rendering, app: AppDocument): readonly Tree[] {
+  return app.spec.bypass.map((one, index) => {
+    const callers = guests(rendering, app, one).map(pods);
+    return from(app, ["spec", "bypass", index], { from: callers, ports: [port(one.port)] });
+  });
+}
+
+/** The other end of others' bypassed ports. */
+function bypassing(rendering: Rendering, caller: AppDocument): readonly Tree[] {
+  return rendering.documents.apps.flatMap((app) =>
+    app.spec.bypass.flatMap((one, index) => {
+      if (!guests(rendering, app, one).includes(caller)) return [];
+      return [from(app, ["spec", "bypass", index], { to: [pods(app)], ports: [port(one.port)] })];
+    }),
+  );
 }
 
 function pods(app: AppDocument): Tree {

@@ -6,17 +6,17 @@ import type { Path } from "../../schema/node.ts";
 import { callAddresses, clusterSite } from "./cluster_site.ts";
 import { fileKey, filesHash, filesName, snapshotName } from "./config_map.ts";
 import { APP_CONTAINER, INBOUND_PORT } from "./names.ts";
+import { dependencySecrets, waitContainers } from "./dependencies.ts";
 import { probesOf } from "./probes.ts";
 import { APP_RESOURCES, bytesQuantity, resourcesOf } from "./quantities.ts";
 import { labelsOf, type Rendering, selectorOf } from "./rendering.ts";
+import { LEAVE_MS, leaveHook } from "./leave_hook.ts";
 import { containerSecurity } from "./security.ts";
 import { serviceAccountName } from "./service_account.ts";
 import { sidecarContainer, SNAPSHOT_VOLUME, STATE_VOLUME } from "./sidecar_container.ts";
 import { because, from, type Tree } from "./sourced.ts";
-import { hasNativeSidecars, hasSleepHook } from "./target.ts";
+import { hasNativeSidecars } from "./target.ts";
 
-/** Longer than a caller may still know a pod that is going: DNS answers live for 5 s. */
-const LEAVE_MS = 8_000;
 const MIB = 1024 * 1024;
 
 export function podTemplate(rendering: Rendering, app: AppDocument): Tree {
@@ -121,6 +121,7 @@ function initContainers(rendering: Rendering, app: AppDocument): Tree {
     ...(app.spec.sidecar.enabled && hasNativeSidecars(rendering.target)
       ? [sidecarOf(rendering, app)]
       : []),
+    ...waitContainers(rendering, app),
     ...first.map(([name]) => sibling(app, name)),
   ];
   return all.length === 0 ? undefined : all;
@@ -144,29 +145,33 @@ function sidecarOf({ target, image }: Rendering, app: AppDocument): Tree {
 function appContainer(rendering: Rendering, app: AppDocument): Tree {
   const { spec } = app;
   const { command } = spec.container;
-  const leave =
-    spec.port !== undefined && hasSleepHook(rendering.target)
-      ? { preStop: { sleep: { seconds: because(LEAVE_WHY, LEAVE_MS / 1000) } } }
-      : undefined;
   return {
     name: APP_CONTAINER,
     image: from(app, ["spec", "image"], spec.image),
     workingDir: spec.container.dir,
     command: command === undefined ? undefined : from(app, ["spec", "container", "command"], [...command]),
     env: environment(rendering, app),
-    ports:
-      spec.port === undefined
-        ? undefined
-        : [{ name: "http", containerPort: from(app, ["spec", "port"], spec.port), protocol: "TCP" }],
+    envFrom: dependencySecrets(app),
+    ports: appPorts(app),
     ...probesOf(app),
-    lifecycle: leave,
+    lifecycle: spec.port === undefined ? undefined : leaveHook(rendering.target),
     resources: resourcesOf(app, ["spec", "resources"], spec.resources, APP_RESOURCES),
     securityContext: containerSecurity(app, ["spec", "container"], spec.container),
     volumeMounts: mounts(app),
   };
 }
 
-const LEAVE_WHY = "callers may know this pod for so many seconds after it began to go";
+function appPorts(app: AppDocument): Tree {
+  const { port, bypass } = app.spec;
+  const one = (name: string | undefined, path: Path, containerPort: number): Tree => {
+    return { name, containerPort: from(app, path, containerPort), protocol: "TCP" };
+  };
+  const all = [
+    ...(port === undefined ? [] : [one("http", ["spec", "port"], port)]),
+    ...bypass.map((entry, index) => one(undefined, ["spec", "bypass", index, "port"], entry.port)),
+  ];
+  return all.length === 0 ? undefined : all;
+}
 
 function environment({ documents, target }: Rendering, app: AppDocument): Tree {
   const { env } = resolveEnv(app, siteWithNames(documents, app, target));

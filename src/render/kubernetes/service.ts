@@ -12,15 +12,24 @@ const SERVICE = ["v1", "Service"] as const;
  * pods without an address in between, for sidecars that balance over them.
  */
 export function services(app: AppDocument): readonly KubeObject[] {
-  const { port, sidecar } = app.spec;
-  if (port === undefined) return [];
-  const origin = app.origin(["spec", "port"]);
+  const { port, sidecar, bypass } = app.spec;
+  if (port === undefined && bypass.length === 0) return [];
+  const origin = app.origin(port === undefined ? ["spec", "bypass"] : ["spec", "port"]);
   const metadata = { namespace: app.namespace, labels: labelsOf(app) };
   const targetPort = sidecar.enabled
     ? because("the sidecar's: nobody comes past it", INBOUND_PORT)
     : from(app, ["spec", "port"], port);
+  const main = {
+    ...{ name: "http", port: from(app, ["spec", "port"], port), protocol: "TCP", targetPort },
+    appProtocol: "http",
+  };
   const ports = [
-    { name: "http", port: from(app, ["spec", "port"], port), protocol: "TCP", targetPort, appProtocol: "http" },
+    ...(port === undefined ? [] : [main]),
+    ...bypass.map((one, index) => {
+      const path = ["spec", "bypass", index, "port"];
+      const name = `bypass-${one.port}`;
+      return { name, port: from(app, path, one.port), protocol: "TCP", targetPort: one.port };
+    }),
   ];
   const selector = selectorOf(app.name);
   return [
