@@ -5,6 +5,7 @@ import { ADMIN_PORT, GATEWAY_PORT } from "./names.ts";
 import { type KubeObject, kubeObject } from "./object.ts";
 import { sidecarVolumes } from "./pod.ts";
 import { labelsOf, type Rendering, selectorOf } from "./rendering.ts";
+import { LEAVE_MS } from "./leave_hook.ts";
 import { sidecarContainer } from "./sidecar_container.ts";
 import { because } from "./sourced.ts";
 
@@ -59,7 +60,7 @@ function deployment({ target, image, gateway }: Rendering) {
           seccompProfile: { type: "RuntimeDefault" },
           fsGroup: target.assignsUser ? undefined : 65532,
         },
-        terminationGracePeriodSeconds: Math.ceil(drainMs / 1000) + 20,
+        terminationGracePeriodSeconds: Math.ceil((LEAVE_MS + drainMs) / 1000) + 12,
         topologySpreadConstraints: ["topology.kubernetes.io/zone", "kubernetes.io/hostname"].map(
           (topologyKey) => ({
             maxSkew: 1,

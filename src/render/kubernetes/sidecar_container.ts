@@ -1,6 +1,7 @@
 import type { AppDocument } from "../../api/document.ts";
 import type { Path } from "../../schema/node.ts";
 import { ADMIN_PORT, SIDECAR_CONTAINER, SNAPSHOT_FILE, SNAPSHOT_FOLDER, STATE_FOLDER } from "./names.ts";
+import { leaveHook } from "./leave_hook.ts";
 import { resourcesOf, SIDECAR_RESOURCES } from "./quantities.ts";
 import { sidecarSecurity } from "./security.ts";
 import { because, type Tree } from "./sourced.ts";
@@ -56,6 +57,7 @@ export function sidecarContainer(wishes: SidecarWishes, standsAlone = false): Tr
       timeoutSeconds: 2,
       failureThreshold: because("restarted long before the app would be", 3),
     },
+    lifecycle: standsAlone ? leaveHook(target) : undefined,
     resources: resourcesOf(app, RESOURCES, app?.spec.sidecar.resources, SIDECAR_RESOURCES),
     securityContext: sidecarSecurity(target),
     volumeMounts: [

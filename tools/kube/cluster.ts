@@ -2,10 +2,9 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { cacheFolder } from "../../tools/install.ts";
-import { ROOT } from "./outrigger.ts";
+import { cacheFolder } from "../install.ts";
 
-const SCRIPTS = join(ROOT, "tools", "kube");
+const SCRIPTS = import.meta.dir;
 const CACHE = join(cacheFolder(), "kube");
 
 export interface Ran {
@@ -25,9 +24,14 @@ export function clusterMissing(): string | null {
 
 const PATH = `${process.env["PATH"] ?? ""}:/usr/local/go/bin:/usr/sbin:/sbin`;
 
+/** For the scripts of this folder. */
+export function clusterEnv(): Record<string, string | undefined> {
+  return { ...process.env, PATH, KUBE_CACHE: CACHE };
+}
+
 export class KubeCluster {
   readonly folder = mkdtempSync(join(tmpdir(), "outrigger-kube-"));
-  readonly #env = { ...process.env, PATH, KUBE_CACHE: CACHE, BASE_PORT: "17200" };
+  readonly #env = { ...clusterEnv(), BASE_PORT: "17200" };
 
   /** @throws Error with the end of what the scripts said */
   async start(): Promise<void> {
