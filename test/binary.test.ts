@@ -1,6 +1,6 @@
 /** The one-file program of `make build`, away from its source. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { chmodSync, copyFileSync, readlinkSync } from "node:fs";
+import { chmodSync, copyFileSync, readlinkSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { tinyApp } from "./kit/apps.ts";
 import { BulkSink } from "./kit/bulk_sink.ts";
@@ -68,6 +68,16 @@ test("the binary runs apps with sidecars and log adapters that are itself", asyn
     expect(programs.filter((program) => program === binary).length).toBe(2);
     expect(programs.length).toBe(3);
     expect(readlinkSync(`/proc/${status.up}/exe`)).toBe(binary);
+    // The file of the program is replaced, as an installation does it; the app runs on.
+    const app = await place.pidOf("test/one");
+    copyFileSync(binary, `${binary}.next`);
+    renameSync(`${binary}.next`, binary);
+    const { admin } = await place.process("test/one/sidecar");
+    const upgraded = await fetch("http://admin/upgrade", { method: "POST", unix: admin!.socket });
+    const { pid } = (await upgraded.json()) as { readonly pid: number };
+    expect(readlinkSync(`/proc/${pid}/exe`)).toBe(binary);
+    expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(200);
+    expect(await place.pidOf("test/one")).toBe(app);
     expect((await place.outrigger("down")).status).toBe(0);
     expect(leftProcesses()).toEqual([]);
     expect(await isFree(port)).toBe(true);
