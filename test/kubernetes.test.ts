@@ -69,7 +69,7 @@ describe.skipIf(missing !== null)("on a cluster", () => {
     ] as const) {
       const text = readFileSync(join(ROOT, "examples", "shop", app, file), "utf8");
       const files = { [`app/${file}`]: text };
-      await cluster.load(await nodeImage(root, `e2e.local/shop-${app}:1`, files, `/app/${file}`));
+      await cluster.load(await nodeImage(root, `registry.example.com/shop/${app}:1`, files, `/app/${file}`));
     }
     rmSync(dirname(root), { recursive: true });
     const text = await rendered();
@@ -223,7 +223,7 @@ describe.skipIf(missing !== null)("on a cluster", () => {
       spec: {
         containers: [
           {
-            ...{ name: "app", image: "e2e.local/shop-api:1" },
+            ...{ name: "app", image: "registry.example.com/shop/api:1" },
             command: ["/usr/bin/node", "-e", "setInterval(() => {}, 1000)"],
           },
         ],
