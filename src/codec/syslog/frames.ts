@@ -9,6 +9,12 @@ export interface FrameOptions {
   readonly framing: "auto" | "octet-counting" | "newline";
   /** What is behind it in a message is passed over. */
   readonly maxMessageBytes: number;
+  /**
+   * Memory that connections share, to put unfinished messages and what follows them together: what
+   * `join` returns is then good until any of them joins or `release` is called. Without it that is
+   * good for ever.
+   */
+  readonly shared?: { bytes: Buffer };
 }
 
 const NEWLINE = 0x0a;
@@ -16,6 +22,7 @@ const SPACE = 0x20;
 const ZERO = 0x30;
 const NINE = 0x39;
 const LESS = 0x3c;
+const MAX_SHARED_BYTES = 1024 * 1024;
 /** 10 GB: whoever counts further counts nothing that we would take. */
 const MAX_DIGITS = 10;
 const NO_BYTES = Buffer.alloc(0);
@@ -56,13 +63,23 @@ export class SyslogFrames {
   /** The bytes in front of which the unfinished message stands; it is the messages' buffer. */
   join(bytes: Uint8Array): Buffer {
     const rest = this.#chunk.subarray(this.#at);
-    this.#chunk =
-      rest.length === 0
-        ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-        : Buffer.concat([rest, bytes]);
+    if (rest.length === 0) {
+      this.#chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    } else if (bytes.length === 0) this.#chunk = rest;
+    else this.#chunk = this.#joined(rest, bytes);
     this.#at = 0;
     this.#nul = -1;
     return this.#chunk;
+  }
+
+  #joined(rest: Buffer, bytes: Uint8Array): Buffer {
+    const { shared } = this.#options;
+    const length = rest.length + bytes.length;
+    if (shared === undefined || length > MAX_SHARED_BYTES) return Buffer.concat([rest, bytes]);
+    if (shared.bytes.length < length) shared.bytes = Buffer.allocUnsafeSlow(MAX_SHARED_BYTES);
+    rest.copy(shared.bytes);
+    shared.bytes.set(bytes, rest.length);
+    return shared.bytes.subarray(0, length);
   }
 
   /** After the last `next`: keeps no more than the unfinished message. */

@@ -117,6 +117,7 @@ export class SyslogConnection implements SocketHandler {
     const chunk = frames.join(bytes);
     if (!this.#owner.isReady) {
       this.#behind = true;
+      frames.release();
       return this.pause();
     }
     this.#behind = false;

@@ -61,6 +61,7 @@ function bulkSender(settings: Config, context: SinkContext, url: string): Send {
   const target = new HttpTarget(settings, settings.timeout, context);
   /** As many as there were requests at once. */
   const free: TextBuffer[] = [];
+  const idOf = idWriter();
   let lastIndex = "";
   let head = "";
   const post = async (events: readonly Event[]): Promise<HttpAnswer> => {
@@ -71,7 +72,7 @@ function bulkSender(settings: Config, context: SinkContext, url: string): Send {
         const name = index(event);
         if (name !== lastIndex) head = bulkActionHead(name);
         lastIndex = name;
-        addItem(body, head, event);
+        addItem(body, head + idOf(event), event);
       }
       return await target.post(url, "application/x-ndjson", body.bytes);
     } finally {
@@ -107,10 +108,11 @@ function outcomeOf({ status, reason }: BulkItem, count: Count): Outcome {
   return status >= 500 ? { retry: why } : { refused: why };
 }
 
+/** `head`: the action, up to behind the id. */
 function addItem(body: TextBuffer, head: string, event: Event): void {
   const { fields } = event;
   const json = eventJson(event);
-  const action = `${head}${quoted(event.id)}}}\n`;
+  const action = `${head}}}\n`;
   if (fields !== null && Object.hasOwn(fields, "@timestamp")) {
     body.add(action);
     return body.addLine(json);
@@ -121,6 +123,19 @@ function addItem(body: TextBuffer, head: string, event: Event): void {
   const at = body.length;
   body.addLine(json);
   body.replaceByte(at, COMMA);
+}
+
+/** As JSON. Behind the stream's name an id has letters, digits and marks that JSON leaves alone. */
+function idWriter(): (event: Event) => string {
+  let plain = "";
+  return (event) => {
+    const { stream } = event.origin;
+    if (stream !== plain) {
+      if (quoted(stream).length !== stream.length + 2) return quoted(event.id);
+      plain = stream;
+    }
+    return `"${event.id}"`;
+  };
 }
 
 const COMMA = 0x2c;

@@ -1,6 +1,5 @@
 import { resolve } from "node:path";
 import type { Socket, SocketHandler, Timer, UdpSocket } from "../../base/world.ts";
-import { TlsError } from "../../base/world.ts";
 import { parseSyslog } from "../../codec/syslog/parse_syslog.ts";
 import { syslogFields } from "../../codec/syslog/message.ts";
 import type { SyslogOptions } from "../../codec/syslog/message.ts";
@@ -13,7 +12,7 @@ import { listenField, readListen } from "../listen/address.ts";
 import type { ListenAddress } from "../listen/address.ts";
 import { KeptOpen } from "../listen/kept_open.ts";
 import type { Opened } from "../listen/kept_open.ts";
-import { ListenerTls, tlsField } from "../listen/tls.ts";
+import { ListenerTls, checkTls, tlsField } from "../listen/tls.ts";
 import { kernelDrops } from "../listen/udp_drops.ts";
 import { SyslogConnection } from "../listen/syslog_connection.ts";
 import type { MessageTaker } from "../listen/syslog_connection.ts";
@@ -59,13 +58,7 @@ const config = object({
   receiveBuffer: size({ min: "64KiB", max: "256MiB" })
     .about("UDP: what the system may hold for us; it may give less.")
     .default("4MiB"),
-}).checkOf(["listen", "tls"], (value, report) => {
-  const isTls = value.listen.startsWith("tls:");
-  if (isTls && value.tls === undefined) report("tls", `${value.listen} needs tls`);
-  if (!isTls && value.tls !== undefined) {
-    report("tls", `tls is for "tls://..."`, "write tls:// in listen, or leave tls out");
-  }
-});
+}).checkOf(["listen", "tls"], checkTls("tls"));
 
 type Config = Infer<typeof config>;
 
@@ -113,6 +106,8 @@ const NO_OPTIONS: SyslogOptions = { format: "auto", nowMs: NaN };
 class SyslogSource implements Source, MessageTaker {
   #config: Config;
   #zone: Pick<SyslogOptions, "toUtcMs">;
+  /** For the frames of all connections: events are made of fields, and keep no bytes. */
+  readonly #joined = { bytes: NO_BYTES };
   /** Of the messages of this moment. */
   #options: SyslogOptions = NO_OPTIONS;
   #tls: ListenerTls | null = null;
@@ -128,7 +123,6 @@ class SyslogSource implements Source, MessageTaker {
   #offset = 0;
   #turn: Timer | null = null;
   #stopped = false;
-  #saidTls = false;
 
   constructor(settings: Config, context: SourceContext) {
     const { world, instance, name, report } = context;
@@ -201,8 +195,13 @@ class SyslogSource implements Source, MessageTaker {
 
   batch(stream: string, path: string, chunk: Buffer, offset: number): EventBatch {
     const { name, world } = this.#context;
-    const bytes = this.#config.format === "none" ? chunk : NO_BYTES;
+    const bytes = this.#config.format === "none" ? this.#owned(chunk) : NO_BYTES;
     return new EventBatch(name, stream, path, bytes, offset, world.clock.wallMs(), () => {});
+  }
+
+  /** The format may have been another one when the connection came. */
+  #owned(chunk: Buffer): Buffer {
+    return chunk.buffer === this.#joined.bytes.buffer ? Buffer.from(chunk) : chunk;
   }
 
   add(batch: EventBatch, chunk: Buffer, start: number, end: number, peer: string): void {
@@ -238,19 +237,16 @@ class SyslogSource implements Source, MessageTaker {
 
   gone(connection: SyslogConnection, error: Error | null): void {
     this.#connections.delete(connection);
-    if (!(error instanceof TlsError)) return;
-    this.#context.count("tls_failures");
-    if (!this.#saidTls) this.#context.report(`${error.message} (said once; counted from here on)`);
-    this.#saidTls = true;
+    this.#tls?.ended(error);
   }
 
   // -------------------------------------------------------------- streams
 
   #openStream(): Opened {
-    const { world, folder, report } = this.#context;
+    const { world, folder, report, count } = this.#context;
     const { address } = this.#where;
     const { mode, tls: files } = this.#config;
-    const tls = files === undefined ? null : new ListenerTls(world, files, folder, report);
+    const tls = files === undefined ? null : new ListenerTls(world, files, folder, report, count);
     this.#tls = tls;
     const options = {
       address: "path" in address ? { path: resolve(folder, address.path) } : address,
@@ -282,8 +278,9 @@ class SyslogSource implements Source, MessageTaker {
       return null;
     }
     this.#opened += 1;
+    const shared = this.#config.format === "none" ? {} : { shared: this.#joined };
     const connection = new SyslogConnection(this, this.#context.world.clock, {
-      frames: { framing, maxMessageBytes },
+      frames: { framing, maxMessageBytes, ...shared },
       idleTimeoutMs: idleTimeout,
       stream: `${this.#run}.${this.#opened}`,
       peer: socket.remoteAddress,
