@@ -1,5 +1,10 @@
-/** What speaks to Elasticsearch speaks to the http source: rsyslog's omelasticsearch. */
+/** What sends by HTTP: rsyslog's omelasticsearch, and curl over TLS. */
 import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
+import {
+  testAuthority,
+  testCertificate,
+  type TestCertificate,
+} from "../src/base/contract/certificates.ts";
 import { Place } from "./kit/outrigger.ts";
 import { withPart } from "./kit/parts.ts";
 import { untilTrue } from "./kit/poll.ts";
@@ -70,8 +75,62 @@ await withPart("rsyslog", (rsyslog) => {
     expect(events()[0]!.index).toBe("logs");
   });
 
-  test("nothing that this test started is left", async () => {
-    await place.end();
-    expect(await stillRunning()).toEqual([]);
+});
+
+await withPart("curl", (curl) => {
+  test("curl by https: with a certificate that the source trusts, also after both were renewed", async () => {
+    const port = await freePort();
+    const [authority, senders] = [testAuthority("Log CA"), testAuthority("Senders")];
+    const put = (name: string, { certificate, key }: TestCertificate): void => {
+      place.write(`${name}.pem`, certificate);
+      place.write(`${name}.key`, key);
+    };
+    const names = ["DNS:logs.example"];
+    put("server", testCertificate({ commonName: "first", names, issuer: authority }));
+    put("known", testCertificate({ commonName: "web-1", issuer: senders }));
+    put("unknown", testCertificate({ commonName: "web-2", issuer: testAuthority("Nobody") }));
+    place.write("ca.pem", authority.certificate);
+    place.write("senders.pem", senders.certificate);
+    const tls = "certificate: server.pem, key: server.key, ca: senders.pem";
+    const file = place.write(
+      "secure.yaml",
+      [
+        "apiVersion: outrigger.dev/v1alpha1",
+        "kind: Pipeline",
+        "metadata: { name: secure }",
+        "spec:",
+        `  sources: { in: { http: { listen: "https://127.0.0.1:${port}",`,
+        `    tls: { ${tls}, clientCertificate: require }, acknowledge: delivered } } }`,
+        "  sinks: { out: { stdout: {} } }",
+      ].join("\n"),
+    );
+    const pipeline = place.start("pipeline", file, "--state", place.path("secure-state"));
+    const post = async (message: string, own: string | null) => {
+      const shown = own === null ? [] : ["--cert", `${own}.pem`, "--key", `${own}.key`];
+      const answer = await place.startProgram([
+        curl,
+        "-sSv",
+        ...["--cacert", "ca.pem", "--resolve", `logs.example:${port}:127.0.0.1`],
+        ...shown,
+        ...["-d", message, "-H", "content-type: text/plain", `https://logs.example:${port}/`],
+      ]).ended;
+      return { ...answer, subject: /subject: (.*)/.exec(answer.stderr)?.[1] ?? "" };
+    };
+    await untilTrue("it listens", async () => (await post("one", "known")).status === 0);
+    for (const own of [null, "unknown"]) expect((await post("never", own)).status).not.toBe(0);
+    put("server", testCertificate({ commonName: "second", names, issuer: authority }));
+    await untilTrue("the new one", async () => {
+      return (await post("two", "known")).subject.includes("second");
+    });
+    pipeline.kill("SIGTERM");
+    expect((await pipeline.ended).status).toBe(0);
+    const lines = pipeline.output().split("\n").filter((line) => line.startsWith("{"));
+    const messages = new Set(lines.map((line) => (JSON.parse(line) as { message: string }).message));
+    expect([...messages]).toEqual(["one", "two"]);
   });
+});
+
+test("nothing that these tests started is left", async () => {
+  await place.end();
+  expect(await stillRunning()).toEqual([]);
 });

@@ -4,8 +4,10 @@ import type {
   SocketAddress,
   SocketHandler,
   Timer,
+  TlsServerOptions,
   World,
 } from "../base/world.ts";
+import { TlsError } from "../base/world.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import { localResponseSize, writeLocalResponse } from "../codec/http1/encoder.ts";
 import { RequestDecoder, type RequestSink } from "../codec/http1/request_decoder.ts";
@@ -47,6 +49,10 @@ export interface HttpServerOptions {
   readonly mode?: number;
   /** Answers also where the process has no room for other callers. */
   readonly isUrgent?: boolean;
+  /** Not on a unix socket; `setTls` renews it. */
+  readonly tls?: TlsServerOptions;
+  /** A handshake failed: a caller without the right certificate, or one that spoke no TLS. */
+  readonly onTlsError?: (error: TlsError) => void;
   /** A thrown error is answered 500. */
   readonly handle: (request: ServerRequest) => ServerAnswer | Promise<ServerAnswer>;
   readonly maxConnections?: number;
@@ -71,7 +77,9 @@ const MAX_HELD_BYTES = 256 * 1024;
 const WRITE_TIMEOUT_MS = 30_000;
 const NO_BYTES = new Uint8Array(0);
 
-type Settings = Required<Omit<HttpServerOptions, "address" | "mode" | "isUrgent">>;
+type Settings = Required<
+  Omit<HttpServerOptions, "address" | "mode" | "isUrgent" | "tls" | "onTlsError">
+>;
 
 /** A small HTTP/1.1 server for admin and console traffic: whole requests in, one answer each. */
 export class HttpServer {
@@ -89,20 +97,33 @@ export class HttpServer {
 
   /** @throws NetError `address-in-use` and the others of `Net.listen`. Returns the port. */
   start(): number {
-    const { address, mode, isUrgent = false } = this.#options;
+    const { address, mode, isUrgent = false, tls } = this.#options;
     this.#listener = this.#world.net.listen(
-      { address, isUrgent, ...(mode === undefined ? {} : { mode }) },
-      () => {
-        const settings = this.#settings;
-        if (this.#connections.size >= settings.maxConnections) return null;
-        const connection = new Connection(this.#world, settings, () =>
-          this.#connections.delete(connection),
-        );
-        this.#connections.add(connection);
-        return connection;
+      {
+        address,
+        isUrgent,
+        ...(mode === undefined ? {} : { mode }),
+        ...(tls === undefined ? {} : { tls }),
       },
+      () => this.#accept(),
     );
     return this.#listener.port;
+  }
+
+  /** For connections from now on. @throws TlsError where `tls` has no context for "". */
+  setTls(tls: TlsServerOptions): void {
+    this.#listener?.setTls(tls);
+  }
+
+  #accept(): Connection | null {
+    const settings = this.#settings;
+    if (this.#connections.size >= settings.maxConnections) return null;
+    const connection = new Connection(this.#world, settings, (error) => {
+      this.#connections.delete(connection);
+      if (error instanceof TlsError) this.#options.onTlsError?.(error);
+    });
+    this.#connections.add(connection);
+    return connection;
   }
 
   /** Accepts no more; idle connections and streams are closed, answers under way finish. */
@@ -121,7 +142,7 @@ export class HttpServer {
 class Connection implements SocketHandler, RequestSink {
   #world: World;
   #settings: Settings;
-  #forget: () => void;
+  #forget: (error: Error | null) => void;
   #socket: Socket | null = null;
   #sender = new ByteSender();
   #decoder: RequestDecoder;
@@ -135,7 +156,7 @@ class Connection implements SocketHandler, RequestSink {
   #endStream: (() => void) | null = null;
   #closed = false;
 
-  constructor(world: World, settings: Settings, forget: () => void) {
+  constructor(world: World, settings: Settings, forget: (error: Error | null) => void) {
     this.#world = world;
     this.#settings = settings;
     this.#forget = forget;
@@ -184,11 +205,11 @@ class Connection implements SocketHandler, RequestSink {
     else if (!this.#busy) this.#close();
   }
 
-  onClose(): void {
+  onClose(error: Error | null): void {
     this.#closed = true;
     this.#timer?.cancel();
     this.#stopStream();
-    this.#forget();
+    this.#forget(error);
   }
 
   onRequestHead(head: RequestHead): void {

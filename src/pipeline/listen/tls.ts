@@ -1,9 +1,9 @@
 import { resolve } from "node:path";
 import { FileError, TlsError } from "../../base/world.ts";
-import type { Listener, Timer, TlsContext, TlsServerOptions, World } from "../../base/world.ts";
+import type { Timer, TlsContext, TlsServerOptions, World } from "../../base/world.ts";
 import { choice, object, text } from "../../schema/field.ts";
-import type { Infer } from "../../schema/field.ts";
-import type { Report } from "../component.ts";
+import type { CheckReport, Infer } from "../../schema/field.ts";
+import type { Count, Report } from "../component.ts";
 
 export const tlsField = object({
   certificate: text()
@@ -21,6 +21,28 @@ export const tlsField = object({
 
 export type TlsFiles = Infer<typeof tlsField>;
 
+/** What serves by it: a listener, or a server that has one. */
+interface Served {
+  setTls(tls: TlsServerOptions): void;
+}
+
+/**
+ * For a source that listens by several schemes, of which one is TLS: `tls` is there with it, and not
+ * without it. The check of the fields `listen` and `tls`.
+ */
+export function checkTls(scheme: string) {
+  return (
+    { listen, tls }: { readonly listen: string; readonly tls?: TlsFiles | undefined },
+    report: CheckReport,
+  ): void => {
+    const isTls = listen.startsWith(`${scheme}:`);
+    if (isTls && tls === undefined) report("tls", `${listen} needs tls`);
+    if (isTls || tls === undefined) return;
+    const advice = `write ${scheme}:// in listen, or leave tls out`;
+    report("tls", `tls is for "${scheme}://..."`, advice);
+  };
+}
+
 /** Certificates are replaced long before they end; a look is three stats. */
 const LOOK_MS = 10_000;
 
@@ -30,17 +52,20 @@ export class ListenerTls {
   #files: TlsFiles;
   #folder: string;
   #report: Report;
+  #count: Count;
+  #saidFailure = false;
   #context: TlsContext;
-  #listener: Listener | null = null;
+  #listener: Served | null = null;
   #seen: string;
   #timer: Timer | null = null;
 
   /** @throws FileError or TlsError where a file is missing or wrong. */
-  constructor(world: World, files: TlsFiles, folder: string, report: Report) {
+  constructor(world: World, files: TlsFiles, folder: string, report: Report, count: Count) {
     this.#world = world;
     this.#files = files;
     this.#folder = folder;
     this.#report = report;
+    this.#count = count;
     this.#seen = this.#look(files);
     this.#context = this.#read(files);
   }
@@ -48,6 +73,14 @@ export class ListenerTls {
   get options(): TlsServerOptions {
     const context = this.#context;
     return { contextFor: () => context, clientCertificate: this.#files.clientCertificate };
+  }
+
+  /** A connection ended so: counted where it is a handshake's failure, and said once. */
+  ended(error: Error | null): void {
+    if (!(error instanceof TlsError)) return;
+    this.#count("tls_failures");
+    if (!this.#saidFailure) this.#report(`${error.message} (said once; counted from here on)`);
+    this.#saidFailure = true;
   }
 
   /** Other files for the same listener. @throws FileError or TlsError */
@@ -62,7 +95,7 @@ export class ListenerTls {
     };
   }
 
-  watch(listener: Listener): void {
+  watch(listener: Served): void {
     this.#listener = listener;
     this.#timer = this.#world.clock.every(LOOK_MS, () => this.#renew(listener));
   }
@@ -72,7 +105,7 @@ export class ListenerTls {
   }
 
   /** What cannot be read leaves the last good one in force. */
-  #renew(listener: Listener): void {
+  #renew(listener: Served): void {
     const seen = this.#look(this.#files);
     if (seen === this.#seen) return;
     this.#seen = seen;

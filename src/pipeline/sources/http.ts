@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { gunzip } from "../../base/gzip.ts";
-import type { Timer } from "../../base/world.ts";
+import type { Timer, TlsError } from "../../base/world.ts";
 import { bulkAnswer, readBulkRequest } from "../../codec/bulk_request.ts";
 import { HttpServer, jsonAnswer } from "../../http/server.ts";
 import type { ServerAnswer, ServerRequest } from "../../http/server.ts";
@@ -9,19 +9,23 @@ import type { Infer } from "../../schema/field.ts";
 import type { Source, SourceContext, SourceDefinition } from "../component.ts";
 import { EventBatch, addLines } from "../event_batch.ts";
 import { listenField, readListen } from "../listen/address.ts";
+import type { ListenAddress } from "../listen/address.ts";
 import { HttpToken } from "../listen/http_token.ts";
 import { KeptOpen } from "../listen/kept_open.ts";
+import type { Opened } from "../listen/kept_open.ts";
+import { ListenerTls, checkTls, tlsField } from "../listen/tls.ts";
 import { elasticAnswer, elasticError, isElasticPath } from "../listen/elastic_api.ts";
 
-const SCHEMES = ["http", "unix"] as const;
+const SCHEMES = ["http", "https", "unix"] as const;
 
 const config = object({
   listen: listenField(SCHEMES, "http://127.0.0.1:8080")
     .about(
-      "Address, or `unix:` with a path. Without a host it is 127.0.0.1: what others may send to has" +
+      "`http` or `https` with an address, or `unix:` with a path. Without a host it is 127.0.0.1: what others may send to has" +
         " to be written out, as `http://0.0.0.0:8080`.",
     )
     .example("http://127.0.0.1:8080"),
+  tls: tlsField.about("For `https:`; needed there.").optional(),
   format: choice(["auto", "json", "ndjson", "lines"])
     .about(
       "`json` is an object or a list of objects, `ndjson` an object a line. `auto` goes by the" +
@@ -63,7 +67,7 @@ const config = object({
   elasticsearchVersion: text({ pattern: /^\d+\.\d+\.\d+$/, expected: 'a version such as "8.17.0"' })
     .about("What Elasticsearch clients are told: some refuse servers older than themselves.")
     .default("8.17.0"),
-});
+}).checkOf(["listen", "tls"], checkTls("https"));
 
 type Config = Infer<typeof config>;
 
@@ -74,9 +78,9 @@ export const http: SourceDefinition<Config> = {
   summary: "Takes events by HTTP: JSON, lines, and the bulk API of Elasticsearch.",
   status: "beta",
   security:
-    "Listens on the loopback address unless another is written out; then set tokenFile. Requests" +
-    " that a web page sends (with an Origin) are refused. Bodies, unfolded ones too, events in one" +
-    " request and connections are bounded. There is no TLS: put a proxy before it.",
+    "Listens on the loopback address unless another is written out; then use https, with tokenFile" +
+    " or `clientCertificate: require`. Requests that a web page sends (with an Origin) are refused." +
+    " Bodies, unfolded ones too, events in one request and connections are bounded.",
   config,
   examples: [
     {
@@ -139,7 +143,9 @@ class HttpSource implements Source {
   /** A request can be read once: each run is a stream of its own. */
   readonly #run: string;
   readonly #waiting = new Set<Timer>();
+  readonly #address: ListenAddress<(typeof SCHEMES)[number]>["address"];
   #server: HttpServer | null = null;
+  #tls: ListenerTls | null = null;
   #offset = 0;
   #stopped = false;
 
@@ -150,19 +156,8 @@ class HttpSource implements Source {
     this.#run = `${instance}.${name}.${world.clock.wallMs().toString(36)}`;
     this.#token = this.#tokenOf(settings);
     const { address, written } = readListen(settings.listen, SCHEMES);
-    const where = "path" in address ? { path: resolve(folder, address.path) } : address;
-    const open = () => {
-      const server = new HttpServer(world, {
-        address: where,
-        mode: 0o600,
-        handle: (one) => this.#answer(one),
-        ...boundsOf(this.#config),
-      });
-      server.start();
-      this.#server = server;
-      return { close: () => server.stop() };
-    };
-    this.#keptOpen = new KeptOpen(world, written, open, report);
+    this.#address = "path" in address ? { path: resolve(folder, address.path) } : address;
+    this.#keptOpen = new KeptOpen(world, written, () => this.#open(), report);
   }
 
   start(): void {
@@ -175,7 +170,9 @@ class HttpSource implements Source {
   reconfigure(config: unknown): (() => void) | null {
     const settings = config as Config;
     if (settings.listen !== this.#config.listen) return null;
+    const takeTls = settings.tls === undefined ? null : this.#tls?.reconfigure(settings.tls);
     return () => {
+      takeTls?.();
       const isOtherToken = settings.tokenFile !== this.#config.tokenFile;
       this.#config = settings;
       if (isOtherToken) this.#token = this.#tokenOf(settings);
@@ -193,6 +190,31 @@ class HttpSource implements Source {
     for (const timer of this.#waiting) timer.cancel();
     this.#waiting.clear();
     this.#server?.stop();
+  }
+
+  #open(): Opened {
+    const { world, folder, report, count } = this.#context;
+    const { tls: files } = this.#config;
+    const tls = files === undefined ? null : new ListenerTls(world, files, folder, report, count);
+    const server = new HttpServer(world, {
+      address: this.#address,
+      mode: 0o600,
+      handle: (one) => this.#answer(one),
+      ...(tls === null
+        ? {}
+        : { tls: tls.options, onTlsError: (error: TlsError) => tls.ended(error) }),
+      ...boundsOf(this.#config),
+    });
+    server.start();
+    tls?.watch(server);
+    this.#server = server;
+    this.#tls = tls;
+    return {
+      close: () => {
+        tls?.close();
+        server.stop();
+      },
+    };
   }
 
   #tokenOf({ tokenFile }: Config): HttpToken | null {
