@@ -1,6 +1,6 @@
 import { Failure } from "../base/failure.ts";
 import type { World } from "../base/world.ts";
-import type { KubeObject } from "../render/kubernetes/mod.ts";
+import type { KubeObject, Target } from "../render/kubernetes/mod.ts";
 import type { Input, OptionDefinition } from "./command.ts";
 
 /** Of commands that look at objects for Kubernetes. */
@@ -16,6 +16,12 @@ export const RENDER_OPTIONS: readonly OptionDefinition[] = [
     about: "the oldest that the objects are for, from 1.29, the default, on",
   },
   { long: "image", value: "IMAGE", about: "of the sidecar; outrigger.dev/outrigger:latest" },
+  {
+    long: "sink",
+    value: "NAME=URL",
+    about: "where a sink is from inside the cluster, in the place of what a Mesh says",
+    many: true,
+  },
 ];
 
 const OLDEST_MINOR = 29;
@@ -26,20 +32,35 @@ export async function renderedObjects(
   input: Input,
   files: readonly string[],
 ): Promise<readonly KubeObject[]> {
-  const { renderObjects, TARGETS, TARGET_NAMES } = await import("../render/kubernetes/mod.ts");
+  const { renderObjects } = await import("../render/kubernetes/mod.ts");
   const { loadFiles, ProblemsFailure } = await import("../local/load_set.ts");
+  const target = await targetOf(input);
+  const image = input.text("image") ?? "outrigger.dev/outrigger:latest";
+  const documents = await loadFiles(world, files);
+  const { objects, problems } = renderObjects(documents, { target, image, sinks: sinksOf(input) });
+  if (problems.length > 0) throw new ProblemsFailure(problems, 0);
+  return objects;
+}
+
+/** @throws Failure `usage` */
+function sinksOf(input: Input): Readonly<Record<string, string>> {
+  const pairs = input.list("sink").map((written) => {
+    const [, name, url = ""] = /^([a-z]+)=(.*)$/.exec(written) ?? [];
+    if (name !== undefined && URL.canParse(url)) return [name, url] as const;
+    throw new Failure("usage", `--sink ${written}`, "write --sink elasticsearch=http://HOST:PORT");
+  });
+  return Object.fromEntries(pairs);
+}
+
+/** @throws Failure `usage` */
+export async function targetOf(input: Input): Promise<Target> {
+  const { TARGETS, TARGET_NAMES } = await import("../render/kubernetes/mod.ts");
   const wanted = input.text("target") ?? "kubernetes";
   const name = TARGET_NAMES.find((one) => one === wanted);
   if (name === undefined) {
     throw new Failure("usage", `there is no target ${wanted}`, `known are ${TARGET_NAMES.join(", ")}`);
   }
-  const minor = minorOf(input.text("kubernetes"));
-  const image = input.text("image") ?? "outrigger.dev/outrigger:latest";
-  const documents = await loadFiles(world, files);
-  const target = { ...TARGETS[name], minor };
-  const { objects, problems } = renderObjects(documents, { target, image });
-  if (problems.length > 0) throw new ProblemsFailure(problems, 0);
-  return objects;
+  return { ...TARGETS[name], minor: minorOf(input.text("kubernetes")) };
 }
 
 function minorOf(written: string | null): number {

@@ -24,7 +24,12 @@ export function podsService(name: string): string {
   return derivedName(name, "pods", sha256Hex);
 }
 
-export function clusterSite(documents: Documents, target: Target): Site {
+/** @param sinks where sinks are, by their name, in the place of what a Mesh says */
+export function clusterSite(
+  documents: Documents,
+  target: Target,
+  sinks: Readonly<Record<string, string>> = {},
+): Site {
   const workloads: Record<string, WorkloadSite> = {};
   for (const app of documents.apps) {
     workloads[workloadKey(app)] = {
@@ -37,7 +42,8 @@ export function clusterSite(documents: Documents, target: Target): Site {
     admin: adminOf(),
     stateFolder: STATE_FOLDER,
   };
-  return { workloads, gateway, sinks: {} };
+  const places = Object.entries(sinks).map(([name, url]) => [name, { url }] as const);
+  return { workloads, gateway, sinks: Object.fromEntries(places) };
 }
 
 function endpointOf(app: AppDocument, port: number, { clusterDomain }: Target): HostPort {

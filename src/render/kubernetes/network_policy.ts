@@ -3,12 +3,14 @@ import type { AppDocument } from "../../api/document.ts";
 import { parseAppReference } from "../../api/names.ts";
 import { workloadKey } from "../../api/site.ts";
 import type { Snapshot } from "../../api/snapshot.ts";
+import { parseAddress } from "../../base/ip_address.ts";
 import { GATEWAY_NAME } from "../../compile/gateway.ts";
+import { type BoundPeer, boundPeers, isLoopback } from "./bound_peers.ts";
 import { dependencyEgress, oneAddress } from "./dependencies.ts";
 import { ADMIN_PORT, GATEWAY_PORT, INBOUND_PORT, NAMESPACE_LABEL } from "./names.ts";
 import { type KubeObject, kubeObject } from "./object.ts";
 import { labelsOf, type Rendering, selectorOf } from "./rendering.ts";
-import { because, from, type Tree } from "./sourced.ts";
+import { because, from, Sourced, type Tree } from "./sourced.ts";
 import type { Target } from "./target.ts";
 
 const POLICY = ["networking.k8s.io/v1", "NetworkPolicy"] as const;
@@ -32,10 +34,16 @@ export function networkPolicy(rendering: Rendering, app: AppDocument): KubeObjec
     spec: {
       podSelector: { matchLabels: selectorOf(app.name) },
       policyTypes: ["Ingress", "Egress"],
-      ingress: [...callersOf(rendering, app), ...bypassed(rendering, app), scrape(target)],
+      ingress: [
+        ...callersOf(rendering, app),
+        ...boundCallers(rendering, app),
+        ...bypassed(rendering, app),
+        scrape(target),
+      ],
       egress: [
         dns(target),
         ...callees(rendering, app),
+        ...boundEgress(rendering, app),
         ...dependencyEgress(app),
         ...bypassing(rendering, app),
       ],
@@ -101,7 +109,7 @@ function callees({ documents }: Rendering, app: AppDocument): readonly Tree[] {
   return Object.entries(app.spec.calls).flatMap(([name, call]) => {
     const path = ["spec", "calls", name];
     if (call.host !== undefined) {
-      const rule = { to: [{ ipBlock: { cidr: "0.0.0.0/0" } }], ports: [port(call.port ?? 80)] };
+      const rule = { to: blocks(call.host), ports: [port(call.port ?? 80)] };
       return [from(app, path, rule)];
     }
     if (call.endpoints !== undefined) {
@@ -116,6 +124,46 @@ function callees({ documents }: Rendering, app: AppDocument): readonly Tree[] {
     if (callee?.spec.port === undefined) return [];
     return [from(app, path, { to: [pods(callee)], ports: [port(reachedPort(callee))] })];
   });
+}
+
+// ---------------------------------------------------------------- what sidecars talk with
+
+function peersOf(rendering: Rendering, app: AppDocument): readonly BoundPeer[] {
+  const snapshot = rendering.snapshots.get(workloadKey(app));
+  return snapshot === undefined ? [] : boundPeers(rendering, snapshot, Object.keys(app.spec.calls));
+}
+
+function boundEgress(rendering: Rendering, app: AppDocument): readonly Tree[] {
+  return peersOf(rendering, app).flatMap((peer) => {
+    if (isLoopback(peer.host)) return [];
+    const known = peer.app;
+    const rule =
+      known === null
+        ? { to: blocks(peer.host), ports: [port(peer.port)] }
+        : { to: [pods(known)], ports: [port(reachedPort(known))] };
+    return [sourcedPeer(peer, rule)];
+  });
+}
+
+function boundCallers(rendering: Rendering, app: AppDocument): readonly Tree[] {
+  if (app.spec.port === undefined) return [];
+  const ports = [port(reachedPort(app))];
+  return rendering.documents.apps.flatMap((caller) =>
+    peersOf(rendering, caller)
+      .filter((peer) => peer.app === app)
+      .map((peer) => sourcedPeer(peer, { from: [pods(caller)], ports })),
+  );
+}
+
+function sourcedPeer({ origin }: BoundPeer, rule: Tree): Tree {
+  if (origin === null) return because("the command line says where it is", rule);
+  return new Sourced(rule, { kind: "file", origin });
+}
+
+/** Policies know addresses only: a name may be anywhere. */
+function blocks(host: string): readonly Tree[] {
+  const all = parseAddress(host) === null ? ["0.0.0.0/0", "::/0"] : [oneAddress(host)];
+  return all.map((cidr) => ({ ipBlock: { cidr } }));
 }
 
 // ---------------------------------------------------------------- past the sidecar

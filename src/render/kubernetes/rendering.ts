@@ -4,6 +4,7 @@ import type { Snapshot } from "../../api/snapshot.ts";
 import { compile } from "../../compile/mod.ts";
 import type { Problem } from "../../schema/problem.ts";
 import { clusterSite } from "./cluster_site.ts";
+import { loopbackProblems } from "./bound_peers.ts";
 import { clusterProblems } from "./cluster_problems.ts";
 import { MANAGED_LABEL, NAME_LABEL } from "./names.ts";
 import type { Target } from "./target.ts";
@@ -12,6 +13,8 @@ export interface RenderOptions {
   readonly target: Target;
   /** Of the sidecar and the gateway. */
   readonly image: string;
+  /** Where sinks are, by their name, in the place of what a Mesh says. */
+  readonly sinks?: Readonly<Record<string, string>>;
 }
 
 /** What every generator of objects is given. */
@@ -33,7 +36,7 @@ export interface Prepared {
 
 /** Compiles the documents for a cluster. Pure. */
 export function prepare(documents: Documents, options: RenderOptions): Prepared {
-  const site = clusterSite(documents, options.target);
+  const site = clusterSite(documents, options.target, options.sinks);
   const compiled = compile({ documents, site });
   const snapshots = new Map(compiled.snapshots.map((one) => [workloadKey(one.workload), one]));
   const apps = new Set(documents.apps.map(workloadKey));
@@ -41,10 +44,9 @@ export function prepare(documents: Documents, options: RenderOptions): Prepared 
   const mesh = documents.meshes.find(({ spec }) => spec.gateway !== undefined);
   const gatewayDocument =
     mesh ?? documents.meshes[0] ?? documents.apps.find(({ spec }) => spec.ingress.length > 0) ?? null;
-  return {
-    rendering: { ...options, documents, snapshots, gateway, gatewayDocument },
-    problems: [...compiled.problems, ...clusterProblems(documents)],
-  };
+  const rendering = { ...options, documents, snapshots, gateway, gatewayDocument };
+  const lonely = compiled.snapshots.flatMap((one) => loopbackProblems(rendering, one));
+  return { rendering, problems: [...compiled.problems, ...clusterProblems(documents), ...lonely] };
 }
 
 /** What finds an App's pods; never changed, for selectors cannot be. */
