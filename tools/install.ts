@@ -50,6 +50,8 @@ interface Source {
   /** The command's name where it is looked for on PATH. */
   readonly command: string;
   readonly env?: (root: string) => Record<string, string>;
+  /** PyPI: whether all that the package needs comes with it; else `packages` names it. */
+  readonly withDependencies?: boolean;
   /** PyPI: the program, in Python, where the package has none. */
   readonly script?: string;
   /** Maven: what Java is told. */
@@ -98,6 +100,34 @@ for of_resource in request.resource_spans:
                 "code": span.status.code,
                 "attributes": attributes,
             }))
+`;
+
+/**
+ * Reads lines of `{ version, object }` in JSON and holds each object against the published schemas of
+ * that version of Kubernetes, strictly: a field that they lack is an error. Writes a line for each:
+ * null, `unknown` for a kind that Kubernetes itself lacks, else what is wrong.
+ */
+const KUBE_VALIDATE = `#!/usr/bin/env python3
+import functools, json, sys
+from kubernetes_validate import utils
+
+# The same files again for each object otherwise.
+utils.schema_contents = functools.lru_cache(maxsize=None)(utils.schema_contents)
+utils.all_versions = functools.lru_cache(maxsize=None)(utils.all_versions)
+
+if sys.argv[1:] == ["--versions"]:
+    print(json.dumps(utils.all_versions()))
+    sys.exit(0)
+for line in sys.stdin:
+    one = json.loads(line)
+    found = None
+    try:
+        utils.validate(one["object"], one["version"], strict=True)
+    except utils.SchemaNotFoundError:
+        found = "unknown"
+    except utils.ValidationError as error:
+        found = "/" + "/".join(str(step) for step in error.absolute_path) + ": " + error.message
+    print(json.dumps(found))
 `;
 
 const SOURCES: Readonly<Record<string, Source>> = {
@@ -153,6 +183,33 @@ const SOURCES: Readonly<Record<string, Source>> = {
     command: "otlp-reader",
     env: (root) => ({ PYTHONPATH: root }),
     script: OTLP_READER,
+  },
+  "kube-validate": {
+    from: "pypi",
+    packages: [
+      "kubernetes-validate==1.37.0",
+      "attrs==26.1.0",
+      "importlib-resources==7.1.0",
+      "jsonschema==4.26.0",
+      "jsonschema-specifications==2025.9.1",
+      "packaging==26.3",
+      "pyyaml==6.0.3",
+      "referencing==0.37.0",
+      "rpds-py==2026.9.1",
+      "typing-extensions==4.16.0",
+    ],
+    program: "kube-validate",
+    command: "kube-validate",
+    env: (root) => ({ PYTHONPATH: root }),
+    script: KUBE_VALIDATE,
+  },
+  checkov: {
+    from: "pypi",
+    packages: ["checkov==3.3.30"],
+    withDependencies: true,
+    program: "bin/checkov",
+    command: "checkov",
+    env: (root) => ({ PYTHONPATH: root }),
   },
   zipkin: {
     from: "maven",
@@ -436,7 +493,8 @@ function pip(): readonly string[] | null {
 function fromPypi(cache: string, source: Source): string {
   const [name, version] = source.packages[0]!.split("==");
   return unpackInto(join(cache, "pypi", `${name}@${version}`), (root) => {
-    run([...pip()!, "install", "--quiet", "--no-deps", "--target", root, ...source.packages]);
+    const alone = source.withDependencies === true ? [] : ["--no-deps"];
+    run([...pip()!, "install", "--quiet", ...alone, "--target", root, ...source.packages]);
     if (source.script !== undefined) writeFileSync(join(root, source.program), source.script);
   });
 }

@@ -122,7 +122,7 @@ function initContainers(rendering: Rendering, app: AppDocument): Tree {
       ? [sidecarOf(rendering, app)]
       : []),
     ...waitContainers(rendering, app),
-    ...first.map(([name]) => sibling(app, name)),
+    ...first.map(([name]) => sibling(rendering, app, name)),
   ];
   return all.length === 0 ? undefined : all;
 }
@@ -133,7 +133,7 @@ function containers(rendering: Rendering, app: AppDocument): Tree {
   return [
     ...(plain ? [sidecarOf(rendering, app)] : []),
     appContainer(rendering, app),
-    ...beside.map(([name]) => sibling(app, name)),
+    ...beside.map(([name]) => sibling(rendering, app, name)),
   ];
 }
 
@@ -156,7 +156,7 @@ function appContainer(rendering: Rendering, app: AppDocument): Tree {
     ...probesOf(app),
     lifecycle: spec.port === undefined ? undefined : leaveHook(rendering.target),
     resources: resourcesOf(app, ["spec", "resources"], spec.resources, APP_RESOURCES),
-    securityContext: containerSecurity(app, ["spec", "container"], spec.container),
+    securityContext: containerSecurity(app, ["spec", "container"], spec.container, rendering.target),
     volumeMounts: mounts(app),
   };
 }
@@ -213,7 +213,7 @@ function secretVariables(
   });
 }
 
-function sibling(app: AppDocument, name: string): Tree {
+function sibling({ target }: Rendering, app: AppDocument, name: string): Tree {
   const one = app.spec.containers[name]!;
   const path: Path = ["spec", "containers", name];
   const env = [
@@ -227,7 +227,7 @@ function sibling(app: AppDocument, name: string): Tree {
     env: env.length === 0 ? undefined : env,
     ports: one.port === undefined ? undefined : [{ containerPort: one.port, protocol: "TCP" }],
     resources: resourcesOf(app, [...path, "resources"], one.resources, APP_RESOURCES),
-    securityContext: containerSecurity(app, path, one),
+    securityContext: containerSecurity(app, path, one, target),
     volumeMounts: siblingMounts(app, one.volumes),
   });
 }

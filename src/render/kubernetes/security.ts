@@ -23,19 +23,26 @@ export function sidecarSecurity({ assignsUser }: Target): Tree {
     ...TIGHT,
     runAsNonRoot: true,
     runAsUser: assignsUser ? undefined : because("of the sidecar's image", SIDECAR_USER),
+    runAsGroup: assignsUser ? undefined : because("of the sidecar's image", SIDECAR_USER),
     readOnlyRootFilesystem: true,
     capabilities: { drop: ["ALL"] },
   };
 }
 
-/** @param path of the fields in the file */
+/**
+ * A platform that assigns users refuses any that a file names, except root, for which it needs leave.
+ *
+ * @param path of the fields in the file
+ */
 export function containerSecurity(
   app: AppDocument,
   path: Path,
   wishes: SecurityWishes,
+  { assignsUser }: Target,
 ): Tree {
-  const { user, writable, capabilities } = wishes;
-  const root = user === 0;
+  const { writable, capabilities } = wishes;
+  const root = wishes.user === 0;
+  const user = assignsUser && !root ? undefined : wishes.user;
   return {
     ...TIGHT,
     runAsNonRoot: root
