@@ -1,17 +1,11 @@
 /**
  * OCI images without a tool for them: one layer, the same bytes for the same files (OCI image layout
- * 1.0, ustar after POSIX.1-1988).
+ * 1.0).
  */
 import { createHash } from "node:crypto";
+import { type TarFile, tarOf } from "../src/codec/tar.ts";
 
-export interface ImageFile {
-  /** Below the root, without a slash in front: `etc/passwd`. A folder ends in `/`. */
-  readonly path: string;
-  readonly mode: number;
-  readonly bytes: Uint8Array;
-  /** 0 if missing. */
-  readonly owner?: number;
-}
+export type ImageFile = TarFile;
 
 export interface ImageConfig {
   /** `registry.example.com/outrigger:1`: how a container runtime will name it. */
@@ -97,38 +91,4 @@ function withFolders(files: readonly ImageFile[]): readonly ImageFile[] {
   }
   for (const file of files) all.set(file.path, file);
   return [...all.values()].sort(byPath);
-}
-
-const BLOCK = 512;
-
-/** @throws Error for a path of more than 100 bytes */
-export function tarOf(files: readonly ImageFile[]): Uint8Array {
-  const parts: Uint8Array[] = [];
-  for (const file of files) {
-    parts.push(header(file), file.bytes);
-    const rest = file.bytes.length % BLOCK;
-    if (rest !== 0) parts.push(new Uint8Array(BLOCK - rest));
-  }
-  parts.push(new Uint8Array(2 * BLOCK));
-  return Buffer.concat(parts);
-}
-
-function header({ path, mode, bytes, owner = 0 }: ImageFile): Uint8Array {
-  const block = Buffer.alloc(BLOCK);
-  if (Buffer.byteLength(path) > 100) throw new Error(`${path} is too long for a tar`);
-  const octal = (value: number, at: number, length: number): void => {
-    block.write(value.toString(8).padStart(length - 1, "0"), at, "latin1");
-  };
-  block.write(path, 0, "utf8");
-  octal(mode, 100, 8);
-  octal(owner, 108, 8);
-  octal(owner, 116, 8);
-  octal(bytes.length, 124, 12);
-  octal(0, 136, 12);
-  block.write("        ", 148, "latin1");
-  block.write(path.endsWith("/") ? "5" : "0", 156, "latin1");
-  block.write("ustar\u000000", 257, "latin1");
-  const sum = block.reduce((total, byte) => total + byte, 0);
-  block.write(`${sum.toString(8).padStart(6, "0")}\u0000 `, 148, "latin1");
-  return block;
 }

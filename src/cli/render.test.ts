@@ -13,7 +13,7 @@ test("each format is printed, or all are written to a folder", async () => {
     expect(world.files.readText(`/home/app/out/${fileName}`)).toBe(out);
   }
   const names = GENERATORS.map(({ name }) => name);
-  const known = ["manifests", "kustomize", ...names, "prometheus"].join(", ");
+  const known = ["manifests", "kustomize", "helm", ...names, "prometheus"].join(", ");
   const wrong = await outrigger(world, "render", "shop.yaml", "--format", "grafana");
   expect([wrong.code, wrong.err]).toEqual([
     2,
@@ -42,6 +42,27 @@ test("objects go to stdout as one stream, or to a folder from which what is gone
     ["--format", "kustomize", "kustomize is a folder"],
   ] as const) {
     const wrong = await outrigger(world, "render", "shop.yaml", option, value);
+    expect([wrong.code, wrong.err]).toEqual([2, expect.stringContaining(problem)]);
+  }
+});
+
+test("a chart is a folder, a package, or one of each App", async () => {
+  const text = SHOP.replaceAll(/^spec:$/gm, "spec:\n  image: registry.example.com/shop:1");
+  const world = machine({ "/home/app/shop.yaml": text });
+  const helm = ["render", "shop.yaml", "--format", "helm"];
+  const { code } = await outrigger(world, ...helm, "--out", "chart", "--chart", "shop:2.0.0-rc.1");
+  expect(code).toBe(0);
+  const chart = parse(world.files.readText("/home/app/chart/Chart.yaml"));
+  expect([chart.name, chart.version]).toEqual(["shop", "2.0.0-rc.1"]);
+  await outrigger(world, ...helm, "--out", "charts", "--package", "packages", "--per-app");
+  expect(world.files.list("/home/app/charts")).toContain("frontend");
+  expect(world.files.list("/home/app/packages")).toContain("frontend-0.1.0.tgz");
+  for (const [options, problem] of [
+    [[], "a chart is a folder or a package"],
+    [["--package", "a.tgz", "--per-app"], "--per-app makes several charts"],
+    [["--out", "x", "--chart", "Shop:1"], "is no name with a version"],
+  ] as const) {
+    const wrong = await outrigger(world, ...helm, ...options);
     expect([wrong.code, wrong.err]).toEqual([2, expect.stringContaining(problem)]);
   }
 });

@@ -4,10 +4,11 @@ import { Failure } from "../base/failure.ts";
 import type { World } from "../base/world.ts";
 import type { Command, Input } from "./command.ts";
 import { FILE_OPTION, FILES_ARGUMENT } from "./command.ts";
-import { renderedObjects, RENDER_OPTIONS } from "./rendered_objects.ts";
+import { renderedObjects, RENDER_OPTIONS, targetOf } from "./rendered_objects.ts";
 
 /** All of Prometheus' files at once. */
 const ALL_PROMETHEUS = "prometheus";
+const HELM = "helm";
 
 export const render: Command = {
   name: "render",
@@ -19,11 +20,18 @@ export const render: Command = {
       long: "format",
       value: "NAME",
       about:
-        "manifests (the default), kustomize, prometheus-rules, prometheus-tests, " +
+        "manifests (the default), kustomize, helm, prometheus-rules, prometheus-tests, " +
         "prometheus-config, or prometheus for these three",
     },
     ...RENDER_OPTIONS,
     { long: "out", value: "DIR", about: "write files there; what an earlier run left is removed" },
+    { long: "package", value: "PATH", about: "helm: a .tgz for a registry, or a folder for them" },
+    { long: "per-app", about: "helm: a chart an App, and one for what they share" },
+    {
+      long: "chart",
+      value: "NAME:VERSION",
+      about: "helm: by default the name of the App or of the namespace, and 0.1.0",
+    },
   ],
   examples: [
     {
@@ -31,6 +39,10 @@ export const render: Command = {
       about: "the whole set, one stream of objects",
     },
     { line: "outrigger render shop.yaml --out deploy", about: "one file an object" },
+    {
+      line: "outrigger render shop.yaml --format helm --package shop.tgz --chart shop:1.4.0",
+      about: "a Helm chart, as helm install and helm push take it",
+    },
     {
       line: "outrigger render shop.yaml --format prometheus-rules",
       about: "recording and alerting rules from what the files declare",
@@ -41,6 +53,10 @@ export const render: Command = {
     const { filesOf, FORMATS, manifestText } = await import("../render/kubernetes/mod.ts");
     const format = input.text("format") ?? "manifests";
     const out = input.text("out");
+    if (format === HELM) {
+      await renderCharts(world, input, out);
+      return 0;
+    }
     const kubernetes = FORMATS.find((one) => one === format);
     if (kubernetes !== undefined) {
       const objects = await renderedObjects(world, input, input.files());
@@ -51,7 +67,7 @@ export const render: Command = {
     }
     const chosen = GENERATORS.filter(({ name }) => name === format || format === ALL_PROMETHEUS);
     if (chosen.length === 0) {
-      const known = [...FORMATS, ...GENERATORS.map(({ name }) => name), ALL_PROMETHEUS].join(", ");
+      const known = [...FORMATS, HELM, ...GENERATORS.map(({ name }) => name), ALL_PROMETHEUS].join(", ");
       throw new Failure("usage", `there is no format ${format}`, `known are ${known}`);
     }
     if (chosen.length > 1 && out === null) {
@@ -79,6 +95,47 @@ async function renderPrometheus(
   }
 }
 
+async function renderCharts(world: World, input: Input, out: string | null): Promise<void> {
+  const { chartPackage, charts } = await import("../render/helm/mod.ts");
+  const target = await targetOf(input);
+  const { name, version } = chartNameOf(input.text("chart"));
+  const perApp = input.flag("per-app");
+  const packed = input.text("package");
+  if (out === null && packed === null) {
+    throw new Failure("usage", "a chart is a folder or a package", "add --out DIR or --package PATH");
+  }
+  if (perApp && packed?.endsWith(".tgz")) {
+    throw new Failure("usage", `--per-app makes several charts, and ${packed} is one file`, "name a folder");
+  }
+  const objects = await renderedObjects(world, input, input.files());
+  const options = { name, version, perApp, minor: target.minor, target: target.name };
+  const all = charts(objects, options);
+  if (out !== null) {
+    const inFolder = (chart: string, path: string): string => (perApp ? `${chart}/${path}` : path);
+    const files = all.flatMap((one) => {
+      return [...one.files].map(([path, text]) => [inFolder(one.name, path), text] as const);
+    });
+    writeFolder(world, out, new Map(files));
+  }
+  if (packed === null) return;
+  for (const one of all) {
+    const path = packed.endsWith(".tgz") ? packed : join(packed, `${one.name}-${one.version}.tgz`);
+    write(world, path, chartPackage(one.name, one.files));
+  }
+}
+
+const CHART = /^([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)?(?::(\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?))?$/;
+
+/** @throws Failure `usage` */
+function chartNameOf(written: string | null): { readonly name: string | null; readonly version: string } {
+  const match = CHART.exec(written ?? "");
+  if (match === null) {
+    const advice = "write NAME:VERSION such as shop:1.4.0; the version is a semantic one";
+    throw new Failure("usage", `--chart: "${written}" is no name with a version`, advice);
+  }
+  return { name: match[1] ?? null, version: match[2] ?? "0.1.0" };
+}
+
 /** Which files of a folder are ours, so that what is no longer rendered can go. */
 const LIST = ".outrigger-files";
 
@@ -94,8 +151,8 @@ function writeFolder(world: World, folder: string, files: ReadonlyMap<string, st
   world.files.replace(list, [...files.keys(), ""].join("\n"));
 }
 
-function write(world: World, path: string, text: string): void {
+function write(world: World, path: string, content: string | Uint8Array): void {
   world.files.makeFolder(dirname(path));
-  world.files.replace(path, text);
+  world.files.replace(path, content);
   world.stdio.stderr.write(`wrote ${path}\n`);
 }

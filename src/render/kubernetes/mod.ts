@@ -25,7 +25,7 @@ export type Format = (typeof FORMATS)[number];
 
 /** Files of a folder by their path in it; `manifests` may be one text as well: `manifestText`. */
 export function filesOf(objects: readonly KubeObject[], format: Format): ReadonlyMap<string, string> {
-  const files = new Map(objects.map((object) => [fileName(object), objectText(object)]));
+  const files = new Map(objects.map((object) => [objectFileName(object), objectText(object)]));
   if (format === "kustomize") {
     const list = [...files.keys()].map((name) => `  - ${name}\n`).join("");
     const head = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n";
@@ -34,7 +34,8 @@ export function filesOf(objects: readonly KubeObject[], format: Format): Readonl
   return files;
 }
 
-function fileName({ kind, namespace, name }: KubeObject): string {
+/** Its path in a folder. */
+export function objectFileName({ kind, namespace, name }: KubeObject): string {
   const file = `${kind.toLowerCase()}-${name}.yaml`;
   return namespace === "" ? file : `${namespace}/${file}`;
 }
