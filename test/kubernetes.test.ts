@@ -48,7 +48,7 @@ describe.skipIf(missing !== null)("on a cluster", () => {
   };
   /** The objects whose kinds this cluster has. */
   const apply = async (text: string): Promise<void> => {
-    const known = without(text, "PodMonitor");
+    const known = ["PodMonitor", "PrometheusRule"].reduce(without, text);
     await cluster.kubectl(["apply", "--server-side", "-f", "-"], known);
   };
   const rolledOut = (app: string): Promise<string> => {

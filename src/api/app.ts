@@ -52,6 +52,8 @@ import {
   job,
   overrides,
   placement,
+  scalingMetric,
+  type ScalingMetric,
   schedule,
   secrets,
   serviceAccount,
@@ -105,7 +107,10 @@ const env = map(text({ scalars: true, minLength: 0 }), {
 });
 
 const replicas = oneOf(
-  integer({ min: 0, max: 10_000 }).as((count) => ({ min: count, max: count, cpu: undefined })),
+  integer({ min: 0, max: 10_000 }).as((count) => ({
+    ...{ min: count, max: count, cpu: undefined },
+    metrics: [] as readonly ScalingMetric[],
+  })),
   object({
     min: integer({ min: 0, max: 10_000 }).about("At least as many run. 1.").default(1).example(2),
     max: integer({ min: 1, max: 10_000 }).about("At most as many run.").example(10),
@@ -115,11 +120,24 @@ const replicas = oneOf(
       )
       .default("80%")
       .example("70%"),
+    metrics: list(scalingMetric, { max: 10 })
+      .about("What else they are more for; whoever asks for the most is followed. None.")
+      .default([])
+      .example([{ name: "queue_messages_ready", of: "external", target: 30 }]),
   })
     .checkOf(["min", "max"], (value, report) => {
       if (value.max < value.min) report("max", "max is less than min", "raise it");
     })
-    .as((value): { min: number; max: number; cpu: number | undefined } => value),
+    .as(
+      (
+        value,
+      ): {
+        min: number;
+        max: number;
+        cpu: number | undefined;
+        metrics: readonly ScalingMetric[];
+      } => value,
+    ),
 );
 
 const health = object({

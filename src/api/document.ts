@@ -22,6 +22,7 @@ export interface Loaded<K extends Kind, Spec> {
   readonly namespace: string;
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
   readonly spec: Spec;
   readonly file: string;
   /**

@@ -8,6 +8,7 @@ import { readYaml } from "../schema/read_yaml.ts";
 import { adviceFor } from "../schema/spelling.ts";
 import type { AppSpec } from "./app.ts";
 import { appShape, appSpec } from "./app.ts";
+import { annotations } from "./annotations.ts";
 import { checkDocuments } from "./check_documents.ts";
 import type {
   AppDocument,
@@ -73,6 +74,7 @@ const metadata = object({
     .about("Marks of your own.")
     .default({})
     .example({ team: "checkout" }),
+  annotations,
 });
 
 const VERSION_PATTERN = new RegExp(
@@ -261,11 +263,16 @@ function readPartially(
   return { spec: value, wrong };
 }
 
-/** Name, namespace and labels where these are right, whatever the spec is. */
+/** Name, namespace, labels and annotations where these are right, whatever the spec is. */
 function readMetadata(
   file: string,
   document: MapNode,
-): { name: string; namespace: string; labels: Readonly<Record<string, string>> } | null {
+): {
+  name: string;
+  namespace: string;
+  labels: Readonly<Record<string, string>>;
+  annotations: Readonly<Record<string, string>>;
+} | null {
   const node = entryOf(document, "metadata")?.value;
   if (node === undefined) return null;
   const ignore = (): void => {};

@@ -13,6 +13,7 @@ import {
   routeActionShape,
 } from "./route_actions.ts";
 import { checkLimitKey } from "./rate_limit_spec.ts";
+import { namespaces } from "./namespace_spec.ts";
 import { redis } from "./redis_spec.ts";
 import { templateProblem } from "./template.ts";
 import { tls } from "./tls_spec.ts";
@@ -111,6 +112,7 @@ function urlAdvice(written: string): string | null {
 
 /** The fields of `spec`. */
 export const meshShape = {
+  namespaces,
   trustDomain: hostName()
     .about("The name that identities of this mesh end in.")
     .example("shop.example.com")

@@ -40,6 +40,15 @@ export const sidecar = object({
     .about("What the sidecar's container reserves.")
     .onlyOn("kubernetes")
     .optional(),
+  native: boolean()
+    .about(
+      "Whether Kubernetes itself starts it before the app and ends it after (an init container that " +
+        "stays). `false` for a cluster where that is switched off: then it is the first of the " +
+        "containers, the app starts when it is ready, and an App that runs to its end cannot have " +
+        "it. Yes.",
+    )
+    .onlyOn("kubernetes")
+    .default(true),
   capture: choice(["env", "loopback"], {
     later: { redirect: "traffic is not redirected by the kernel" },
     onlyOn: { loopback: "kubernetes" },

@@ -1,6 +1,6 @@
 /** Fields of an App that say how its pods are: they have an effect on Kubernetes only. */
 import { anything } from "../schema/anything.ts";
-import type { Field } from "../schema/field.ts";
+import type { Field, Infer } from "../schema/field.ts";
 import {
   boolean,
   choice,
@@ -8,6 +8,7 @@ import {
   integer,
   list,
   map,
+  number,
   object,
   port,
   size,
@@ -174,6 +175,33 @@ export const schedule = object({
     .about("While the last run has not ended: none, one more, or one instead. forbid.")
     .default("forbid"),
 }).about("Runs to its end at these times, instead of for ever.");
+
+/** A figure that an autoscaler follows besides the CPU. */
+export const scalingMetric = object({
+  name: text({
+    pattern: /^[A-Za-z_:][A-Za-z0-9_:./-]*$/,
+    expected: 'the name of a metric such as "http_requests_per_second"',
+    maxLength: 253,
+  })
+    .about("As the cluster's metrics API has it: an adapter for Prometheus, or KEDA, serves it.")
+    .example("http_requests_per_second"),
+  of: choice(["pods", "external"])
+    .about("`pods`: each pod has it. `external`: something else does, a queue for example. pods.")
+    .default("pods"),
+  target: number({ min: 0.001, max: 1e12 })
+    .about("How much of it a pod is to have on average.")
+    .example(100),
+  labels: map(text({ minLength: 0, maxLength: 63 }), {
+    key: /^[A-Za-z_][A-Za-z0-9_./-]*$/,
+    keyExpected: 'a label such as "queue"',
+    keyName: "LABEL",
+  })
+    .about("Which series of that name. All.")
+    .default({})
+    .example({ queue: "orders" }),
+});
+
+export type ScalingMetric = Infer<typeof scalingMetric>;
 
 export const placement = object({
   priorityClass: label().about("An existing PriorityClass. The cluster's default.").optional(),

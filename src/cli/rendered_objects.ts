@@ -15,6 +15,18 @@ export const RENDER_OPTIONS: readonly OptionDefinition[] = [
     value: "VERSION",
     about: "the oldest that the objects are for, from 1.29, the default, on",
   },
+  {
+    long: "ingress",
+    value: "KIND",
+    about: "how requests reach the gateway: ingress, gateway-api or route; the target's by default",
+  },
+  {
+    long: "monitoring",
+    value: "KIND",
+    about:
+      "how metrics are found: pods (a PodMonitor, the default) or services (a ServiceMonitor), both " +
+      "with rules for the Prometheus operator; annotations; none",
+  },
   { long: "image", value: "IMAGE", about: "of the sidecar; outrigger.dev/outrigger:latest" },
   {
     long: "sink",
@@ -54,13 +66,27 @@ function sinksOf(input: Input): Readonly<Record<string, string>> {
 
 /** @throws Failure `usage` */
 export async function targetOf(input: Input): Promise<Target> {
-  const { TARGETS, TARGET_NAMES } = await import("../render/kubernetes/mod.ts");
+  const kubernetes = await import("../render/kubernetes/mod.ts");
+  const { TARGETS, TARGET_NAMES, INGRESSES, MONITORINGS } = kubernetes;
   const wanted = input.text("target") ?? "kubernetes";
   const name = TARGET_NAMES.find((one) => one === wanted);
   if (name === undefined) {
     throw new Failure("usage", `there is no target ${wanted}`, `known are ${TARGET_NAMES.join(", ")}`);
   }
-  return { ...TARGETS[name], minor: minorOf(input.text("kubernetes")) };
+  return {
+    ...TARGETS[name],
+    minor: minorOf(input.text("kubernetes")),
+    ingress: oneOf(input, "ingress", INGRESSES) ?? TARGETS[name].ingress,
+    monitoring: oneOf(input, "monitoring", MONITORINGS) ?? TARGETS[name].monitoring,
+  };
+}
+
+function oneOf<T extends string>(input: Input, long: string, known: readonly T[]): T | null {
+  const written = input.text(long);
+  if (written === null) return null;
+  const found = known.find((one) => one === written);
+  if (found !== undefined) return found;
+  throw new Failure("usage", `--${long} is "${written}"`, `known are ${known.join(", ")}`);
 }
 
 function minorOf(written: string | null): number {

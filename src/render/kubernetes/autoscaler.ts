@@ -1,8 +1,10 @@
 import type { AppDocument } from "../../api/document.ts";
+import type { ScalingMetric } from "../../api/workload_spec.ts";
 import { APP_CONTAINER } from "./names.ts";
 import { type KubeObject, kubeObject } from "./object.ts";
+import { figureQuantity } from "./quantities.ts";
 import { labelsOf } from "./rendering.ts";
-import { because, from } from "./sourced.ts";
+import { because, from, type Tree } from "./sourced.ts";
 import { workloadKind } from "./workload.ts";
 
 /** Null where the number of pods is fixed. The app's container alone counts, never its sidecar. */
@@ -33,8 +35,18 @@ export function autoscaler(app: AppDocument): KubeObject | null {
             target: { type: "Utilization", averageUtilization },
           },
         },
+        ...replicas.metrics.map((one, index) => from(app, [...at, "metrics", index], metric(one))),
       ],
       behavior: { scaleDown: { stabilizationWindowSeconds: 300 } },
     },
   });
+}
+
+function metric({ name, of, target, labels }: ScalingMetric): Tree {
+  const hasLabels = Object.keys(labels).length > 0;
+  const body = {
+    metric: { name, selector: hasLabels ? { matchLabels: { ...labels } } : undefined },
+    target: { type: "AverageValue", averageValue: figureQuantity(target) },
+  };
+  return of === "pods" ? { type: "Pods", pods: body } : { type: "External", external: body };
 }

@@ -3,6 +3,7 @@ import type { AppDocument, Documents } from "../../api/document.ts";
 import { problemAt } from "../../compile/source.ts";
 import type { Path } from "../../schema/node.ts";
 import type { Problem } from "../../schema/problem.ts";
+import { nearest } from "../../schema/spelling.ts";
 import { callAddresses } from "./cluster_site.ts";
 import { dependencyProblems } from "./dependency_problems.ts";
 import { ADMIN_PORT, INBOUND_PORT } from "./names.ts";
@@ -13,8 +14,10 @@ export function clusterProblems(documents: Documents): readonly Problem[] {
       ...missingImage(app),
       ...takenPorts(documents, app),
       ...homelessLogs(app),
+      ...endlessSidecar(app),
     ]),
     ...dependencyProblems(documents.apps),
+    ...unknownNamespaces(documents),
   ];
 }
 
@@ -65,4 +68,29 @@ function homelessLogs(app: AppDocument): readonly Problem[] {
       advice: "add container: { dir: /app }, or whatever WORKDIR its image has",
     }),
   ];
+}
+
+/** Only one that Kubernetes knows for a sidecar is ended when the rest of its pod has ended. */
+function endlessSidecar(app: AppDocument): readonly Problem[] {
+  const { sidecar, job, schedule } = app.spec;
+  if (sidecar.native || !sidecar.enabled || (job ?? schedule) === undefined) return [];
+  return [
+    problemAt(app, ["spec", "sidecar", "native"], {
+      message: `App ${app.name} runs to its end, and a sidecar that is not native never does`,
+      advice: "remove native: false, or let this App go without a sidecar (enabled: false)",
+    }),
+  ];
+}
+
+function unknownNamespaces({ apps, meshes }: Documents): readonly Problem[] {
+  const known = new Set(apps.map(({ namespace }) => namespace));
+  return meshes.flatMap((mesh) =>
+    Object.keys(mesh.spec.namespaces).flatMap((name) => {
+      if (known.has(name)) return [];
+      const meant = nearest(name, known);
+      const message = `namespaces: no App of these files is in ${name}`;
+      const advice = meant === null ? "give its files too, or remove it" : `did you mean "${meant}"?`;
+      return [problemAt(mesh, ["spec", "namespaces", name], { message, advice })];
+    }),
+  );
 }

@@ -1,6 +1,8 @@
 /** The door from outside: our own proxy in a Deployment of its own. */
 import { GATEWAY_NAME } from "../../compile/gateway.ts";
 import { snapshotConfig, snapshotName } from "./config_map.ts";
+import { podsService } from "./cluster_site.ts";
+import { ADMIN_SERVICE_PORT, METRICS_LABEL, scrapeAnnotations } from "./monitors.ts";
 import { ADMIN_PORT, GATEWAY_PORT } from "./names.ts";
 import { type KubeObject, kubeObject } from "./object.ts";
 import { sidecarVolumes } from "./pod.ts";
@@ -28,6 +30,10 @@ export function gatewayObjects(rendering: Rendering): readonly KubeObject[] {
       ports: [{ name: "http", port: 80, targetPort: GATEWAY_PORT, protocol: "TCP" }],
     },
   });
+  const found = { ...metadata, name: podsService(NAME), labels: { ...labels, [METRICS_LABEL]: "pods" } };
+  const metricsService = kubeObject(["v1", "Service"], found, origin, {
+    spec: { clusterIP: "None", selector: selectorOf(NAME), ports: [ADMIN_SERVICE_PORT] },
+  });
   const budget = kubeObject(["policy/v1", "PodDisruptionBudget"], metadata, origin, {
     spec: { maxUnavailable: 1, selector: { matchLabels: selectorOf(NAME) } },
   });
@@ -36,11 +42,14 @@ export function gatewayObjects(rendering: Rendering): readonly KubeObject[] {
     account,
     kubeObject(["apps/v1", "Deployment"], metadata, origin, { spec: deployment(rendering) }),
     service,
+    ...(rendering.target.monitoring === "services" ? [metricsService] : []),
     budget,
   ];
 }
 
-function deployment({ target, image, gateway }: Rendering) {
+function deployment(rendering: Rendering) {
+  const { target, image, gateway } = rendering;
+  const annotations = scrapeAnnotations(rendering, null);
   const labels = labelsOf({ name: NAME, labels: {} });
   const ports = [{ name: "http", port: GATEWAY_PORT }];
   const container = sidecarContainer({ target, image, app: null, ports, logs: [] }, true);
@@ -51,7 +60,10 @@ function deployment({ target, image, gateway }: Rendering) {
     strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
     selector: { matchLabels: selectorOf(NAME) },
     template: {
-      metadata: { labels },
+      metadata: {
+        labels,
+        annotations: Object.keys(annotations).length === 0 ? undefined : annotations,
+      },
       spec: {
         serviceAccountName: NAME,
         automountServiceAccountToken: false,

@@ -9,7 +9,8 @@ import { dependencyObjects } from "./dependencies.ts";
 import { disruptionBudget } from "./disruption_budget.ts";
 import { gatewayObjects } from "./gateway.ts";
 import { ingressObjects } from "./ingress.ts";
-import { podMonitors } from "./monitors.ts";
+import { monitors, ruleObjects } from "./monitors.ts";
+import { namespaceBounds } from "./namespace_bounds.ts";
 import { namespaceObject } from "./namespace.ts";
 import { defaultDeny, gatewayPolicy, networkPolicy } from "./network_policy.ts";
 import type { KubeObject } from "./object.ts";
@@ -29,13 +30,15 @@ function generated(rendering: Rendering): readonly KubeObject[] {
   const byNamespace = Map.groupBy(apps, ({ namespace }) => namespace);
   return [
     ...[...byNamespace.values()].map(namespaceObject),
+    ...namespaceBounds(rendering),
     ...[...byNamespace].map(([namespace, [first]]) => defaultDeny(namespace, first!)),
     ...dependencyObjects(apps),
     ...apps.flatMap((app) => objectsOf(rendering, app)),
     ...gatewayObjects(rendering),
     ...present(gatewayPolicy(rendering)),
     ...ingressObjects(rendering),
-    ...podMonitors(rendering),
+    ...monitors(rendering),
+    ...ruleObjects(rendering),
   ];
 }
 
@@ -45,7 +48,7 @@ function objectsOf(rendering: Rendering, app: AppDocument): readonly KubeObject[
     ...present(serviceAccount(app)),
     ...(snapshot === undefined ? [] : [snapshotConfig(app, app, snapshot)]),
     ...present(filesConfig(app)),
-    ...services(app),
+    ...services(rendering, app),
     networkPolicy(rendering, app),
     workload(rendering, app),
     ...present(autoscaler(app)),

@@ -5,7 +5,7 @@ import { manifests, manifestText, objectText } from "./manifests.ts";
 import type { KubeObject } from "./object.ts";
 import { prepare, type RenderOptions } from "./rendering.ts";
 
-export { TARGET_NAMES, TARGETS, type Target, type TargetName } from "./target.ts";
+export { INGRESSES, MONITORINGS, TARGET_NAMES, TARGETS, type Target, type TargetName } from "./target.ts";
 export { explainObject, explainObjectText } from "./explain_object.ts";
 export { objectKey, type KubeObject } from "./object.ts";
 

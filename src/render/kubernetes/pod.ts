@@ -7,15 +7,15 @@ import { callAddresses, clusterSite } from "./cluster_site.ts";
 import { fileKey, filesHash, filesName, snapshotName } from "./config_map.ts";
 import { APP_CONTAINER, INBOUND_PORT } from "./names.ts";
 import { dependencySecrets, waitContainers } from "./dependencies.ts";
+import { scrapeAnnotations } from "./monitors.ts";
 import { probesOf } from "./probes.ts";
 import { APP_RESOURCES, bytesQuantity, resourcesOf } from "./quantities.ts";
 import { labelsOf, type Rendering, selectorOf } from "./rendering.ts";
 import { LEAVE_MS, leaveHook } from "./leave_hook.ts";
 import { containerSecurity } from "./security.ts";
 import { serviceAccountName } from "./service_account.ts";
-import { sidecarContainer, SNAPSHOT_VOLUME, STATE_VOLUME } from "./sidecar_container.ts";
+import { isNative, sidecarContainer, SNAPSHOT_VOLUME, STATE_VOLUME } from "./sidecar_container.ts";
 import { because, from, type Tree } from "./sourced.ts";
-import { hasNativeSidecars } from "./target.ts";
 
 const MIB = 1024 * 1024;
 
@@ -28,6 +28,12 @@ export function podTemplate(rendering: Rendering, app: AppDocument): Tree {
       annotations: {
         "kubectl.kubernetes.io/default-container": APP_CONTAINER,
         "outrigger.dev/files-hash": hash,
+        ...scrapeAnnotations(rendering, app),
+        ...Object.fromEntries(
+          Object.entries(app.annotations).map(([key, value]) => {
+            return [key, from(app, ["metadata", "annotations", key], value)];
+          }),
+        ),
       },
     },
     spec: {
@@ -118,9 +124,7 @@ function placementOf(app: AppDocument, name: string): { readonly [key: string]: 
 function initContainers(rendering: Rendering, app: AppDocument): Tree {
   const first = Object.entries(app.spec.containers).filter(([, { role }]) => role === "before");
   const all = [
-    ...(app.spec.sidecar.enabled && hasNativeSidecars(rendering.target)
-      ? [sidecarOf(rendering, app)]
-      : []),
+    ...(app.spec.sidecar.enabled && isNative(app) ? [sidecarOf(rendering, app)] : []),
     ...waitContainers(rendering, app),
     ...first.map(([name]) => sibling(rendering, app, name)),
   ];
@@ -129,7 +133,7 @@ function initContainers(rendering: Rendering, app: AppDocument): Tree {
 
 function containers(rendering: Rendering, app: AppDocument): Tree {
   const beside = Object.entries(app.spec.containers).filter(([, { role }]) => role === "beside");
-  const plain = app.spec.sidecar.enabled && !hasNativeSidecars(rendering.target);
+  const plain = app.spec.sidecar.enabled && !isNative(app);
   return [
     ...(plain ? [sidecarOf(rendering, app)] : []),
     appContainer(rendering, app),

@@ -11,6 +11,11 @@ export function bytesQuantity(bytes: number): string {
 
 export const cpuQuantity = formatCpu;
 
+/** A figure that need not be whole: thousandths where it is not. */
+export function figureQuantity(figure: number): string {
+  return Number.isInteger(figure) ? String(figure) : `${Math.round(figure * 1000)}m`;
+}
+
 interface Wanted {
   readonly cpu?: number | undefined;
   readonly memory?: number | undefined;
@@ -26,16 +31,20 @@ export interface Defaults {
 /**
  * Requests, and a limit for memory. None for CPU: it would stop a program that could go on, and what
  * others reserved is theirs anyway.
+ *
+ * @param pathOf the field that says it
  */
 export function resourcesOf(
   app: AppDocument | null,
-  path: Path,
+  pathOf: Path | ((field: "cpu" | "memory") => Path),
   wanted: Wanted | undefined,
   defaults: Defaults,
 ): Tree {
-  const value = (field: string, written: number | undefined, text: (n: number) => string, other: number) => {
+  type Show = (amount: number) => string;
+  const value = (field: "cpu" | "memory", written: number | undefined, text: Show, other: number) => {
     if (written === undefined || app === null) return because(defaults.why, text(other));
-    return from(app, [...path, field], text(written));
+    const path = typeof pathOf === "function" ? pathOf(field) : [...pathOf, field];
+    return from(app, path, text(written));
   };
   const memory = (other: number): Sourced => value("memory", wanted?.memory, bytesQuantity, other);
   return {

@@ -1,11 +1,12 @@
 import type { AppDocument } from "../../api/document.ts";
+import { sidecarTuning } from "../../api/annotations.ts";
 import type { Path } from "../../schema/node.ts";
 import { ADMIN_PORT, SIDECAR_CONTAINER, SNAPSHOT_FILE, SNAPSHOT_FOLDER, STATE_FOLDER } from "./names.ts";
 import { leaveHook } from "./leave_hook.ts";
 import { resourcesOf, SIDECAR_RESOURCES } from "./quantities.ts";
 import { sidecarSecurity } from "./security.ts";
 import { because, type Tree } from "./sourced.ts";
-import { hasNativeSidecars, type Target } from "./target.ts";
+import type { Target } from "./target.ts";
 
 export const STATE_VOLUME = "outrigger-state";
 export const SNAPSHOT_VOLUME = "outrigger-snapshot";
@@ -21,12 +22,27 @@ export interface SidecarWishes {
   readonly logs: readonly { readonly volume: string; readonly path: string }[];
 }
 
-const RESOURCES: Path = ["spec", "sidecar", "resources"];
+/** By annotation, else by field, else as measured. */
+function resources(app: AppDocument | null): Tree {
+  const tuned = sidecarTuning(app?.annotations ?? {});
+  const wanted = {
+    ...app?.spec.sidecar.resources,
+    ...(tuned.cpu === undefined ? {} : { cpu: tuned.cpu.value }),
+    ...(tuned.memory === undefined ? {} : { memory: tuned.memory.value }),
+  };
+  const pathOf = (field: "cpu" | "memory"): Path => {
+    const annotation = tuned[field]?.annotation;
+    return annotation === undefined
+      ? ["spec", "sidecar", "resources", field]
+      : ["metadata", "annotations", annotation];
+  };
+  return resourcesOf(app, pathOf, wanted, SIDECAR_RESOURCES);
+}
 
 /** The container that runs a Snapshot: beside an app, or alone as the gateway. */
 export function sidecarContainer(wishes: SidecarWishes, standsAlone = false): Tree {
   const { target, image, app, ports, logs } = wishes;
-  const native = hasNativeSidecars(target) && !standsAlone;
+  const native = app !== null && isNative(app);
   return {
     name: SIDECAR_CONTAINER,
     image,
@@ -57,8 +73,8 @@ export function sidecarContainer(wishes: SidecarWishes, standsAlone = false): Tr
       timeoutSeconds: 2,
       failureThreshold: because("restarted long before the app would be", 3),
     },
-    lifecycle: standsAlone ? leaveHook(target) : undefined,
-    resources: resourcesOf(app, RESOURCES, app?.spec.sidecar.resources, SIDECAR_RESOURCES),
+    lifecycle: standsAlone ? leaveHook(target) : native ? undefined : waitHook(),
+    resources: resources(app),
     securityContext: sidecarSecurity(target),
     volumeMounts: [
       { name: SNAPSHOT_VOLUME, mountPath: SNAPSHOT_FOLDER, readOnly: true },
@@ -66,6 +82,17 @@ export function sidecarContainer(wishes: SidecarWishes, standsAlone = false): Tr
       ...logs.map(({ volume, path }) => ({ name: volume, mountPath: path, readOnly: true })),
     ],
   };
+}
+
+/** Whether the kubelet starts it before the app and ends it after. */
+export function isNative({ spec }: AppDocument): boolean {
+  return spec.sidecar.native;
+}
+
+/** The kubelet starts a pod's containers in order, each when the hook of the one before has ended. */
+function waitHook(): Tree {
+  const command = ["/outrigger", "wait", `http://127.0.0.1:${ADMIN_PORT}/ready`, "--timeout", "1m"];
+  return { postStart: { exec: { command: because("the app starts when the sidecar is ready", command) } } };
 }
 
 const readyProbe = { httpGet: { path: "/ready", port: "admin" }, timeoutSeconds: 2 };

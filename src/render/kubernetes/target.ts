@@ -7,11 +7,13 @@ export interface Target {
   /** The oldest minor version of Kubernetes 1 that the objects are for. */
   readonly minor: number;
   /** What takes requests from outside to the gateway. */
-  readonly ingress: "ingress" | "route" | "gateway-api";
+  readonly ingress: (typeof INGRESSES)[number];
   /** Null: the cluster's default one. */
   readonly ingressClass: string | null;
   /** Null: the cluster's default one. */
   readonly storageClass: string | null;
+  /** How metrics are found. */
+  readonly monitoring: Monitoring;
   /** Of who may read metrics. */
   readonly monitoringNamespace: string;
   /** Of the cluster's DNS servers, and the label that they carry. */
@@ -36,6 +38,12 @@ export const TARGET_NAMES = [
 ] as const;
 export type TargetName = (typeof TARGET_NAMES)[number];
 
+/** By the Prometheus operator's PodMonitor or ServiceMonitor, by pods' annotations, or not at all. */
+export const MONITORINGS = ["pods", "services", "annotations", "none"] as const;
+export type Monitoring = (typeof MONITORINGS)[number];
+
+export const INGRESSES = ["ingress", "gateway-api", "route"] as const;
+
 const PLAIN: Target = {
   name: "kubernetes",
   summary: "Any Kubernetes from 1.29 on.",
@@ -43,6 +51,7 @@ const PLAIN: Target = {
   ingress: "ingress",
   ingressClass: null,
   storageClass: null,
+  monitoring: "pods",
   monitoringNamespace: "monitoring",
   dns: { namespace: "kube-system", labels: { "k8s-app": "kube-dns" }, port: 53 },
   assignsUser: false,
@@ -92,11 +101,6 @@ export const TARGETS: Readonly<Record<TargetName, Target>> = {
     ingressClass: "nginx",
   },
 };
-
-/** Containers that start before the app and end after it: by default on from 1.29. */
-export function hasNativeSidecars({ minor }: Target): boolean {
-  return minor >= 29;
-}
 
 /** `lifecycle.preStop.sleep`: by default on from 1.30. */
 export function hasSleepHook({ minor }: Target): boolean {
