@@ -1,6 +1,7 @@
 // A stand-in for the few calls of Elasticsearch that the demo makes: it keeps documents in memory
 // and loses them when it ends. Not for anything else.
 //   PORT        where to listen (9200)
+//   HOST        on which address (127.0.0.1)
 //
 //   POST /_bulk, /INDEX/_bulk      index and create actions, NDJSON; 200 with one item per action
 //   GET  /_count, /INDEX/_count    {"count": n}
@@ -10,6 +11,7 @@
 import http from "node:http";
 
 const port = Number(process.env.PORT ?? process.argv[2] ?? 9200);
+const host = process.env.HOST ?? "127.0.0.1";
 // What is kept at most: the oldest go first.
 const MAX_DOCUMENTS = 100_000;
 const MAX_BODY_BYTES = 64 << 20;
@@ -151,8 +153,8 @@ const server = http.createServer((request, response) => {
   });
 });
 server.keepAliveTimeout = 60_000;
-server.listen(port, "127.0.0.1", () =>
-  console.log(`stand-in for Elasticsearch on http://127.0.0.1:${port}`),
+server.listen(port, host, () =>
+  console.log(`stand-in for Elasticsearch on http://${host}:${port}`),
 );
 process.on("SIGTERM", () => {
   server.close(() => process.exit(0));

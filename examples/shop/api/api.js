@@ -1,6 +1,7 @@
 // The shop's API: a catalogue that is not well. A plain Node program that knows nothing of what may
 // stand in front of it.
 //   PORT        where to listen (19000)
+//   HOST        on which address (127.0.0.1)
 //   LOG_FILE    where it writes its events (logs/events.log below the folder that it runs in)
 //
 //   GET  /items                          200 with the catalogue, or 500, as its state says
@@ -14,6 +15,7 @@ import http from "node:http";
 import path from "node:path";
 
 const port = Number(process.env.PORT ?? process.argv[2] ?? 19000);
+const host = process.env.HOST ?? "127.0.0.1";
 const logFile = path.resolve(process.env.LOG_FILE ?? "logs/events.log");
 
 const ITEMS = [
@@ -102,9 +104,9 @@ const server = http.createServer((request, response) => {
   }
 });
 server.keepAliveTimeout = 60_000;
-server.listen(port, "127.0.0.1", () => {
+server.listen(port, host, () => {
   note("info", "started", `port=${port} mode=${mode}`);
-  console.log(`api on http://127.0.0.1:${port}, ${mode}; events in ${logFile}`);
+  console.log(`api on http://${host}:${port}, ${mode}; events in ${logFile}`);
 });
 
 process.on("SIGTERM", () => {

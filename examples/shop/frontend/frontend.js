@@ -1,10 +1,12 @@
 // The shop's page: asks the API for its items, once per page view, and shows them. A plain Node
 // program that knows nothing of what may stand in front of it or behind it.
 //   PORT        where to listen (18080)
+//   HOST        on which address (127.0.0.1)
 //   API_URL     where the API is (http://127.0.0.1:9000)
 import http from "node:http";
 
 const port = Number(process.env.PORT ?? process.argv[2] ?? 18080);
+const host = process.env.HOST ?? "127.0.0.1";
 const apiUrl = process.env.API_URL ?? "http://127.0.0.1:9000";
 const agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
 
@@ -123,8 +125,8 @@ const server = http.createServer((request, response) => {
   send(response, 404, HTML, page("Not found", `<p>There is no ${escape(pathname)}.</p>`));
 });
 server.keepAliveTimeout = 60_000;
-server.listen(port, "127.0.0.1", () =>
-  console.log(`frontend on http://127.0.0.1:${port}, API at ${apiUrl}`),
+server.listen(port, host, () =>
+  console.log(`frontend on http://${host}:${port}, API at ${apiUrl}`),
 );
 
 process.on("SIGTERM", () => {

@@ -143,3 +143,35 @@ test("a folder has a file an object, and for kustomize a list of them", () => {
   expect(files.get("kustomization.yaml")).toContain("  - shop/deployment-frontend.yaml\n");
   expect([...filesOf(objects, "manifests").keys()]).toContain("namespace-shop.yaml");
 });
+
+test("the sidecar reads logs out of the App's own volume where one holds them", () => {
+  const { objects } = render(
+    "api.yaml",
+    `apiVersion: outrigger.dev/v1alpha1
+kind: App
+metadata: { name: api }
+spec:
+  image: registry.example.com/api:1
+  port: 9000
+  container: { dir: /app }
+  volumes: { data: { path: /app/data } }
+  logs: [{ file: data/logs/a.log }, { file: data/b.log }, { file: other/c.log }]
+`,
+  );
+  const { body } = objects.find(({ body }) => body.kind === "Deployment")!;
+  const { spec } = (body as any).spec.template;
+  const seenBy = ({ volumeMounts }: any): string[] => {
+    const shared = volumeMounts.filter(({ name }: any) => /^(data|logs)/.test(name));
+    return shared.map(({ name, mountPath }: any) => `${name} ${mountPath}`);
+  };
+  const sidecar = [...spec.containers, ...(spec.initContainers ?? [])].find(
+    ({ name }: any) => name === "outrigger",
+  );
+  expect(seenBy(sidecar)).toEqual(["data /app/data", "logs-2 /app/other"]);
+  expect(seenBy(spec.containers.find(({ name }: any) => name === "app")).sort()).toEqual([
+    "data /app/data",
+    "logs-2 /app/other",
+  ]);
+  const volumes = spec.volumes.map(({ name }: any) => name);
+  expect(volumes).toEqual([...new Set(volumes)]);
+});

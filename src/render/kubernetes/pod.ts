@@ -241,8 +241,16 @@ function sibling({ target }: Rendering, app: AppDocument, name: string): Tree {
 const TEMPORARY = "tmp";
 const FILES = "files";
 
+/** A folder of log files that the sidecar reads. */
+interface LogFolder {
+  readonly volume: string;
+  readonly path: string;
+  /** One of the App's volumes, which holds it. */
+  readonly declared: boolean;
+}
+
 /** The folders of log files, each a volume that app and sidecar share. */
-function logFolders(app: AppDocument): readonly { readonly volume: string; readonly path: string }[] {
+function logFolders(app: AppDocument): readonly LogFolder[] {
   const { dir } = app.spec.container;
   if (dir === undefined || !app.spec.sidecar.enabled) return [];
   const folders = new Set(
@@ -251,14 +259,27 @@ function logFolders(app: AppDocument): readonly { readonly volume: string; reado
       return whole.slice(0, whole.lastIndexOf("/"));
     }),
   );
-  return [...folders].map((path, index) => ({ volume: `logs-${index}`, path }));
+  const found = [...folders].map((path, index): LogFolder => {
+    const own = Object.entries(app.spec.volumes).find(([, volume]) => {
+      return `${path}/`.startsWith(`${volume.path.replace(/\/$/, "")}/`);
+    });
+    if (own === undefined) return { volume: `logs-${index}`, path, declared: false };
+    return { volume: own[0], path: own[1].path, declared: true };
+  });
+  // Two folders of one volume are seen by it.
+  return [...new Map(found.map((one) => [one.path, one])).values()];
+}
+
+/** Those that no volume of the App holds. */
+function ownLogFolders(app: AppDocument): readonly LogFolder[] {
+  return logFolders(app).filter(({ declared }) => !declared);
 }
 
 function mounts(app: AppDocument): Tree {
   const { volumes, config } = app.spec;
   return [
     { name: TEMPORARY, mountPath: "/tmp" },
-    ...logFolders(app).map(({ volume, path }) => ({ name: volume, mountPath: path })),
+    ...ownLogFolders(app).map(({ volume, path }) => ({ name: volume, mountPath: path })),
     ...Object.entries(volumes).map(([name, { path, readOnly }]) =>
       from(app, ["spec", "volumes", name], {
         name,
@@ -293,7 +314,7 @@ function volumesOf(app: AppDocument): Tree {
   return [
     ...(sidecar.enabled ? sidecarVolumes(snapshotName(app.name)) : []),
     { name: TEMPORARY, emptyDir: {} },
-    ...logFolders(app).map(({ volume }) => ({ name: volume, emptyDir: { sizeLimit: "1Gi" } })),
+    ...ownLogFolders(app).map(({ volume }) => ({ name: volume, emptyDir: { sizeLimit: "1Gi" } })),
     ...passing.map(([name]) => from(app, ["spec", "volumes", name], { name, emptyDir: {} })),
     ...(hasFiles ? [{ name: FILES, configMap: { name: filesName(app.name) } }] : []),
   ];
