@@ -87,11 +87,14 @@ const LOGGING = ["rsyslog", "syslog-ng", "logger", "logrotate"] as const;
 /** Other people's TLS, against ours. */
 const TLS = ["openssl", "curl"] as const;
 
+/** They judge our objects for Kubernetes. */
+const KUBERNETES_JUDGES = ["kube-validate", "checkov"] as const;
+
 /** promtool checks the rules that we render; Chromium looks at our pages; Redis holds limits. */
 async function installParts(): Promise<Counts> {
   let counts: Counts = { passed: 0, failed: 0, skipped: 0 };
   const single = ["promtool", "prometheus", "chromium", "redis", "opensearch", "zipkin", "otlp-reader"];
-  for (const name of [...single, ...TLS, ...LOGGING]) {
+  for (const name of [...single, ...TLS, ...LOGGING, ...KUBERNETES_JUDGES]) {
     const variable = `OUTRIGGER_${name.toUpperCase().replaceAll("-", "_")}`;
     if (env[variable]) continue;
     try {
