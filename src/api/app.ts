@@ -29,6 +29,7 @@ import { deny } from "./deny_spec.ts";
 import { filters } from "./filter_spec.ts";
 import { log } from "./log_spec.ts";
 import { checkLimitKey, rateLimit } from "./rate_limit_spec.ts";
+import { env, pods, replicas } from "./pods_spec.ts";
 import { pathPattern } from "./path_pattern.ts";
 import {
   checkBackends,
@@ -52,8 +53,6 @@ import {
   job,
   overrides,
   placement,
-  scalingMetric,
-  type ScalingMetric,
   schedule,
   secrets,
   serviceAccount,
@@ -99,46 +98,6 @@ const run = object({
     .optional()
     .example(19000),
 });
-
-const env = map(text({ scalars: true, minLength: 0 }), {
-  key: /^[A-Za-z_][A-Za-z0-9_.-]*$/,
-  keyExpected: 'a variable name such as "API_URL"',
-  keyName: "VARIABLE",
-});
-
-const replicas = oneOf(
-  integer({ min: 0, max: 10_000 }).as((count) => ({
-    ...{ min: count, max: count, cpu: undefined },
-    metrics: [] as readonly ScalingMetric[],
-  })),
-  object({
-    min: integer({ min: 0, max: 10_000 }).about("At least as many run. 1.").default(1).example(2),
-    max: integer({ min: 1, max: 10_000 }).about("At most as many run.").example(10),
-    cpu: percent({ min: "1%", max: "1000%" })
-      .about(
-        "More are started when they use more than this part of the CPU that they reserve. 80%.",
-      )
-      .default("80%")
-      .example("70%"),
-    metrics: list(scalingMetric, { max: 10 })
-      .about("What else they are more for; whoever asks for the most is followed. None.")
-      .default([])
-      .example([{ name: "queue_messages_ready", of: "external", target: 30 }]),
-  })
-    .checkOf(["min", "max"], (value, report) => {
-      if (value.max < value.min) report("max", "max is less than min", "raise it");
-    })
-    .as(
-      (
-        value,
-      ): {
-        min: number;
-        max: number;
-        cpu: number | undefined;
-        metrics: readonly ScalingMetric[];
-      } => value,
-    ),
-);
 
 const health = object({
   ready: healthPath("answers 200 when the app can take requests").example("/healthz"),
@@ -488,6 +447,7 @@ export const appShape = {
     .example({ schedule: "0 3 * * *", keep: "30d" })
     .onlyOn("kubernetes")
     .optional(),
+  pods: pods.onlyOn("kubernetes"),
   container: container.onlyOn("kubernetes").default({}),
   containers: containers.onlyOn("kubernetes"),
   volumes: volumes.onlyOn("kubernetes"),
@@ -526,7 +486,7 @@ export function appTemplateNames(
   return [...names, ...places, ...(hasPort ? ["run.port"] : []), "app.name", "app.namespace"];
 }
 
-type Templated = Pick<AppSpec, "env" | "run" | "port">;
+type Templated = Pick<AppSpec, "env" | "run" | "port" | "pods">;
 
 function checkTemplates(spec: Templated, report: CheckReport, node: Node): void {
   // From the file, not the value: a call that is wrong in itself is declared all the same.
@@ -551,6 +511,9 @@ function checkTemplates(spec: Templated, report: CheckReport, node: Node): void 
     }
   };
   for (const [name, value] of Object.entries(spec.env)) check(["env", name], value);
+  for (const [group, one] of Object.entries(spec.pods)) {
+    for (const [name, value] of Object.entries(one.env)) check(["pods", group, "env", name], value);
+  }
   const list = nodeAt(node, ["run", "command"])?.kind === "list";
   for (const [index, word] of (spec.run?.command ?? []).entries()) {
     check(list ? ["run", "command", index] : ["run", "command"], word);
@@ -622,7 +585,7 @@ function checkLogs(spec: Pick<AppSpec, "logs">, report: CheckReport): void {
 
 /** It runs to its end (`job` says more of what `schedule` starts), on each node, or in replicas. */
 function checkLifeTime(
-  spec: Pick<AppSpec, "job" | "schedule" | "perNode" | "replicas" | "port">,
+  spec: Pick<AppSpec, "job" | "schedule" | "perNode" | "replicas" | "port" | "pods">,
   report: CheckReport,
 ): void {
   const task = spec.schedule !== undefined ? "schedule" : spec.job !== undefined ? "job" : null;
@@ -631,6 +594,9 @@ function checkLifeTime(
     ...(spec.perNode ? ["perNode"] : []),
     ...(spec.replicas === undefined ? [] : ["replicas"]),
   ];
+  if (Object.keys(spec.pods).length > 0 && said.length > 0 && said[0] !== "replicas") {
+    report("pods", `an App with both ${said[0]} and pods`, "make an App of each");
+  }
   if (said.length > 1) {
     report(said[1]!, `an App with both ${said[0]} and ${said[1]}`, "keep the one that is meant");
   }
@@ -676,9 +642,9 @@ export const appSpec = object(appShape)
     report("filters", "filters without port", "add port: the one that callers use");
   })
   .checkOf(["run", "port", "sidecar"], checkPorts)
-  .checkOf(["job", "schedule", "perNode", "replicas", "port"], checkLifeTime)
+  .checkOf(["job", "schedule", "perNode", "replicas", "port", "pods"], checkLifeTime)
   .checkOf(["volumes", "containers"], checkVolumes)
   .checkOf(["bypass", "port"], checkBypass)
-  .checkOf(["env", "run", "port"], checkTemplates)
+  .checkOf(["env", "run", "port", "pods"], checkTemplates)
   .checkOf(["routes", "calls", "port"], checkRoutes)
   .checkOf(["logs"], checkLogs);

@@ -4,7 +4,7 @@ import { problemAt } from "../../compile/source.ts";
 import type { Path } from "../../schema/node.ts";
 import type { Problem } from "../../schema/problem.ts";
 import { nearest } from "../../schema/spelling.ts";
-import { callAddresses } from "./cluster_site.ts";
+import { callAddresses, groupName } from "./cluster_site.ts";
 import { dependencyProblems } from "./dependency_problems.ts";
 import { ADMIN_PORT, INBOUND_PORT } from "./names.ts";
 
@@ -18,6 +18,7 @@ export function clusterProblems(documents: Documents): readonly Problem[] {
     ]),
     ...dependencyProblems(documents.apps),
     ...unknownNamespaces(documents),
+    ...takenNames(documents),
   ];
 }
 
@@ -91,6 +92,21 @@ function unknownNamespaces({ apps, meshes }: Documents): readonly Problem[] {
       const message = `namespaces: no App of these files is in ${name}`;
       const advice = meant === null ? "give its files too, or remove it" : `did you mean "${meant}"?`;
       return [problemAt(mesh, ["spec", "namespaces", name], { message, advice })];
+    }),
+  );
+}
+
+/** A group of pods is named as an App is. */
+function takenNames({ apps }: Documents): readonly Problem[] {
+  const known = new Map(apps.map((app) => [`${app.namespace}/${app.name}`, app]));
+  return apps.flatMap((app) =>
+    Object.keys(app.spec.pods).flatMap((group) => {
+      const name = groupName(app.name, group);
+      const other = known.get(`${app.namespace}/${name}`);
+      if (other === undefined) return [];
+      const { file, line } = other.origin(["metadata", "name"]);
+      const message = `pods: ${group} would be ${name}, which is an App at ${file}:${line}`;
+      return [problemAt(app, ["spec", "pods", group], { message, advice: "rename one of them" })];
     }),
   );
 }

@@ -25,6 +25,11 @@ export function podsService(name: string): string {
 }
 
 /** @param sinks where sinks are, by their name, in the place of what a Mesh says */
+/** A group of an App's pods is named as an App is. */
+export function groupName(app: string, group: string): string {
+  return derivedName(app, group, sha256Hex);
+}
+
 export function clusterSite(
   documents: Documents,
   target: Target,

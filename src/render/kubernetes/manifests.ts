@@ -15,6 +15,7 @@ import { namespaceObject } from "./namespace.ts";
 import { defaultDeny, gatewayPolicy, networkPolicy } from "./network_policy.ts";
 import type { KubeObject } from "./object.ts";
 import { type Overridden, override } from "./overrides.ts";
+import { podGroups } from "./pod_groups.ts";
 import type { Rendering } from "./rendering.ts";
 import { services } from "./service.ts";
 import { serviceAccount } from "./service_account.ts";
@@ -54,6 +55,18 @@ function objectsOf(rendering: Rendering, app: AppDocument): readonly KubeObject[
     ...present(autoscaler(app)),
     ...present(disruptionBudget(app)),
     ...present(backupSchedule(app)),
+    ...podGroups(app).flatMap((group) => groupObjects(rendering, group)),
+  ];
+}
+
+/** The App's account, Snapshot and files are theirs too. */
+function groupObjects(rendering: Rendering, group: AppDocument): readonly KubeObject[] {
+  return [
+    ...services(rendering, group),
+    networkPolicy(rendering, group),
+    workload(rendering, group),
+    ...present(autoscaler(group)),
+    ...present(disruptionBudget(group)),
   ];
 }
 

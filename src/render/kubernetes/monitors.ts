@@ -6,6 +6,7 @@ import { SCRAPE_JOB } from "../monitored.ts";
 import { prometheusRuleGroups } from "../prometheus_rules.ts";
 import { ADMIN_PORT, MANAGED_LABEL, NAME_LABEL } from "./names.ts";
 import { type KubeObject, kubeObject } from "./object.ts";
+import { podGroups } from "./pod_groups.ts";
 import { labelsOf, type Rendering } from "./rendering.ts";
 import { because, type Tree } from "./sourced.ts";
 
@@ -103,7 +104,10 @@ export function ruleObjects(rendering: Rendering): readonly KubeObject[] {
     const { namespace, name } = workload;
     const metadata = { namespace, name, labels: labelsOf(app ?? { name, labels: {} }) };
     const origin = document.origin(app === undefined ? ["spec"] : ["spec", "slo"]);
-    const groups = prometheusRuleGroups([workload]) as unknown as Tree;
+    // Pods of other groups tell their figures under names of their own.
+    const names = [name, ...(app === undefined ? [] : podGroups(app).map((one) => one.name))];
+    const watched = names.map((one) => ({ ...workload, name: one }));
+    const groups = prometheusRuleGroups(watched) as unknown as Tree;
     return [kubeObject([GROUP, "PrometheusRule"], metadata, origin, { spec: { groups } })];
   });
 }

@@ -9,6 +9,7 @@ import { type BoundPeer, boundPeers, isLoopback } from "./bound_peers.ts";
 import { dependencyEgress, oneAddress } from "./dependencies.ts";
 import { ADMIN_PORT, GATEWAY_PORT, INBOUND_PORT, NAMESPACE_LABEL } from "./names.ts";
 import { type KubeObject, kubeObject } from "./object.ts";
+import { everyPodOf, ownerOf } from "./pod_groups.ts";
 import { labelsOf, type Rendering, selectorOf } from "./rendering.ts";
 import { because, from, Sourced, type Tree } from "./sourced.ts";
 import type { Target } from "./target.ts";
@@ -38,6 +39,7 @@ export function networkPolicy(rendering: Rendering, app: AppDocument): KubeObjec
         ...callersOf(rendering, app),
         ...boundCallers(rendering, app),
         ...bypassed(rendering, app),
+        ...amongOwn(app, "from"),
         scrape(target),
       ],
       egress: [
@@ -46,6 +48,7 @@ export function networkPolicy(rendering: Rendering, app: AppDocument): KubeObjec
         ...boundEgress(rendering, app),
         ...dependencyEgress(app),
         ...bypassing(rendering, app),
+        ...amongOwn(app, "to"),
       ],
     },
   });
@@ -89,7 +92,7 @@ function callersOf(rendering: Rendering, app: AppDocument): readonly Tree[] {
   for (const caller of documents.apps) {
     for (const name of Object.keys(caller.spec.calls)) {
       if (!leadsTo(caller, name, app)) continue;
-      rules.push(from(caller, ["spec", "calls", name], { from: [pods(caller)], ports }));
+      rules.push(from(caller, ["spec", "calls", name], { from: [everyPod(caller)], ports }));
     }
   }
   if (gateway !== null && isReached(gateway, app)) {
@@ -129,7 +132,7 @@ function callees({ documents }: Rendering, app: AppDocument): readonly Tree[] {
 // ---------------------------------------------------------------- what sidecars talk with
 
 function peersOf(rendering: Rendering, app: AppDocument): readonly BoundPeer[] {
-  const snapshot = rendering.snapshots.get(workloadKey(app));
+  const snapshot = rendering.snapshots.get(workloadKey(ownerOf(app)));
   return snapshot === undefined ? [] : boundPeers(rendering, snapshot, Object.keys(app.spec.calls));
 }
 
@@ -151,7 +154,7 @@ function boundCallers(rendering: Rendering, app: AppDocument): readonly Tree[] {
   return rendering.documents.apps.flatMap((caller) =>
     peersOf(rendering, caller)
       .filter((peer) => peer.app === app)
-      .map((peer) => sourcedPeer(peer, { from: [pods(caller)], ports })),
+      .map((peer) => sourcedPeer(peer, { from: [everyPod(caller)], ports })),
   );
 }
 
@@ -172,7 +175,7 @@ type Bypass = AppDocument["spec"]["bypass"][number];
 
 /** Who may come to a port past the sidecar: those that it names, else the App's own pods. */
 function guests({ documents }: Rendering, app: AppDocument, { from: named }: Bypass): AppDocument[] {
-  if (named.length === 0) return [app];
+  if (named.length === 0) return [ownerOf(app)];
   const keys = new Set(named.map((one) => workloadKey(parseAppReference(one, app.namespace))));
   return documents.apps.filter((one) => keys.has(workloadKey(one)));
 }
@@ -183,7 +186,7 @@ function guests({ documents }: Rendering, app: AppDocument, { from: named }: Byp
  */
 function bypassed(rendering: Rendering, app: AppDocument): readonly Tree[] {
   return app.spec.bypass.map((one, index) => {
-    const callers = guests(rendering, app, one).map(pods);
+    const callers = guests(rendering, app, one).map(everyPod);
     return from(app, ["spec", "bypass", index], { from: callers, ports: [port(one.port)] });
   });
 }
@@ -192,14 +195,27 @@ function bypassed(rendering: Rendering, app: AppDocument): readonly Tree[] {
 function bypassing(rendering: Rendering, caller: AppDocument): readonly Tree[] {
   return rendering.documents.apps.flatMap((app) =>
     app.spec.bypass.flatMap((one, index) => {
-      if (!guests(rendering, app, one).includes(caller)) return [];
-      return [from(app, ["spec", "bypass", index], { to: [pods(app)], ports: [port(one.port)] })];
+      if (!guests(rendering, app, one).includes(ownerOf(caller))) return [];
+      return [from(app, ["spec", "bypass", index], { to: [everyPod(app)], ports: [port(one.port)] })];
     }),
   );
 }
 
 function pods(app: AppDocument): Tree {
   return { ...inNamespace(app.namespace), podSelector: { matchLabels: selectorOf(app.name) } };
+}
+
+/** With those of its groups: all of them make the App's calls. */
+function everyPod(app: AppDocument): Tree {
+  return { ...inNamespace(app.namespace), podSelector: everyPodOf(app) };
+}
+
+/** Leader and workers reach each other on the App's port. */
+function amongOwn(app: AppDocument, way: "from" | "to"): readonly Tree[] {
+  const owner = ownerOf(app);
+  if (Object.keys(owner.spec.pods).length === 0 || owner.spec.port === undefined) return [];
+  const rule = { [way]: [everyPod(owner)], ports: [port(reachedPort(owner))] };
+  return [from(owner, ["spec", "pods"], rule)];
 }
 
 function inNamespace(namespace: string): { readonly namespaceSelector: Tree } {

@@ -8,6 +8,7 @@ import { fileKey, filesHash, filesName, snapshotName } from "./config_map.ts";
 import { APP_CONTAINER, INBOUND_PORT } from "./names.ts";
 import { dependencySecrets, waitContainers } from "./dependencies.ts";
 import { scrapeAnnotations } from "./monitors.ts";
+import { ownerOf } from "./pod_groups.ts";
 import { probesOf } from "./probes.ts";
 import { APP_RESOURCES, bytesQuantity, resourcesOf } from "./quantities.ts";
 import { labelsOf, type Rendering, selectorOf } from "./rendering.ts";
@@ -178,7 +179,9 @@ function appPorts(app: AppDocument): Tree {
 }
 
 function environment({ documents, target }: Rendering, app: AppDocument): Tree {
-  const { env } = resolveEnv(app, siteWithNames(documents, app, target));
+  const owner = ownerOf(app);
+  const site = siteWithNames(documents, owner, target);
+  const { env } = resolveEnv({ ...app, name: owner.name }, site);
   const plain = Object.entries(env).map(([name, value]) => ({
     name,
     value: from(app, ["spec", "env", name], value),
@@ -312,11 +315,11 @@ function volumesOf(app: AppDocument): Tree {
   const passing = Object.entries(volumes).filter(([, { size }]) => size === undefined);
   const hasFiles = Object.keys(app.spec.config).length > 0;
   return [
-    ...(sidecar.enabled ? sidecarVolumes(snapshotName(app.name)) : []),
+    ...(sidecar.enabled ? sidecarVolumes(snapshotName(ownerOf(app).name)) : []),
     { name: TEMPORARY, emptyDir: {} },
     ...ownLogFolders(app).map(({ volume }) => ({ name: volume, emptyDir: { sizeLimit: "1Gi" } })),
     ...passing.map(([name]) => from(app, ["spec", "volumes", name], { name, emptyDir: {} })),
-    ...(hasFiles ? [{ name: FILES, configMap: { name: filesName(app.name) } }] : []),
+    ...(hasFiles ? [{ name: FILES, configMap: { name: filesName(ownerOf(app).name) } }] : []),
   ];
 }
 
