@@ -146,17 +146,21 @@ const buffer = object({
     .about(
       "Events are written to files of at most so many bytes below the state folder and are then" +
         " acknowledged to their source: they outlive the program, a kill -9, and an outage of" +
-        " what the sink sends to.",
+        " what the sink sends to. Without it, and without `whenFull`: a sink that sends to another" +
+        " program, in a file with two sinks or more, waits in memory as long as it keeps up, and" +
+        " behind that in such files of at most 256 MiB, so that a slow one stops no other; all" +
+        " other sinks wait in memory only.",
     )
     .example("1GiB")
     .optional(),
   whenFull: choice(["block", "drop", "dropLowest"])
     .about(
-      "`block` (the default): the sources wait, and with them every other sink of theirs; nothing" +
-        " is lost. `drop`: what comes then is dropped for this sink (reason" +
-        " `buffer-full:NAME`), and no other sink notices. `dropLowest`: the same, and as the" +
-        " buffer fills the lowest classes of a `classify` step are dropped first (reason" +
-        " `shed:CLASS`), from half full on.",
+      "What happens at the bound (of the files, where events wait on disk). `block` (the default):" +
+        " the sources wait, and with them every other sink of theirs; nothing is lost. Written" +
+        " without `disk`, it keeps the sink's events in memory only. `drop`: what comes then is" +
+        " dropped for this sink (reason `buffer-full:NAME`), and no other sink notices." +
+        " `dropLowest`: the same, and as the buffer fills the lowest classes of a `classify` step" +
+        " are dropped first (reason `shed:CLASS`), from half full on.",
     )
     .optional(),
   fsync: choice(["each", "interval", "never"])

@@ -457,7 +457,10 @@ export interface BufferPolicy {
   /** In memory. */
   readonly maxEvents: number;
   readonly maxBytes: number;
-  /** Bytes of files below the state folder; in memory only where it is missing. */
+  /**
+   * Bytes of files below the state folder. Where it is missing in memory; one of several sinks that
+   * sends to another program goes on to files of at most 256 MiB, unless `whenFull` is there.
+   */
   readonly disk?: number | undefined;
   /** `block` if missing: its sources wait, and so does every other sink of theirs. */
   readonly whenFull?: "block" | "drop" | "dropLowest" | undefined;

@@ -7,6 +7,7 @@ import { FileError } from "../base/world.ts";
 import type { Backpressure } from "./backpressure.ts";
 import type { Books } from "./books.ts";
 import { DiskBuffer } from "./buffer/disk_buffer.ts";
+import { OverflowBuffer } from "./buffer/overflow_buffer.ts";
 import type { HttpPost, Report, Source, SourceDefinition } from "./component.ts";
 import type { DeadLetters } from "./dead_letters.ts";
 import type { EventBatch } from "./event_batch.ts";
@@ -29,6 +30,8 @@ export interface AssemblyOptions {
   /** Relative file names of configs are below it. */
   readonly filesFolder: string;
   readonly post: HttpPost | null;
+  /** What may wait on disk for a sink that does not say how much. */
+  readonly maxOverflowBytes: number;
 }
 
 /** Makes sources, steps and sinks of what was planned, and connects them with the pipeline. */
@@ -75,7 +78,7 @@ export class Assembly {
     const folder = this.#buffersFolder;
     if (files.stat(folder) === null) return;
     const known = new Set(
-      sinks.filter(({ policy }) => policy.buffer?.disk !== undefined).map(({ name }) => name),
+      sinks.filter((sink) => this.#usesDisk(sink)).map(({ name }) => name),
     );
     for (const entry of files.list(folder)) {
       const name = decodeURIComponent(entry);
@@ -97,7 +100,7 @@ export class Assembly {
     const counts = this.#books.sinkCountsOf(name);
     const buffer = policy.buffer ?? DEFAULT_BUFFER;
     const owner = this.#ownerOf(planned);
-    const disk = buffer.disk === undefined ? null : this.#openDisk(planned, owner);
+    const disk = this.#usesDisk(planned) ? this.#openDisk(planned, owner) : null;
     const queue = disk?.queue ?? new SinkQueue(this.#world.clock, buffer, owner, true);
     const sink = definition.create(config, {
       world: this.#world,
@@ -142,27 +145,29 @@ export class Assembly {
     };
   }
 
-  #openDisk({ name, policy }: PlannedSink, owner: QueueOwner): DiskBuffer {
-    const buffer = policy.buffer!;
-    const { maxEvents, maxBytes } = buffer;
-    const disk = new DiskBuffer(
-      this.#world,
-      {
-        folder: join(this.#buffersFolder, encodeURIComponent(name)),
-        maxBytes: buffer.disk!,
-        fsync: buffer.fsync ?? "interval",
-        memory: { maxEvents, maxBytes },
-        epoch: this.#epoch,
-      },
-      {
-        ...owner,
-        durable: (events) => this.#books.durable(events),
-        durableBatch: (batch) => this.#books.batchEnded(batch),
-        lost: (source, n) => this.#books.lost(name, source, n),
-        loaded: () => this.#parts.bySink.get(name)?.sink.wake(),
-      },
-      (text) => this.#report(`sink ${name}: ${text}`),
-    );
+  #openDisk({ name, policy }: PlannedSink, owner: QueueOwner): DiskBuffer | OverflowBuffer {
+    const { disk: maxDiskBytes, maxEvents, maxBytes, fsync } = policy.buffer ?? DEFAULT_BUFFER;
+    const options = {
+      folder: this.#bufferFolder(name),
+      maxBytes: maxDiskBytes ?? this.#options.maxOverflowBytes,
+      fsync: fsync ?? "interval",
+      memory: { maxEvents, maxBytes },
+      epoch: this.#epoch,
+    };
+    const report = (text: string): void => this.#report(`sink ${name}: ${text}`);
+    const told = {
+      ...owner,
+      durable: (events: readonly Event[]) => this.#books.durable(events),
+      durableBatch: (batch: EventBatch) => this.#books.batchEnded(batch),
+      lost: (source: string, n: number) => this.#books.lost(name, source, n),
+      loaded: () => this.#parts.bySink.get(name)?.sink.wake(),
+      openSlots: (events: readonly Event[]) => this.#books.openSlots(events),
+      overflowed: (n: number) => this.#books.count(name, "overflowed_events", n),
+    };
+    const disk =
+      maxDiskBytes === undefined
+        ? new OverflowBuffer(this.#world, options, told, report)
+        : new DiskBuffer(this.#world, options, told, report);
     const { events, truncatedTails, damagedFrames, orphans } = disk.open();
     this.#books.recovered(name, events);
     const found = { truncated_tails: truncatedTails, damaged_frames: damagedFrames, orphans };
@@ -170,6 +175,19 @@ export class Assembly {
       if (n > 0) this.#books.count(name, counter, n);
     }
     return disk;
+  }
+
+  /** Also a sink that no longer overflows, as one alone, and has left something on disk. */
+  #usesDisk({ name, policy, overflows, definition }: PlannedSink): boolean {
+    if (overflows || policy.buffer?.disk !== undefined) return true;
+    if (definition.isRemote !== true || policy.buffer?.whenFull !== undefined) return false;
+    const { files } = this.#world;
+    const folder = this.#bufferFolder(name);
+    return files.stat(folder) !== null && files.list(folder).some((file) => file.endsWith(".seg"));
+  }
+
+  #bufferFolder(sink: string): string {
+    return join(this.#buffersFolder, encodeURIComponent(sink));
   }
 
   get #buffersFolder(): string {

@@ -22,7 +22,7 @@ export class Backpressure {
 
   isReady(running: RunningSource): boolean {
     const ready = this.#options.isOpen() && this.#hasRoom(running, 1);
-    if (!ready) running.isWaiting = true;
+    if (!ready) this.#wait(running);
     return ready;
   }
 
@@ -37,6 +37,12 @@ export class Backpressure {
     for (const running of this.#parts.sources) {
       if (running.isWaiting) this.resume(running);
     }
+  }
+
+  #wait(running: RunningSource): void {
+    running.isWaiting = true;
+    if (running.openBytes < this.#options.maxInFlightBytes) return;
+    for (const { disk } of running.sinks) disk?.relieve();
   }
 
   #hasRoom(running: RunningSource, share: number): boolean {

@@ -110,7 +110,8 @@ export class Books {
   openSlots(events: readonly Event[]): void {
     for (const event of events) {
       if (event.slot !== 0) continue;
-      event.slot = event.pending === 1 ? -1 : this.#joins.open(event.pending);
+      const { pending, outcome } = event;
+      event.slot = pending === 1 && outcome === DELIVERED ? -1 : this.#joins.open(pending, outcome);
     }
   }
 

@@ -180,6 +180,11 @@ export interface Transform {
 // ---------------------------------------------------------------- sinks
 
 export interface SinkDefinition<C> extends Component<C> {
+  /**
+   * It sends to another program, which may be slow or away: beside other sinks, what waits for it
+   * goes to disk when memory is full, unless its `buffer` says otherwise.
+   */
+  readonly isRemote?: boolean;
   readonly examples: readonly SinkExample[];
   create(config: C, context: SinkContext): Sink;
 }

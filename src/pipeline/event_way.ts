@@ -118,7 +118,7 @@ export class EventWay {
     for (const [i, sink] of sinks.entries()) {
       sink.counts.received += each[i]!.length;
       if (this.trace !== null) {
-        const what = sink.disk === null ? "to-sink" : "to-disk";
+        const what = sink.disk?.isEager === true ? "to-disk" : "to-sink";
         for (const event of each[i]!) this.trace.note(event, sink.name, what);
       }
       (sink.disk ?? sink.queue).push(this.#letIn(sink, each[i]!));
@@ -129,7 +129,7 @@ export class EventWay {
   /** Events that have a copy on disk have their books elsewhere: they are acknowledged before. */
   #openSlots(sinks: readonly RunningSink[], each: readonly (readonly Event[])[]): void {
     for (const [i, sink] of sinks.entries()) {
-      if (sink.disk !== null) this.#books.openSlots(each[i]!);
+      if (sink.disk?.isEager === true) this.#books.openSlots(each[i]!);
     }
   }
 

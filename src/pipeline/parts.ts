@@ -1,6 +1,7 @@
 import type { Event } from "../api/event.ts";
 import type { Sink, Source } from "./component.ts";
 import type { DiskBuffer } from "./buffer/disk_buffer.ts";
+import type { OverflowBuffer } from "./buffer/overflow_buffer.ts";
 import type { SinkCounts, SourceCounts } from "./ledger.ts";
 import type { Route } from "./plan.ts";
 import { REPLAY_SOURCE } from "./replayed_letters.ts";
@@ -28,6 +29,7 @@ export interface WayOfSource {
   sinks: readonly RunningSink[];
   /** No step reads its events, and every sink gets all: its batches need no objects. */
   isPlain: boolean;
+  /** Copies of its events are written as they come. */
   hasDisk: boolean;
 }
 
@@ -37,7 +39,7 @@ export interface RunningSink {
   readonly counts: SinkCounts;
   readonly queue: SinkQueue;
   /** Null where it waits in memory only. */
-  readonly disk: DiskBuffer | null;
+  readonly disk: DiskBuffer | OverflowBuffer | null;
   route: Route;
   readonly whenFull: "block" | "drop" | "dropLowest";
   readonly sink: Sink;
@@ -94,7 +96,7 @@ export class Parts {
       source === REPLAY_SOURCE || (route.sources?.includes(source) ?? true);
     const steps = this.steps.filter(isFor);
     const sinks = this.sinks.filter(isFor);
-    const hasDisk = sinks.some(({ disk }) => disk !== null);
+    const hasDisk = sinks.some(({ disk }) => disk?.isEager === true);
     const isOne = sinks.length === 1 || (sinks.length > 0 && !hasDisk);
     return { steps, sinks, isPlain: steps.length === 0 && isOne && sinks.every(takesAll), hasDisk };
   }

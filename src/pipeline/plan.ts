@@ -1,5 +1,5 @@
 /** A pipeline's policy, checked as a whole before anything of it is started. */
-import type { FromPolicy, PipelineBinding, PipelinePolicy } from "../api/snapshot.ts";
+import type { BufferPolicy, FromPolicy, PipelineBinding, PipelinePolicy } from "../api/snapshot.ts";
 import { Failure } from "../base/failure.ts";
 import type { Field } from "../schema/field.ts";
 import { parse } from "../schema/field.ts";
@@ -34,6 +34,8 @@ export interface PlannedStep extends Planned<TransformDefinition<unknown>> {
 export interface PlannedSink extends Planned<SinkDefinition<unknown>> {
   readonly route: Route;
   readonly policy: PipelinePolicy["sinks"][string];
+  /** What memory has no room for goes to disk: where it is one of several and nothing else is said. */
+  readonly overflows: boolean;
 }
 
 /** Which events a step or a sink is for. */
@@ -66,14 +68,16 @@ export function planPipeline(
 ): Plan {
   const problems: string[] = [];
   const names = Object.keys(policy.sources);
+  const isMany = Object.keys(policy.sinks).length > 1;
   const sinks = Object.entries(policy.sinks).map(([name, sink]) => {
     const where = `sinks.${name}`;
     const config = { ...sink.config, ...binding.sinks[name] };
     const definition = find(components.sinks, "sink", where, sink.component, problems);
     const made = prepare(definition, where, config, problems);
-    const key = keyOf([sink.component, config, sink.buffer, sink.onError]);
+    const overflows = isMany && (definition?.isRemote ?? false) && isOpen(sink.buffer);
+    const key = keyOf([sink.component, config, sink.buffer, sink.onError, overflows]);
     const route = routeOf(where, sink.from, names, problems);
-    return { ...made!, name, key, policy: sink, route };
+    return { ...made!, name, key, policy: sink, overflows, route };
   });
   const steps = policy.steps.map((step, i) => {
     const where = `steps.${i}`;
@@ -97,6 +101,11 @@ export function planPipeline(
   if (problems.length === 0) return { sources, steps, sinks };
   const text = `pipeline ${name}: ${problems.join("; ")}`;
   throw new Failure("refused", text, "correct the pipeline; nothing of it was started");
+}
+
+/** Neither where events wait nor what happens when they are too many is written. */
+function isOpen(buffer: BufferPolicy | undefined): boolean {
+  return buffer?.disk === undefined && buffer?.whenFull === undefined;
 }
 
 function keyOf(what: unknown): string {

@@ -35,10 +35,14 @@ export interface PipelineOptions {
   readonly drainMs?: number;
   /** Bytes of one source that are read and not acknowledged; 16 MiB if not given. */
   readonly maxInFlightBytes?: number;
+  /** On disk, of a sink beside others whose file says nothing of it; 256 MiB if not given. */
+  readonly maxOverflowBytes?: number;
   /** Bound of the file of dead letters; 100 MiB if not given. */
   readonly maxDeadLetterBytes?: number;
 }
 
+/** As `buffer` in api/pipeline.ts says. */
+const DEFAULT_OVERFLOW_BYTES = 256 * 1024 * 1024;
 const DEFAULT_IN_FLIGHT_BYTES = 16 * 1024 * 1024;
 const DEFAULT_DEAD_LETTER_BYTES = 100 * 1024 * 1024;
 const MAX_PENDING_LETTERS = 10_000;
@@ -96,6 +100,7 @@ export class PipelineRunner {
         stateFolder: this.folder,
         filesFolder: options.folder ?? world.processes.self.folder,
         post: options.post ?? null,
+        maxOverflowBytes: options.maxOverflowBytes ?? DEFAULT_OVERFLOW_BYTES,
       },
       this.#parts,
       this.#books,
@@ -307,7 +312,7 @@ export class PipelineRunner {
   #removeSink(running: RunningSink): readonly Event[] {
     const { name, sink, queue, disk } = running;
     sink.close();
-    const left = disk === null ? queue.leftovers() : [];
+    const left = (disk ?? queue).leftovers();
     disk?.close();
     if (disk !== null && disk.unsettled > 0) {
       this.#books.retire(name, disk.unsettledBySource);
@@ -348,7 +353,9 @@ export class PipelineRunner {
         disk?.flush();
       }
       this.#deadLetters.flush();
-      if (!(await this.#until(() => this.#isEmpty()))) {
+      const isDone = await this.#until(() => this.#isEmpty());
+      for (const { disk } of this.#parts.sinks) if (!isDone) disk?.keepAll();
+      if (!isDone && !this.#isEmpty()) {
         const inMemory = this.#parts.sinks.filter(({ disk }) => disk === null);
         const left = inMemory.reduce((sum, { queue }) => sum + queue.unsettled, 0);
         const again = "they come again after a start";

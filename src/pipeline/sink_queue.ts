@@ -61,8 +61,40 @@ export class SinkQueue {
 
   /** All that is not settled, taken or not: for another queue, when this one's sink is closed. */
   leftovers(): Event[] {
-    const taken = [...this.#taken, ...this.#handed.flat()];
-    return [...taken, ...this.take(Infinity, Infinity)];
+    return [...this.handedOut, ...this.take(Infinity, Infinity)];
+  }
+
+  /** Handed out and not settled, of a queue that tracks it. */
+  get handedOut(): Event[] {
+    return [...this.#taken, ...this.#handed.flat()];
+  }
+
+  /** Takes out what waits, but for batches that stay: it is somebody else's from here on. */
+  withdraw(stays: (batch: EventBatch) => boolean): Event[] {
+    const withdrawn: Event[] = [];
+    const kept: Entry[] = [];
+    let within = 0;
+    for (let i = this.#head; i < this.#entries.length; i += 1) {
+      const entry = this.#entries[i]!;
+      const from = i === this.#head ? this.#within : 0;
+      if (entry.what instanceof EventBatch && stays(entry.what)) {
+        if (kept.length === 0) within = from;
+        kept.push(entry);
+        continue;
+      }
+      const events = eventsOf(entry.what);
+      for (let at = from; at < events.length; at += 1) withdrawn.push(events[at]!);
+    }
+    this.#entries = kept;
+    this.#head = 0;
+    this.#within = within;
+    let bytes = 0;
+    for (const { sizeBytes } of withdrawn) bytes += sizeBytes;
+    this.#waiting -= withdrawn.length;
+    this.#waitingBytes -= bytes;
+    this.#unsettled -= withdrawn.length;
+    this.#unsettledBytes -= bytes;
+    return withdrawn;
   }
 
   /** Events that no `take` has handed out. */

@@ -4,7 +4,6 @@ import type { SimulatedWorld } from "../../base/simulated/mod.ts";
 import { FakeElasticsearch } from "../testdata/fake_elasticsearch.ts";
 import {
   STDOUT,
-  append,
   expectBalanced,
   messages,
   mortal,
@@ -13,8 +12,8 @@ import {
   stopPipeline,
   worldWithLogs,
 } from "../testdata/harness.ts";
+import { LOG, lines, write } from "../testdata/numbered_lines.ts";
 
-const LOG = "/logs/app.log";
 const FOLDER = "/state/pipelines/test/buffers/out";
 const MEMORY = { maxEvents: 100, maxBytes: 64 * 1024 };
 const MIB = 1024 * 1024;
@@ -22,14 +21,6 @@ const PARSE = { component: "parse", config: { regex: "^(?<message>line (?<n>\\d+
 
 function buffered(buffer: Partial<SinkPolicy["buffer"]> = {}): SinkPolicy {
   return { ...STDOUT, buffer: { ...MEMORY, disk: 16 * MIB, ...buffer } };
-}
-
-function lines(count: number, from = 0): string[] {
-  return Array.from({ length: count }, (_, i) => `line ${from + i} ${"x".repeat(100)}`);
-}
-
-function write(world: SimulatedWorld, count: number, from = 0): void {
-  append(world, LOG, lines(count, from).map((line) => `${line}\n`).join(""));
 }
 
 /** The reader is back; what the dead process had handed over is not looked at. */

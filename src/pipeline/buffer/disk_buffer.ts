@@ -2,7 +2,7 @@ import type { Event } from "../../api/event.ts";
 import type { OpenFile, Timer, World } from "../../base/world.ts";
 import { FileError } from "../../base/world.ts";
 import type { EventBatch } from "../event_batch.ts";
-import type { QueueBounds } from "../sink_queue.ts";
+import type { QueueBounds, QueueOwner } from "../sink_queue.ts";
 import { SinkQueue } from "../sink_queue.ts";
 import type { Encoded } from "./frame_codec.ts";
 import { decodeFrame, encodeBatch, encodeEvents, readFrame } from "./frame_codec.ts";
@@ -70,6 +70,10 @@ const LARGE_BYTES = 64 * 1024;
 export class DiskBuffer {
   /** For the sink. */
   readonly queue: SinkQueue;
+  /** What the queue tells of events that are here. */
+  readonly settle: QueueOwner;
+  /** All that comes is written, whether the sink keeps up or not. */
+  readonly isEager = true;
   #world: World;
   #options: DiskBufferOptions;
   #owner: DiskBufferOwner;
@@ -105,11 +109,13 @@ export class DiskBuffer {
   /** Times that the disk refused. */
   writeFailures = 0;
 
+  /** `queue`: one that has other events too; it calls `settle` for those that are here. */
   constructor(
     world: World,
     options: DiskBufferOptions,
     owner: DiskBufferOwner,
     report: (text: string) => void,
+    queue: SinkQueue | null = null,
   ) {
     this.#world = world;
     this.#options = options;
@@ -118,7 +124,7 @@ export class DiskBuffer {
     this.#epoch = options.epoch;
     const eighth = options.maxBytes / 8;
     this.#segmentBytes = Math.min(Math.max(eighth, MIN_SEGMENT_BYTES), MAX_SEGMENT_BYTES);
-    this.queue = new SinkQueue(world.clock, options.memory, {
+    this.settle = {
       delivered: (events) => this.#delivered(events),
       deliveredBatch: (batch) => this.#deliveredBatch(batch as Frame),
       refused: (event, reason) => {
@@ -126,7 +132,8 @@ export class DiskBuffer {
         owner.refused(event, reason);
       },
       roomAgain: () => this.#load(),
-    });
+    };
+    this.queue = queue ?? new SinkQueue(world.clock, options.memory, this.settle);
   }
 
   /**
@@ -134,8 +141,8 @@ export class DiskBuffer {
    * is there. @throws FileError
    */
   open(): Recovery {
-    const { files, clock } = this.#world;
-    files.makeFolder(this.#options.folder, { mode: 0o700 });
+    const { files } = this.#world;
+    this.#prepare();
     const found = recoverSegments(files, this.#options.folder, this.#report);
     this.#segments = found.segments;
     this.#lastNumber = found.lastNumber;
@@ -144,8 +151,13 @@ export class DiskBuffer {
       this.#diskBytes += sizeBytes;
     }
     this.#readAt = this.#segments[0]?.doneTo ?? 0;
-    this.#positionTimer = clock.every(POSITION_MS, () => this.#checkpoint());
     return found.recovery;
+  }
+
+  #prepare(): void {
+    const { files, clock } = this.#world;
+    files.makeFolder(this.#options.folder, { mode: 0o700 });
+    this.#positionTimer ??= clock.every(POSITION_MS, () => this.#checkpoint());
   }
 
   /** Events that are neither delivered nor refused, in memory and on disk. */
@@ -168,6 +180,11 @@ export class DiskBuffer {
   /** Bytes of its files. */
   get diskBytes(): number {
     return this.#diskBytes;
+  }
+
+  /** Something has to be read back before what comes now. */
+  get hasUnread(): boolean {
+    return this.#spilled > 0 || this.#segments.some(({ unreadFrames }) => unreadFrames > 0);
   }
 
   /** Waits for the disk before it is acknowledged. */
@@ -202,6 +219,19 @@ export class DiskBuffer {
     }
   }
 
+  /** Writes copies of events that the sink has in hand, and returns them in the same order. */
+  keep(events: readonly Event[]): StoredEvent[] {
+    const copies: StoredEvent[] = [];
+    for (const encoded of events.length === 0 ? [] : encodeEvents(events, this.#epoch)) {
+      const { frame } = encoded;
+      const own = events.slice(copies.length, copies.length + frame.left);
+      copies.push(...(frame.events as StoredEvent[]));
+      this.#live.push(frame);
+      this.#addAs({ encoded, events: own, batch: null }, true);
+    }
+    return copies;
+  }
+
   /** A batch without objects, all of it, whose only sink this is. */
   pushBatch(batch: EventBatch): void {
     if (batch.hasEvents) this.push(batch.events);
@@ -218,6 +248,18 @@ export class DiskBuffer {
   /** Reads back as much as the sink has room for. */
   load(): void {
     this.#load();
+  }
+
+  /** All of it is on its way to disk. */
+  relieve(): void {}
+
+  keepAll(): void {
+    this.flush();
+  }
+
+  /** None: all is here. */
+  leftovers(): Event[] {
+    return [];
   }
 
   /** Writes and syncs what is pending. */
@@ -240,15 +282,20 @@ export class DiskBuffer {
   // -------------------------------------------------------------- in
 
   #add(parts: Pick<Pending, "encoded" | "events" | "batch">): void {
+    const { frame } = parts.encoded;
+    const isLoaded = !this.hasUnread && !this.queue.isFull;
+    if (isLoaded) this.#toSink(frame);
+    this.#addAs(parts, isLoaded);
+  }
+
+  #addAs(parts: Pick<Pending, "encoded" | "events" | "batch">, isLoaded: boolean): void {
     const { frame, sizeBytes } = parts.encoded;
-    const isLoaded = !this.#hasUnread() && !this.queue.isFull;
     const one: Pending = { ...parts, isLoaded, isWritten: false, isAcknowledged: false };
     this.#pending.push(one);
     this.#byFrame.set(frame, one);
     this.#pendingBytes += sizeBytes;
     this.#unsettled += frame.left;
-    if (isLoaded) this.#toSink(frame);
-    else this.#spilled += 1;
+    if (!isLoaded) this.#spilled += 1;
     if (this.#pendingBytes >= WRITE_BYTES && this.#retryTimer === null) this.#flush();
     else this.#flushTimer ??= this.#world.clock.after(0, () => this.#flush());
   }
@@ -256,10 +303,6 @@ export class DiskBuffer {
   #toSink(frame: Frame): void {
     this.#live.push(frame);
     this.queue.pushBatch(frame);
-  }
-
-  #hasUnread(): boolean {
-    return this.#spilled > 0 || this.#segments.some(({ unreadFrames }) => unreadFrames > 0);
   }
 
   #flush(): void {
@@ -329,6 +372,7 @@ export class DiskBuffer {
     if (this.#writer !== null) return this.#writer;
     const number = this.#lastNumber + 1;
     const path = segmentPath(this.#options.folder, number);
+    this.#prepare();
     const file = this.#world.files.open(path, "append", { mode: 0o600 });
     this.#lastNumber = number;
     const segment = newSegment(number);

@@ -19,12 +19,12 @@ export class Joins {
     [DEAD_LETTERED, 1],
   ]);
 
-  /** A slot for an event with so many copies. */
-  open(copies: number): number {
+  /** A slot for an event with so many copies, and what has become of it at other sinks so far. */
+  open(copies: number, outcome: string): number {
     if (copies > MAX_COPIES) throw new Error(`bug: an event for ${copies} sinks`);
     const slot = this.#free.pop() ?? this.#grow();
     this.#left[slot] = copies;
-    this.#worst[slot] = 0;
+    this.#worst[slot] = this.#index(outcome);
     return slot;
   }
 

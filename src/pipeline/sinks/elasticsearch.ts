@@ -31,6 +31,7 @@ export const elasticsearch: SinkDefinition<Config> = {
   security:
     "Ids are made from the file and the place in it, so that a resend makes no second document." +
     " What the server refuses for good goes to the dead letters with its reason.",
+  isRemote: true,
   config,
   examples: [
     {

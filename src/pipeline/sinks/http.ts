@@ -34,6 +34,7 @@ export const http: SinkDefinition<Config> = {
     "Headers may come from the environment or a file and are never shown. An answer of 429, 5xx or" +
     " 401, 403, 404, 408 is tried again; any other 4xx goes to the dead letters and is never tried" +
     " again. An answer that got lost makes a resend: the receiver may see events twice.",
+  isRemote: true,
   config,
   examples: [
     {

@@ -71,6 +71,7 @@ export const syslog: SinkDefinition<Config> = {
     " app, and a newline begins no message of its own. UDP and TCP show every event to whoever" +
     " listens on the way: use `tls:` beyond the own machine. By UDP an event counts as delivered" +
     " when the system took it.",
+  isRemote: true,
   config,
   examples: [
     {
