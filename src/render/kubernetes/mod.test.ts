@@ -26,7 +26,7 @@ function render(file: string, text: string, target = TARGETS.kubernetes) {
 
 const read = (name: string): string => readFileSync(join(TESTDATA, name), "utf8");
 
-for (const name of ["shop", "forms"]) {
+for (const name of ["shop", "forms", "more_forms"]) {
   test(`what ${name}.yaml is on Kubernetes (UPDATE_GOLDENS=1 writes it)`, () => {
     const { objects, problems } = render(`${name}.yaml`, read(`${name}.yaml`));
     expect(problems).toEqual([]);
