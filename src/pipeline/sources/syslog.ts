@@ -106,6 +106,8 @@ const NO_OPTIONS: SyslogOptions = { format: "auto", nowMs: NaN };
 class SyslogSource implements Source, MessageTaker {
   #config: Config;
   #zone: Pick<SyslogOptions, "toUtcMs">;
+  /** For the frames of all connections: events are made of fields, and keep no bytes. */
+  readonly #joined = { bytes: NO_BYTES };
   /** Of the messages of this moment. */
   #options: SyslogOptions = NO_OPTIONS;
   #tls: ListenerTls | null = null;
@@ -193,8 +195,13 @@ class SyslogSource implements Source, MessageTaker {
 
   batch(stream: string, path: string, chunk: Buffer, offset: number): EventBatch {
     const { name, world } = this.#context;
-    const bytes = this.#config.format === "none" ? chunk : NO_BYTES;
+    const bytes = this.#config.format === "none" ? this.#owned(chunk) : NO_BYTES;
     return new EventBatch(name, stream, path, bytes, offset, world.clock.wallMs(), () => {});
+  }
+
+  /** The format may have been another one when the connection came. */
+  #owned(chunk: Buffer): Buffer {
+    return chunk.buffer === this.#joined.bytes.buffer ? Buffer.from(chunk) : chunk;
   }
 
   add(batch: EventBatch, chunk: Buffer, start: number, end: number, peer: string): void {
@@ -271,8 +278,9 @@ class SyslogSource implements Source, MessageTaker {
       return null;
     }
     this.#opened += 1;
+    const shared = this.#config.format === "none" ? {} : { shared: this.#joined };
     const connection = new SyslogConnection(this, this.#context.world.clock, {
-      frames: { framing, maxMessageBytes },
+      frames: { framing, maxMessageBytes, ...shared },
       idleTimeoutMs: idleTimeout,
       stream: `${this.#run}.${this.#opened}`,
       peer: socket.remoteAddress,
