@@ -332,3 +332,24 @@ test("the newest are kept, bounded in number and in bytes", async () => {
   const perEntry = JSON.stringify(newest).length;
   expect(perEntry * KEPT_FAILURES).toBeLessThan(2 * KEPT_BYTES);
 });
+
+test("after floods of short failures and of long ones each is found or not, and nothing breaks", async () => {
+  start({ route: { hosts: ["other"] } });
+  const client = rig.client();
+  const fail = async (path: string): Promise<void> => {
+    for (let n = 0; n < KEPT_FAILURES; n += 1) client.get(path);
+    await rig.advance(1_000);
+  };
+  for (let flood = 1; flood <= 4; flood += 1) {
+    await fail("/a");
+    expect(rig.proxy.failures("nobody")).toEqual([]);
+    const oldest = (flood - 1) * KEPT_FAILURES + 1;
+    expect(rig.proxy.failures(`f0-${oldest}`).length).toBe(1);
+    expect(rig.proxy.failures(`f0-${oldest - 1}`)).toEqual([]);
+  }
+  for (let flood = 0; flood < 4; flood += 1) {
+    await fail(`/${"x".repeat(9_000)}`);
+    expect(rig.proxy.failures("nobody")).toEqual([]);
+  }
+  expect(rig.proxy.failures(`f0-${8 * KEPT_FAILURES}`).length).toBe(1);
+});

@@ -66,6 +66,7 @@ export class RecentFailures {
   add(stream: Stream, nowMs: number): void {
     if (stream.isMirror || !this.#rate.passes()) return;
     const entry = this.#entryOf(stream, nowMs);
+    if (this.#next - this.#oldest === KEPT_FAILURES) this.#forgetOldest();
     this.#ring[this.#next++ % KEPT_FAILURES] = entry;
     this.#bytes += entry.bytes;
     while (this.#bytes > KEPT_BYTES) this.#forgetOldest();
