@@ -453,6 +453,9 @@ export type FromPolicy =
   | { readonly sources?: readonly string[] | undefined; readonly when?: string | undefined };
 
 /** What may wait for a sink. */
+/** Of what waits on disk for one of several sinks, where the file says nothing of it. */
+export const OVERFLOW_BYTES = 256 * 1024 * 1024;
+
 export interface BufferPolicy {
   /** In memory. */
   readonly maxEvents: number;

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { OVERFLOW_BYTES } from "../api/snapshot.ts";
 import type { PipelineBinding, PipelinePolicy } from "../api/snapshot.ts";
 import type { Event } from "../api/event.ts";
 import { Failure } from "../base/failure.ts";
@@ -35,14 +36,12 @@ export interface PipelineOptions {
   readonly drainMs?: number;
   /** Bytes of one source that are read and not acknowledged; 16 MiB if not given. */
   readonly maxInFlightBytes?: number;
-  /** On disk, of a sink beside others whose file says nothing of it; 256 MiB if not given. */
+  /** On disk, of a sink beside others whose file says nothing of it; OVERFLOW_BYTES if not given. */
   readonly maxOverflowBytes?: number;
   /** Bound of the file of dead letters; 100 MiB if not given. */
   readonly maxDeadLetterBytes?: number;
 }
 
-/** As `buffer` in api/pipeline.ts says. */
-const DEFAULT_OVERFLOW_BYTES = 256 * 1024 * 1024;
 const DEFAULT_IN_FLIGHT_BYTES = 16 * 1024 * 1024;
 const DEFAULT_DEAD_LETTER_BYTES = 100 * 1024 * 1024;
 const MAX_PENDING_LETTERS = 10_000;
@@ -100,7 +99,7 @@ export class PipelineRunner {
         stateFolder: this.folder,
         filesFolder: options.folder ?? world.processes.self.folder,
         post: options.post ?? null,
-        maxOverflowBytes: options.maxOverflowBytes ?? DEFAULT_OVERFLOW_BYTES,
+        maxOverflowBytes: options.maxOverflowBytes ?? OVERFLOW_BYTES,
       },
       this.#parts,
       this.#books,

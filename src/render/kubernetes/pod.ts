@@ -1,6 +1,8 @@
 /** The pod of an App: its container, its sidecar, its siblings, what they share. */
 import type { AppDocument } from "../../api/document.ts";
 import { workloadKey } from "../../api/site.ts";
+import { OVERFLOW_BYTES } from "../../api/snapshot.ts";
+import type { PipelinePolicy, Snapshot } from "../../api/snapshot.ts";
 import { resolveEnv } from "../../compile/env.ts";
 import type { Path } from "../../schema/node.ts";
 import { callAddresses, clusterSite } from "./cluster_site.ts";
@@ -53,7 +55,7 @@ export function podTemplate(rendering: Rendering, app: AppDocument): Tree {
       ...placementOf(app, name),
       initContainers: initContainers(rendering, app),
       containers: containers(rendering, app),
-      volumes: volumesOf(app),
+      volumes: volumesOf(rendering, app),
     },
   };
 }
@@ -310,12 +312,14 @@ function siblingMounts(app: AppDocument, seen: Readonly<Record<string, string>>)
   return [{ name: TEMPORARY, mountPath: "/tmp" }, ...all];
 }
 
-function volumesOf(app: AppDocument): Tree {
+function volumesOf({ snapshots }: Rendering, app: AppDocument): Tree {
   const { volumes, sidecar } = app.spec;
   const passing = Object.entries(volumes).filter(([, { size }]) => size === undefined);
   const hasFiles = Object.keys(app.spec.config).length > 0;
   return [
-    ...(sidecar.enabled ? sidecarVolumes(snapshotName(ownerOf(app).name)) : []),
+    ...(sidecar.enabled
+      ? sidecarVolumes(snapshotName(ownerOf(app).name), snapshots.get(workloadKey(ownerOf(app))))
+      : []),
     { name: TEMPORARY, emptyDir: {} },
     ...ownLogFolders(app).map(({ volume }) => ({ name: volume, emptyDir: { sizeLimit: "1Gi" } })),
     ...passing.map(([name]) => from(app, ["spec", "volumes", name], { name, emptyDir: {} })),
@@ -323,9 +327,25 @@ function volumesOf(app: AppDocument): Tree {
   ];
 }
 
-export function sidecarVolumes(snapshot: string): readonly Tree[] {
+export function sidecarVolumes(name: string, snapshot?: Snapshot): readonly Tree[] {
+  const buffers = Object.values(snapshot?.policy.pipelines ?? {}).reduce(
+    (sum, pipeline) => sum + bufferBytes(pipeline),
+    0,
+  );
   return [
-    { name: SNAPSHOT_VOLUME, configMap: { name: snapshot } },
-    { name: STATE_VOLUME, emptyDir: { sizeLimit: bytesQuantity(256 * MIB) } },
+    { name: SNAPSHOT_VOLUME, configMap: { name } },
+    { name: STATE_VOLUME, emptyDir: { sizeLimit: bytesQuantity(256 * MIB + buffers) } },
   ];
+}
+
+/**
+ * What a pipeline's sinks may keep on disk at the most: above its limit a volume costs the pod. Also
+ * of sinks that never do; a limit that is not reached costs nothing.
+ */
+function bufferBytes({ sinks }: PipelinePolicy): number {
+  const all = Object.values(sinks);
+  return all.reduce((sum, { buffer }) => {
+    if (buffer?.disk !== undefined) return sum + buffer.disk;
+    return all.length > 1 && buffer?.whenFull === undefined ? sum + OVERFLOW_BYTES : sum;
+  }, 0);
 }
