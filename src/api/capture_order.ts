@@ -1,6 +1,6 @@
 /** What a capture is to hold: the body of the admin API's `POST /capture`. */
 import type { CaptureOrder } from "./capture.ts";
-import { parsePathPattern, PATH_EXPECTED } from "./path_pattern.ts";
+import { PATH_EXPECTED, readPathPattern } from "./path_pattern.ts";
 
 /** Harmless in themselves, and what routes and filters often look at. */
 export const CAPTURED_HEADERS: readonly string[] = [
@@ -39,7 +39,8 @@ export function readCaptureOrder(value: unknown): CaptureOrder | string {
   const given = value as Readonly<Record<string, unknown>>;
   const { ratio = 1, path = null, maxBytes, durationMs } = given;
   if (!isNumber(ratio, 0, 1) || ratio === 0) return "ratio: a number above 0, up to 1 was expected";
-  const match = typeof path === "string" ? parsePathPattern(path) : null;
+  const match = typeof path === "string" ? readPathPattern(path) : null;
+  if (typeof match === "string") return `path: ${match}`;
   if (path !== null && match === null) return `path: ${PATH_EXPECTED} was expected`;
   if (!isNumber(maxBytes, 1, MAX_CAPTURE_BYTES)) {
     return `maxBytes: a number from 1 to ${MAX_CAPTURE_BYTES} was expected`;

@@ -25,6 +25,12 @@ export function parsePathPattern(written: string): PathMatch | null {
   return { kind: "prefix", value: value === "" ? "/" : value };
 }
 
+/** Of who asks at run time. @returns a text: what is wrong with it */
+export function readPathPattern(written: string): PathMatch | string {
+  const match = written.length > MAX_PATH_LENGTH ? null : parsePathPattern(written);
+  return match === null ? `${PATH_EXPECTED} was expected` : (regexProblem(written) ?? match);
+}
+
 /** The notation again. */
 export function formatPathPattern(match: PathMatch): string {
   switch (match.kind) {

@@ -1,5 +1,5 @@
 /** What a tap is to show: the query of the admin API's `GET /tap`. */
-import { parsePathPattern, PATH_EXPECTED } from "./path_pattern.ts";
+import { readPathPattern } from "./path_pattern.ts";
 import type { PathMatch } from "./snapshot.ts";
 
 /** All of it has to hold. */
@@ -57,8 +57,8 @@ export function readTapOrder(query: ReadonlyMap<string, string>): TapOrder | str
   const headers = headersOf(query.get("header") ?? "");
   if (typeof headers === "string") return headers;
   const written = query.get("path") ?? "";
-  const path = written === "" ? null : parsePathPattern(written);
-  if (written !== "" && path === null) return `path is "${written}"; expected ${PATH_EXPECTED}`;
+  const path = written === "" ? null : readPathPattern(written);
+  if (typeof path === "string") return `path is "${written}": ${path}`;
   const show = query.get("show") ?? "none";
   if (show !== "none" && show !== "safe" && show !== "all") {
     return `show is "${show}"; none, safe or all was expected`;

@@ -102,3 +102,12 @@ test("a wrong order is refused, and more captures than four", async () => {
   first!.stop();
   expect((await admin.answer(BOUNDS)).stream).toBeDefined();
 });
+
+test("of many captures that are asked for at once no more are taken than may run", async () => {
+  const { admin } = setup();
+  const answers = await Promise.all(Array.from({ length: 6 }, () => admin.answer(BOUNDS)));
+  expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 409, 409]);
+  const bad = await admin.answer({ ...BOUNDS, path: "~/(?=a)" });
+  expect(bad.status).toBe(409);
+  expect(String(bad.body)).toContain("path: the regular expression is refused");
+});

@@ -30,8 +30,9 @@ export class CaptureAdmin {
       const problem = `${MAX_CAPTURES} captures run already`;
       return jsonAnswer(409, { problem, advice: "end one of them" });
     }
+    // Here, not when it begins: several may be asked for at once.
+    this.#running++;
     return jsonLinesAnswer((lines) => {
-      this.#running++;
       const writer = new CaptureWriter(lines, order, this.#snapshot);
       writer.begin(this.#world.clock.wallMs());
       const end = this.#proxy().capture(order, (requests, lost) => writer.add(requests, lost));

@@ -149,3 +149,27 @@ test("an order that makes no sense, and a tap too many, are refused with a reaso
   await requests("/a");
   expect(again.ended).toBe("whole");
 });
+
+test("an expression that no route could have is refused, and the sidecar lives on", async () => {
+  const client = await start();
+  for (const path of ["~/(?=a)", "~/(", `/${"x".repeat(2_000)}`]) {
+    const { status, value } = await ask(client, "GET", `/tap?path=${encodeURIComponent(path)}`);
+    expect([status, value.problem]).toEqual([409, expect.stringContaining('path is "')]);
+  }
+  const taken = tap(client, `limit=1&path=${encodeURIComponent("~/a[0-9]+")}`);
+  await rig.advance(10);
+  await requests("/ab", "/a12");
+  expect(taken.records.map(({ path }) => path)).toEqual(["/a12"]);
+});
+
+test("of many taps that are asked for at once no more are taken than may run", async () => {
+  await start();
+  const proxy = (rig as Rig).proxy;
+  const admin = new WatchAdmin(rig.world, () => proxy);
+  const none = { query: new Map<string, string>(), headers: new Map(), body: new Uint8Array() };
+  const asked = Array.from({ length: 12 }, () => {
+    return admin.answer({ method: "GET", path: "/tap", ...none });
+  });
+  const statuses = (await Promise.all(asked)).map((answer) => answer!.status);
+  expect(statuses.filter((status) => status === 200).length).toBe(8);
+});

@@ -55,8 +55,9 @@ export class WatchAdmin {
       const problem = `${MAX_TAPS} taps run already`;
       return jsonAnswer(409, { problem, advice: "end one of them" });
     }
+    // Here, not when it begins: several may be asked for at once.
+    this.#taps++;
     return jsonLinesAnswer((lines) => {
-      this.#taps++;
       let left = order.limit === 0 ? Number.POSITIVE_INFINITY : order.limit;
       const end = this.#proxy().tap(order, (records, lost) => {
         if (lost > 0) lines.lose(lost);
