@@ -33,3 +33,43 @@ test("standard input is read for -", async () => {
   world.stdio.stdin.end();
   expect((await outrigger(world, "check", "-")).out).toContain("stdin:17:3");
 });
+
+const BARE = `apiVersion: outrigger.dev/v1alpha1
+kind: App
+metadata: { name: api, namespace: shop }
+spec:
+  image: registry.example.com/shop/api
+  port: 9000
+`;
+
+test("S3-21 --strict explains what is missing, each with its line and what to write", async () => {
+  const world = machine({ "/home/app/api.yaml": BARE });
+  expect((await outrigger(world, "check", "api.yaml")).code).toBe(0);
+  const { code, out } = await outrigger(world, "check", "--strict", "api.yaml");
+  expect(code).toBe(1);
+  for (const [line, what] of [
+    [4, "no readiness probe"],
+    [4, "no liveness probe"],
+    [4, "no CPU is reserved but a guess of 100m"],
+    [4, "no limit of memory but a guess of 512Mi"],
+    [3, "nobody is named whom an alert is for"],
+    [4, "one pod, so a node that fails or is emptied is an outage"],
+    [5, "another one tomorrow"],
+  ] as const) {
+    expect(out).toMatch(new RegExp(`^api.yaml:${line}:\\d+: .*${what}`, "m"));
+  }
+  expect(out).toContain("health: { ready: /healthz }");
+});
+
+test("S3-21 --strict has nothing to say of an App that says it all, nor of one without an image", async () => {
+  const whole = BARE.replace("namespace: shop }", "namespace: shop, labels: { owner: shop } }").replace(
+    "shop/api\n",
+    "shop/api:2.0.0\n  replicas: 2\n  resources: { cpu: 100m, memory: 64Mi }\n" +
+      "  health: { ready: /healthz, live: /livez }\n",
+  );
+  for (const text of [whole, SHOP]) {
+    const world = machine({ "/home/app/api.yaml": text });
+    const { code, out } = await outrigger(world, "check", "--strict", "api.yaml");
+    expect([code, out]).toEqual([0, expect.stringMatching(/^ok: /)]);
+  }
+});

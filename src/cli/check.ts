@@ -7,8 +7,18 @@ export const check: Command = {
   name: "check",
   summary: "say everything that is wrong with files, each with its line",
   arguments: [FILES_ARGUMENT],
-  options: [FILE_OPTION, { ...outputOption("text", ["text", "json", "yaml"]) }],
-  examples: [{ line: "outrigger check shop.yaml", about: "status 1 where something is wrong" }],
+  options: [
+    FILE_OPTION,
+    { ...outputOption("text", ["text", "json", "yaml"]) },
+    { long: "strict", about: "say too what a cluster would be better with, and why" },
+  ],
+  examples: [
+    { line: "outrigger check shop.yaml", about: "status 1 where something is wrong" },
+    {
+      line: "outrigger check --strict shop.yaml",
+      about: "and where probes, limits, an owner or a second pod are missing",
+    },
+  ],
   async run(world, input) {
     const { loadDocuments } = await import("../api/documents.ts");
     const { pipelineComponents } = await import("../pipeline/components.ts");
@@ -28,6 +38,10 @@ export const check: Command = {
         problems = error.problems;
         moreProblems = error.more;
       }
+    }
+    if (problems.length === 0 && input.flag("strict")) {
+      const { strictAdvice } = await import("../compile/strict.ts");
+      problems = strictAdvice(documents);
     }
     const format = input.text("output") ?? "text";
     if (format !== "text") await printData(world, format, problemsAsJson(problems, moreProblems));

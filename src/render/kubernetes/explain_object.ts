@@ -14,10 +14,20 @@ export interface ExplainedValue {
 /** Every value of an object with the line that asked for it, or the reason why it is there. */
 export function explainObject(object: KubeObject): readonly ExplainedValue[] {
   return [...leaves(object.body, "")].map(({ pointer, value }) => {
-    const source = sourceOf(object, pointer);
-    const text = source.kind === "file" ? originText(source.origin) : source.text;
-    return { pointer, value, source: source.kind, text };
+    const { kind } = sourceOf(object, pointer);
+    return { pointer, value, source: kind, text: sourceText(object, pointer) };
   });
+}
+
+/** The line that asked for a value, or the reason why it is there. */
+export function sourceText(object: KubeObject, pointer: string): string {
+  const source = sourceOf(object, pointer);
+  return source.kind === "file" ? originText(source.origin) : source.text;
+}
+
+/** A key as a JSON pointer has it (RFC 6901). */
+export function pointerStep(key: string): string {
+  return key.replaceAll("~", "~0").replaceAll("/", "~1");
 }
 
 export function explainObjectText(object: KubeObject): string {
@@ -47,7 +57,6 @@ function* leaves(value: Plain, pointer: string): Generator<{ pointer: string; va
     return yield { pointer, value };
   }
   for (const [key, member] of members) {
-    const step = key.replaceAll("~", "~0").replaceAll("/", "~1");
-    yield* leaves(member as Plain, `${pointer}/${step}`);
+    yield* leaves(member as Plain, `${pointer}/${pointerStep(key)}`);
   }
 }

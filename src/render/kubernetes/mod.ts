@@ -5,8 +5,16 @@ import { manifests, manifestText, objectText } from "./manifests.ts";
 import type { KubeObject } from "./object.ts";
 import { prepare, type RenderOptions } from "./rendering.ts";
 
-export { INGRESSES, MONITORINGS, TARGET_NAMES, TARGETS, type Target, type TargetName } from "./target.ts";
+export {
+  INGRESSES,
+  MONITORINGS,
+  TARGET_NAMES,
+  TARGETS,
+  type Target,
+  type TargetName,
+} from "./target.ts";
 export { explainObject, explainObjectText } from "./explain_object.ts";
+export { diffObjects, objectsDiffText } from "./diff_objects.ts";
 export { objectKey, type KubeObject } from "./object.ts";
 
 export interface Rendered {
