@@ -25,13 +25,22 @@ export function controlPlaneMissing(): string | null {
 
 export class ControlPlane {
   readonly folder = mkdtempSync(join(tmpdir(), "outrigger-kube-"));
-  readonly #env = {
-    ...process.env,
-    PATH,
-    KUBE_CACHE: CACHE,
-    BASE_PORT: "17400",
-    KUBECONFIG: join(this.folder, "kubeconfig"),
-  };
+  readonly #env: Readonly<Record<string, string | undefined>>;
+
+  /** @param basePort the first of five, which differ for those that run at the same time */
+  constructor(basePort = 17_400) {
+    this.#env = {
+      ...process.env,
+      PATH,
+      KUBE_CACHE: CACHE,
+      BASE_PORT: String(basePort),
+      KUBECONFIG: join(this.folder, "kubeconfig"),
+      // Helm keeps nothing in the user's own folders.
+      HELM_CACHE_HOME: this.folder,
+      HELM_CONFIG_HOME: this.folder,
+      HELM_DATA_HOME: this.folder,
+    };
+  }
 
   /**
    * With the kinds of the Prometheus operator, Velero, Gateway API and OpenShift's Route.
@@ -64,6 +73,10 @@ export class ControlPlane {
 
   tried(words: readonly string[], stdin?: string): Promise<Ended> {
     return run(["kubectl", ...words], this.#env, stdin);
+  }
+
+  helm(words: readonly string[]): Promise<Ended> {
+    return run(["helm", ...words], this.#env);
   }
 }
 

@@ -5,7 +5,7 @@
 import { objectFileName } from "../kubernetes/mod.ts";
 import type { KubeObject } from "../kubernetes/object.ts";
 import { type ChartFacts, chartYaml, HELPERS, IGNORED, notes, readme } from "./chart_files.ts";
-import { type Owner, ownerOf, ownersOf } from "./owner.ts";
+import { type Owner, ownerOf, ownersOf, sidecarImage } from "./owner.ts";
 import {
   backupNamespace,
   doorValues,
@@ -42,11 +42,12 @@ export function charts(objects: readonly KubeObject[], options: ChartOptions): r
   const owners = ownersOf(objects);
   const whole = options.name ?? wholeName(objects, owners);
   if (!options.perApp) return [chart(whole, objects, owners, options)];
-  const byOwner = Map.groupBy(objects, (object) => ownerOf(owners, object));
-  return [...byOwner].map(([owner, own]) => {
-    if (owner !== null) return chart(owner.key.replace(".", "-"), own, [owner], options);
+  const byRoot = Map.groupBy(objects, (object) => ownerOf(owners, object)?.root ?? null);
+  return [...byRoot].map(([root, own]) => {
+    const its = owners.filter((one) => one.root === root);
+    if (root !== null) return chart(root.replace(".", "-"), own, its, options);
     const taken = owners.some(({ key }) => key.replace(".", "-") === whole);
-    return chart(taken ? `${whole}-shared` : whole, own, [], options);
+    return chart(taken ? `${whole}-shared` : whole, own, its, options);
   });
 }
 
@@ -69,8 +70,9 @@ function chart(
     values.describe(["apps", owner.key], about);
   }
   const hosts = hostsOf(objects);
+  const ours = sidecarImage(objects);
   const templates = objects.map((object) => {
-    const text = templateText(object, values, ownerOf(owners, object), hosts);
+    const text = templateText(object, values, ownerOf(owners, object), { hosts, ours });
     return [`templates/${objectFileName(object)}`, text] as const;
   });
   const facts: ChartFacts = {
@@ -101,11 +103,19 @@ function namespaceOf({ kind, namespace, name }: KubeObject): string {
   return kind === "Namespace" ? name : namespace;
 }
 
+/** What is known of all objects together. */
+interface Whole {
+  /** Names from outside, and of their values. */
+  readonly hosts: ReadonlyMap<string, string>;
+  /** The sidecar's image; null where nothing has one. */
+  readonly ours: string | null;
+}
+
 function templateText(
   object: KubeObject,
   values: ChartValues,
   owner: Owner | null,
-  hosts: ReadonlyMap<string, string>,
+  { hosts, ours }: Whole,
 ): string {
   const template = new Template(object);
   const place = placeOf(template, owner);
@@ -126,7 +136,7 @@ function templateText(
       break;
     default:
       doorValues(template, values, hosts, object);
-      workloadValues(template, values, place);
+      workloadValues(template, values, place, ours);
   }
   return template.text();
 }

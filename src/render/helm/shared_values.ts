@@ -9,44 +9,58 @@ import type { ChartValues } from "./values.ts";
 
 const DOORS: ReadonlySet<string> = new Set(["Ingress", "HTTPRoute", "Route"]);
 
+interface Switch {
+  readonly path: readonly string[];
+  readonly about: string;
+  readonly on: boolean;
+  readonly of: (object: KubeObject) => boolean;
+}
+
+const SWITCHES: readonly Switch[] = [
+  {
+    path: ["namespaces", "create"],
+    about:
+      "Whether the chart makes the namespaces, with the labels of Pod Security. A release cannot " +
+      "make the namespace that it is installed in.",
+    on: false,
+    of: ({ kind }) => kind === "Namespace",
+  },
+  {
+    path: ["networkPolicy", "enabled"],
+    about:
+      "Whether only declared calls pass. Without policies nothing keeps callers on the sidecars' " +
+      "ports.",
+    on: true,
+    of: ({ kind }) => kind === "NetworkPolicy",
+  },
+  {
+    path: ["monitoring", "enabled"],
+    about: "Whether there are monitors and alerts: the Prometheus operator must be there.",
+    on: true,
+    of: ({ apiVersion }) => apiVersion.startsWith("monitoring.coreos.com/"),
+  },
+  {
+    path: ["backup", "enabled"],
+    about: "Whether there are backups: Velero must be there.",
+    on: true,
+    of: ({ apiVersion }) => apiVersion.startsWith("velero.io/"),
+  },
+  {
+    path: ["ingress", "enabled"],
+    about: "Whether requests come from outside.",
+    on: true,
+    of: ({ kind }) => DOORS.has(kind),
+  },
+];
+
 /** Whether an object is there at all. */
-export function switchValues(template: Template, values: ChartValues, { kind }: KubeObject): void {
-  const found = SWITCHES.find(({ kinds }) => kinds.has(kind));
+export function switchValues(template: Template, values: ChartValues, object: KubeObject): void {
+  const found = SWITCHES.find(({ of }) => of(object));
   if (found === undefined) return;
   const { path, about, on } = found;
   values.add(path, on, { about, schema: SWITCH });
   template.onlyIf(valueOf(...path));
 }
-
-const SWITCHES = [
-  {
-    kinds: new Set(["Namespace"]),
-    path: ["namespaces", "create"],
-    on: false,
-    about:
-      "Whether the chart makes the namespaces, with the labels of Pod Security. A release cannot " +
-      "make the namespace that it is installed in.",
-  },
-  {
-    kinds: new Set(["NetworkPolicy"]),
-    path: ["networkPolicy", "enabled"],
-    on: true,
-    about: "Whether only declared calls pass. Without it nothing keeps a caller on the sidecar's port.",
-  },
-  {
-    kinds: new Set(["PodMonitor", "ServiceMonitor"]),
-    path: ["monitoring", "enabled"],
-    on: true,
-    about: "Whether there are PodMonitors: the Prometheus operator must be there.",
-  },
-  {
-    kinds: new Set(["Schedule"]),
-    path: ["backup", "enabled"],
-    on: true,
-    about: "Whether there are backups: Velero must be there.",
-  },
-  { kinds: DOORS, path: ["ingress", "enabled"], on: true, about: "Whether requests come from outside." },
-] as const;
 
 /** From where metrics are read: a policy's rule for the admin port. */
 export function scrapeValues(template: Template, values: ChartValues): void {

@@ -41,8 +41,17 @@ export function placeOf(template: Template, owner: Owner | null): Place {
   };
 }
 
-/** Deployment, StatefulSet, DaemonSet, Job, CronJob. */
-export function workloadValues(template: Template, values: ChartValues, place: Place): void {
+/**
+ * Deployment, StatefulSet, DaemonSet, Job, CronJob.
+ *
+ * @param ours the sidecar's image: whatever runs it has one value
+ */
+export function workloadValues(
+  template: Template,
+  values: ChartValues,
+  place: Place,
+  ours: string | null,
+): void {
   const pod = POD_SPECS[String(template.at(["kind"]))];
   if (pod === undefined) return;
   replicasValue(template, values, place);
@@ -51,7 +60,7 @@ export function workloadValues(template: Template, values: ChartValues, place: P
     const containers = template.at([...pod, list]);
     if (!Array.isArray(containers)) continue;
     for (const index of containers.keys()) {
-      containerValues(template, values, place, [...pod, list, index]);
+      containerValues(template, values, place, [...pod, list, index], ours);
     }
   }
   claimValues(template, values, place);
@@ -117,6 +126,7 @@ function containerValues(
   values: ChartValues,
   place: Place,
   container: readonly Step[],
+  ours: string | null,
 ): void {
   const name = template.at([...container, "name"]);
   if (typeof name !== "string") return;
@@ -125,15 +135,15 @@ function containerValues(
   const isApp = place.path[0] === "apps" && name === APP_CONTAINER;
   const image = template.at([...container, "image"]);
   if (typeof image === "string") {
-    const path = name === SIDECAR_CONTAINER ? ["sidecar", "image"] : [...place.path, ...own, "image"];
-    const at = name === SIDECAR_CONTAINER ? valueOf(...path) : place.at(...own, "image");
+    const path = image === ours ? ["sidecar", "image"] : [...place.path, ...own, "image"];
+    const at = image === ours ? valueOf(...path) : place.at(...own, "image");
     imageValues(values, path, image);
     template.put([...container, "image"], `include "outrigger.image" ${at} | quote`);
   }
   if (isApp) environment(template, values, place, [...container, "env"]);
   const resources = template.at([...container, "resources"]);
   if (resources !== undefined) {
-    const about = "What the container reserves, and its limits, as Kubernetes writes them.";
+    const about = "What it reserves, and its limits, as Kubernetes writes them.";
     values.add([...place.path, ...own, "resources"], resources, { about, schema: RESOURCES });
     template.putBlock([...container, "resources"], place.at(...own, "resources"));
   }
