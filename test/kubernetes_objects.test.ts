@@ -4,7 +4,7 @@ import { stringify } from "yaml";
 import { TARGET_NAMES } from "../src/render/kubernetes/mod.ts";
 import { ControlPlane, controlPlaneMissing, run } from "../tools/kube/control_plane.ts";
 import { partOf } from "./kit/parts.ts";
-import { EXAMPLES, everyObject, podsOf, renderExample } from "./kit/rendered.ts";
+import { EXAMPLES, everyObject, podsOf, randomObjects, renderExample } from "./kit/rendered.ts";
 
 setDefaultTimeout(300_000);
 
@@ -53,6 +53,19 @@ describe.skipIf(validator === null)("published schemas", () => {
       expect(kinds).toContain(form);
     }
     for (const form of ["ServiceAccount", "StatefulSet", "Job", "CronJob"]) expect(kinds).toContain(form);
+  });
+
+  test("random Apps render to objects that the oldest and the newest version take", async () => {
+    const lines = randomObjects(29).flatMap((object) => {
+      return ["1.29", "1.37"].map((version) => ({ version, object }));
+    });
+    expect(lines.length).toBeGreaterThan(1000);
+    const answers = await judged(lines);
+    for (const [index, { version, object }] of lines.entries()) {
+      const known = OTHERS.includes(object.apiVersion) ? "unknown" : null;
+      const name = `${object.kind} ${object.metadata.name} on ${version}`;
+      expect([name, answers[index]]).toEqual([name, known]);
+    }
   });
 
   test("a field that no version has is found", async () => {
@@ -118,6 +131,14 @@ describe.skipIf(missing !== null)("a real API server", () => {
     const spec = { ...pod.spec, containers: [{ ...container, securityContext: security }] };
     const refused = await plane.tried(dryRun, stream([{ ...pod, spec }]));
     expect(refused.stderr).toContain('violates PodSecurity "restricted:latest"');
+  });
+
+  test("it accepts what random Apps render to", async () => {
+    const objects = randomObjects(35);
+    const { status, stderr } = await plane.tried(dryRun, stream(objects));
+    // Some Apps ask for root: their namespace lets them, and warns.
+    const others = stderr.split("\n").filter((line) => !/^(?:Warning: would violate PodSecurity|$)/.test(line));
+    expect([status, others]).toEqual([0, []]);
   });
 
   test("what it has no field for is refused", async () => {

@@ -9,6 +9,7 @@ import {
   TARGETS,
   type TargetName,
 } from "../../src/render/kubernetes/mod.ts";
+import { randomApps } from "../../src/render/kubernetes/testdata/random_apps.ts";
 import { formatProblems } from "../../src/schema/problem.ts";
 import { ROOT } from "./outrigger.ts";
 
@@ -51,6 +52,21 @@ export function everyObject(minor: number, targets: readonly TargetName[] = TARG
     }
   }
   return [...found.values()];
+}
+
+const RANDOM_FILES = 60;
+
+/** What the right ones of some random files of Apps render to; the same each time. */
+export function randomObjects(minor: number): readonly any[] {
+  const found: unknown[] = [];
+  for (let seed = 1; seed <= RANDOM_FILES; seed++) {
+    const documents = loadDocuments([{ file: "apps.yaml", text: randomApps(seed) }]);
+    if (documents.problems.length > 0) continue;
+    const target = { ...TARGETS[TARGET_NAMES[seed % TARGET_NAMES.length]!], minor };
+    const options = { target, image: "registry.example.com/outrigger:0.1.0" };
+    found.push(...renderObjects(documents, options).objects.map(({ body }) => body));
+  }
+  return found;
 }
 
 const WORKLOADS = new Set(["Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"]);

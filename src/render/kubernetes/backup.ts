@@ -1,5 +1,7 @@
 /** For Velero: an App's objects and volumes, by its schedule. */
 import type { AppDocument } from "../../api/document.ts";
+import { sha256Hex } from "../../base/hash.ts";
+import { boundedName } from "./names.ts";
 import { type KubeObject, kubeObject } from "./object.ts";
 import { labelsOf, selectorOf } from "./rendering.ts";
 import { from } from "./sourced.ts";
@@ -15,7 +17,7 @@ export function backupSchedule(app: AppDocument): KubeObject | null {
   const at = ["spec", "backup"];
   const metadata = {
     namespace: VELERO_NAMESPACE,
-    name: `${app.namespace}-${app.name}`,
+    name: boundedName(`${app.namespace}-${app.name}`, sha256Hex),
     labels: labelsOf(app),
   };
   return kubeObject(["velero.io/v1", "Schedule"], metadata, app.origin(at), {

@@ -60,7 +60,7 @@ test("a sink on the loopback is a problem with its line, unless the command line
   ]);
   const given = rendered(texts, { elasticsearch: "http://search.shop.svc.cluster.local:9200" });
   expect(given.problems).toEqual([]);
-  expect(given.policy("search").ingress).toHaveLength(2);
+  expect(given.policy("search").ingress).toHaveLength(1);
 });
 
 test("an App that a route names and no call declares is reached and lets it in", () => {

@@ -7,6 +7,7 @@ import { nearest } from "../../schema/spelling.ts";
 import { callAddresses, groupName } from "./cluster_site.ts";
 import { dependencyProblems } from "./dependency_problems.ts";
 import { ADMIN_PORT, INBOUND_PORT } from "./names.ts";
+import { podProblems } from "./pod_problems.ts";
 
 export function clusterProblems(documents: Documents): readonly Problem[] {
   return [
@@ -14,6 +15,7 @@ export function clusterProblems(documents: Documents): readonly Problem[] {
       ...missingImage(app),
       ...takenPorts(documents, app),
       ...homelessLogs(app),
+      ...podProblems(documents, app),
       ...endlessSidecar(app),
     ]),
     ...dependencyProblems(documents.apps),

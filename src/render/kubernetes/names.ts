@@ -27,6 +27,12 @@ export function derivedName(name: string, suffix: string, hash: (text: string) =
   return `${kept}-${hash(name).slice(0, 6)}-${suffix}`;
 }
 
+/** The name, where need be shortened, with its hash to tell it apart. */
+export function boundedName(name: string, hash: (text: string) => string): string {
+  if (name.length <= MAX_NAME) return name;
+  return `${name.slice(0, MAX_NAME - 7).replace(/-+$/, "")}-${hash(name).slice(0, 6)}`;
+}
+
 export const NAME_LABEL = "app.kubernetes.io/name";
 export const MANAGED_LABEL = "app.kubernetes.io/managed-by";
 export const NAMESPACE_LABEL = "kubernetes.io/metadata.name";

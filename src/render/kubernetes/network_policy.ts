@@ -40,7 +40,7 @@ export function networkPolicy(rendering: Rendering, app: AppDocument): KubeObjec
         ...boundCallers(rendering, app),
         ...bypassed(rendering, app),
         ...amongOwn(app, "from"),
-        scrape(target),
+        ...(app.spec.sidecar.enabled ? [scrape(target)] : []),
       ],
       egress: [
         dns(target),
