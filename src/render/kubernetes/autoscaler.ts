@@ -5,7 +5,7 @@ import { type KubeObject, kubeObject } from "./object.ts";
 import { figureQuantity } from "./quantities.ts";
 import { labelsOf } from "./rendering.ts";
 import { because, from, type Tree } from "./sourced.ts";
-import { workloadKind } from "./workload.ts";
+import { workloadKind } from "./workload_kind.ts";
 
 /** Null where the number of pods is fixed. The app's container alone counts, never its sidecar. */
 export function autoscaler(app: AppDocument): KubeObject | null {

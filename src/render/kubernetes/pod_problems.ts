@@ -5,7 +5,7 @@ import type { Path } from "../../schema/node.ts";
 import type { Problem } from "../../schema/problem.ts";
 import { callAddresses } from "./cluster_site.ts";
 import { ADMIN_PORT, APP_CONTAINER, INBOUND_PORT, SIDECAR_CONTAINER } from "./names.ts";
-import { workloadKind } from "./workload.ts";
+import { workloadKind } from "./workload_kind.ts";
 
 export function podProblems(documents: Documents, app: AppDocument): readonly Problem[] {
   const problems: Problem[] = [];

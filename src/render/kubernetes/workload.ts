@@ -1,4 +1,4 @@
-/** What runs an App's pods; the kind follows from what the App declares. */
+/** What runs an App's pods. */
 import type { AppDocument } from "../../api/document.ts";
 import { podsService } from "./cluster_site.ts";
 import { type KubeObject, kubeObject } from "./object.ts";
@@ -6,16 +6,7 @@ import { podTemplate } from "./pod.ts";
 import { bytesQuantity } from "./quantities.ts";
 import { labelsOf, type Rendering, selectorOf } from "./rendering.ts";
 import { because, from, type Tree } from "./sourced.ts";
-
-export type WorkloadKind = "Deployment" | "StatefulSet" | "DaemonSet" | "Job" | "CronJob";
-
-export function workloadKind({ spec }: AppDocument): WorkloadKind {
-  if (spec.schedule !== undefined) return "CronJob";
-  if (spec.job !== undefined) return "Job";
-  if (spec.perNode) return "DaemonSet";
-  const keeps = Object.values(spec.volumes).some(({ size }) => size !== undefined);
-  return keeps ? "StatefulSet" : "Deployment";
-}
+import { type WorkloadKind, workloadKind } from "./workload_kind.ts";
 
 export function workload(rendering: Rendering, app: AppDocument): KubeObject {
   const kind = workloadKind(app);
