@@ -23,6 +23,22 @@ help: ## list the targets
 demo: $(READY) ## walk through the four stages and print what each one brought
 	@$(BUN) tools/demo.ts
 
+.PHONY: demo-kube
+demo-kube: build ## the same on a real one-node cluster of this machine; KEEP=1 leaves it up
+	@$(BUN) tools/demo_kube.ts $(if $(KEEP),--keep)
+
+.PHONY: cluster
+cluster: build ## start such a cluster, with the shop's images, and leave it up
+	@$(BUN) tools/cluster.ts up
+
+.PHONY: cluster_shell
+cluster_shell: $(READY) ## a shell in its network, with kubectl
+	@$(BUN) tools/cluster.ts shell
+
+.PHONY: cluster_down
+cluster_down: $(READY) ## end it
+	@$(BUN) tools/cluster.ts down
+
 .PHONY: test
 test: $(READY) ## check and test everything; the last line is `N passed, N failed`
 	@$(BUN) tools/test.ts

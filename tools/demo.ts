@@ -7,6 +7,21 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { LoadReport } from "../src/operate/load.ts";
+import {
+  allShown,
+  conclude,
+  expect,
+  LOAD_SECONDS,
+  type Measured,
+  percent,
+  RATE,
+  type RunningShop,
+  say,
+  show,
+  showInitial,
+  showResilience,
+  until,
+} from "./demo_report.ts";
 import { cacheFolder, InstallError } from "./install.ts";
 import { PROMETHEUS_URL, startPrometheus, writePrometheus } from "./prometheus.ts";
 import {
@@ -21,21 +36,6 @@ import {
   stopShop,
 } from "./shop.ts";
 
-const RATE = 50;
-const LOAD_SECONDS = 6;
-/** A breaker of stage 3 stays open for 5 s, then probes. */
-const RECOVERY_SECONDS = 15;
-
-interface Measured {
-  readonly report: LoadReport;
-  /** Tries that reached the API, and how many of them it failed. */
-  readonly tries: { readonly items: number; readonly failed: number };
-  /** Views that were made of the canned answer. */
-  readonly canned: number;
-}
-
-/** What a step did not show. */
-const misses: string[] = [];
 let prometheus: Bun.Subprocess | null = null;
 let prometheusMissing: string | null = null;
 
@@ -43,14 +43,7 @@ let prometheusMissing: string | null = null;
 
 async function initial(): Promise<Measured> {
   await begin("initial", "the shop as it is");
-  const measured = await measure();
-  show("as it is", measured);
-  const rate = success(measured);
-  expect(
-    rate > 0.4 && rate < 0.9,
-    `about a third of the views should fail; ${percent(1 - rate)} did`,
-  );
-  return measured;
+  return showInitial(SHOP);
 }
 
 async function v1(): Promise<void> {
@@ -104,43 +97,7 @@ async function v2(): Promise<void> {
 async function v3(before: Measured): Promise<void> {
   await begin("v3", "timeouts, retries, a breaker, a canned answer");
   await refreshPrometheus();
-  const ill = await measure();
-  show("API ill", ill);
-  expect(success(ill) > 0.999, `no view should fail; ${percent(1 - success(ill))} did`);
-  await post("/admin/mode?to=down");
-  const down = await measure();
-  show("API down", down);
-  const per = down.tries.items / down.report.requests;
-  say(
-    `  the API got ${per.toFixed(2)} tries a view instead of ` +
-      `${triesPerView(before).toFixed(2)}: a rest`,
-  );
-  expect(
-    success(down) > 0.999,
-    `no view should fail with the API down; ${percent(1 - success(down))} did`,
-  );
-  expect(per < 0.5, `an open breaker should keep tries away; ${per.toFixed(2)} a view came`);
-  await post("/admin/mode?to=healed");
-  const started = Date.now();
-  const closed = await until(RECOVERY_SECONDS, async () => {
-    // Half-open it needs requests to probe with.
-    await fetch(`${FRONTEND_URL}/`).then((answer) => answer.text());
-    return (await breakerState()) === "closed" ? true : null;
-  });
-  const seconds = ((Date.now() - started) / 1000).toFixed(1);
-  say(
-    closed === null
-      ? "  the breaker did not close"
-      : `  healed: the breaker closed after ${seconds} s`,
-  );
-  const healed = await measure(2);
-  show("API healed", healed);
-  const page = await fetch(`${FRONTEND_URL}/`).then((answer) => answer.text());
-  expect(closed !== null && page.includes("<li"), "the real items should be back");
-  expect(
-    healed.tries.failed === 0 && success(healed) === 1,
-    "all should be well once it is healed",
-  );
+  await showResilience(SHOP, before);
 }
 
 // ---------------------------------------------------------------- measuring
@@ -151,7 +108,13 @@ async function begin(stage: Stage, about: string): Promise<void> {
   if (status !== 0) throw new Error(`stage ${stage} did not start: status ${status}`);
 }
 
-/** The load of every step: the same rate, as a visitor sends it. */
+const SHOP: RunningShop = {
+  measure,
+  setMode: (to) => post(`/admin/mode?to=${to}`),
+  page: () => fetch(`${FRONTEND_URL}/`).then((answer) => answer.text()),
+  breaker: breakerState,
+};
+
 async function measure(seconds = LOAD_SECONDS): Promise<Measured> {
   await post("/admin/count");
   const cannedBefore = await cannedAnswers();
@@ -163,24 +126,6 @@ async function measure(seconds = LOAD_SECONDS): Promise<Measured> {
   const report = JSON.parse(await new Response(child.stdout).text()) as LoadReport;
   const tries = await getJson<Measured["tries"]>(`${API_URL}/admin/count`);
   return { report, tries, canned: (await cannedAnswers()) - cannedBefore };
-}
-
-function success({ report }: Measured): number {
-  return report.successRate ?? 0;
-}
-
-function triesPerView({ report, tries }: Measured): number {
-  return tries.items / report.requests;
-}
-
-function show(what: string, measured: Measured): void {
-  const { report, tries, canned } = measured;
-  const ofThem = canned === 0 ? "" : ` (${canned} with the canned answer)`;
-  say(
-    `  ${what.padEnd(14)} ${percent(success(measured)).padStart(6)} of ${report.requests} views ` +
-      `succeeded${ofThem}, p99 ${report.p99Ms?.toFixed(1) ?? "-"} ms, ` +
-      `${tries.items} tries at the API (${tries.failed} failed)`,
-  );
 }
 
 /** Views that the frontend's sidecar has answered. */
@@ -256,22 +201,6 @@ async function errorRatioInPrometheus(): Promise<number | null> {
 
 // ---------------------------------------------------------------- small things
 
-/** Asks again until there is an answer; null after so many seconds. */
-async function until<T>(seconds: number, ask: () => Promise<T | null>): Promise<T | null> {
-  const deadline = Date.now() + seconds * 1000;
-  do {
-    try {
-      const found = await ask();
-      if (found !== null) return found;
-    } catch (error) {
-      // Not there yet: the deadline decides.
-      if (Date.now() >= deadline) throw error;
-    }
-    await Bun.sleep(200);
-  } while (Date.now() < deadline);
-  return null;
-}
-
 async function getJson<T>(url: string): Promise<T> {
   const answer = await fetch(url);
   if (!answer.ok) throw new Error(`${url} answered ${answer.status}: ${await answer.text()}`);
@@ -281,20 +210,6 @@ async function getJson<T>(url: string): Promise<T> {
 async function post(path: string): Promise<void> {
   const answer = await fetch(`${API_URL}${path}`, { method: "POST" });
   if (!answer.ok) throw new Error(`POST ${path} answered ${answer.status}: ${await answer.text()}`);
-}
-
-function percent(ratio: number): string {
-  return `${(ratio * 100).toFixed(1)}%`;
-}
-
-function say(line: string): void {
-  console.log(line);
-}
-
-function expect(shown: boolean, otherwise: string): void {
-  if (shown) return;
-  misses.push(otherwise);
-  say(`  NOT SHOWN: ${otherwise}`);
 }
 
 async function cleanUp(): Promise<void> {
@@ -330,12 +245,8 @@ async function walk(): Promise<void> {
   await v1();
   await v2();
   await v3(before);
-  say(
-    misses.length === 0
-      ? "\nEvery step showed its improvement; the programs are the same as at the start."
-      : `\n${misses.length} steps did not show their improvement:\n  ${misses.join("\n  ")}`,
-  );
-  if (process.stdout.isTTY && misses.length === 0) await stay();
+  conclude();
+  if (process.stdout.isTTY && allShown()) await stay();
 }
 
 const started = Date.now();
@@ -345,7 +256,7 @@ try {
     walk().then(() => "done"),
     interrupted.then(() => "interrupted"),
   ]);
-  if (misses.length > 0) status = 1;
+  if (!allShown()) status = 1;
   else if (ended === "interrupted" && !process.stdout.isTTY) status = 130;
 } catch (error) {
   say(`\nThe demo failed: ${(error as Error).message}`);

@@ -29,9 +29,21 @@ export function clusterEnv(): Record<string, string | undefined> {
   return { ...process.env, PATH, KUBE_CACHE: CACHE };
 }
 
+export interface ClusterOptions {
+  /** Where its state lies; a temporary folder without it. */
+  readonly folder?: string;
+  /** The first of its ports, which differ for clusters that run at the same time. */
+  readonly basePort?: number;
+}
+
 export class KubeCluster {
-  readonly folder = mkdtempSync(join(tmpdir(), "outrigger-kube-"));
-  readonly #env = { ...clusterEnv(), BASE_PORT: "17200" };
+  readonly folder: string;
+  readonly #env: Readonly<Record<string, string | undefined>>;
+
+  constructor({ folder, basePort = 17_200 }: ClusterOptions = {}) {
+    this.folder = folder ?? mkdtempSync(join(tmpdir(), "outrigger-kube-"));
+    this.#env = { ...clusterEnv(), BASE_PORT: String(basePort) };
+  }
 
   /** @throws Error with the end of what the scripts said */
   async start(): Promise<void> {
@@ -50,10 +62,18 @@ export class KubeCluster {
   }
 
   /** A command in the cluster's network, KUBECONFIG set. */
-  inside(command: readonly string[], stdin?: string): Promise<Ran> {
-    const whole = ["bash", join(SCRIPTS, "cluster-in.sh"), this.folder, ...command];
-    const env = { ...this.#env, PATH: `${join(CACHE, "bin")}:${PATH}` };
-    return run(whole, env, stdin);
+  inside(words: readonly string[], stdin?: string): Promise<Ran> {
+    const { command, env } = this.command(words);
+    return run(command, env, stdin);
+  }
+
+  /** What `inside` starts, for who starts it in another way. */
+  command(words: readonly string[]): {
+    readonly command: string[];
+    readonly env: Readonly<Record<string, string | undefined>>;
+  } {
+    const command = ["bash", join(SCRIPTS, "cluster-in.sh"), this.folder, ...words];
+    return { command, env: { ...this.#env, PATH: `${join(CACHE, "bin")}:${PATH}` } };
   }
 
   /** @throws Error where kubectl fails. Returns what it printed. */
@@ -78,7 +98,7 @@ export class KubeCluster {
     rmSync(path);
   }
 
-  /** A GET from the node; its status is 0 where nothing answered. */
+  /** A request from the node, a GET unless told; its status is 0 where nothing answered. */
   async get(
     url: string,
     options: { readonly host?: string; readonly method?: string } = {},
@@ -130,16 +150,18 @@ export async function nodeRoot(): Promise<string> {
   return root;
 }
 
-/** An image of a folder that runs a program of Node.js. */
+/** An image of a folder that runs a program of Node.js; variables without spaces. */
 export async function nodeImage(
   root: string,
   name: string,
   files: Readonly<Record<string, string>>,
   entry: string,
+  variables: Readonly<Record<string, string>> = {},
 ): Promise<Uint8Array> {
   for (const [path, text] of Object.entries(files)) await Bun.write(join(root, path), text);
   const out = join(root, "..", "image.tar");
-  const env = { ...process.env, USERID: "1000:1000", WORKDIR: "/app" };
+  const ENVS = Object.entries(variables).map(([key, value]) => `${key}=${value}`).join(" ");
+  const env = { ...process.env, USERID: "1000:1000", WORKDIR: "/app", ENVS };
   const make = ["bash", join(SCRIPTS, "mkimage.sh"), name, root, out, "/usr/bin/node", entry];
   const { status, stderr } = await run(make, env);
   if (status !== 0) throw new Error(`mkimage.sh: ${stderr}`);
