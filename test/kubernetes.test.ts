@@ -192,6 +192,40 @@ describe.skipIf(missing !== null)("on a cluster", () => {
     expect(containerOf(upgraded, "containerStatuses", "app").restartCount).toBe(0);
   });
 
+  test("S1-11 a sidecar that is out of memory is restarted, and its app is not", async () => {
+    const [pod] = await podsOf("frontend");
+    const { name, uid } = pod.metadata;
+    const before = pod.status.containerStatuses.find((one: any) => one.name === "app").containerID;
+    // The limit comes down to what it uses; then it is given work.
+    const squeeze = `for p in $(pgrep -x outrigger); do grep -q '${uid.replaceAll("-", "[-_]")}' /proc/$p/cgroup || continue
+      c=/sys/fs/cgroup/memory$(sed -n 's/^[0-9]*:memory://p' /proc/$p/cgroup)
+      echo $(($(cat $c/memory.usage_in_bytes) + 1000000)) > $c/memory.limit_in_bytes || exit 1; done`;
+    const squeezed = await cluster.onNode(["bash", "-c", squeeze]);
+    expect([squeezed.status, squeezed.stderr]).toEqual([0, ""]);
+    const url = `http://${pod.status.podIP}:15006/healthz`;
+    const load = ["load", url, "--connections", "256", "--duration", "5s"];
+    const ended = cluster.inside([join(ROOT, "bin", "outrigger"), ...load]);
+    const after = await until("the sidecar was killed and is back", async () => {
+      const now = await json("get", "pod", name);
+      const sidecar = now.status.initContainerStatuses.find((one: any) => one.name === "outrigger");
+      return sidecar.restartCount > 0 && sidecar.ready ? now.status : null;
+    }, 60_000);
+    await ended;
+    const sidecar = after.initContainerStatuses.find((one: any) => one.name === "outrigger");
+    expect(sidecar.lastState.terminated.exitCode).toBe(137);
+    const app = after.containerStatuses.find((one: any) => one.name === "app");
+    expect([app.containerID, app.restartCount]).toEqual([before, 0]);
+  });
+
+  test("the gateway's process and a sidecar's are the same binary", async () => {
+    const hashes = await cluster.onNode([
+      "bash",
+      "-c",
+      "for p in $(pgrep -x outrigger); do sha256sum < /proc/$p/exe; done | sort -u | wc -l",
+    ]);
+    expect([hashes.stdout, hashes.stderr]).toEqual(["1\n", ""]);
+  });
+
   test("S2-13 a changed ConfigMap comes into force without a restart", async () => {
     const map = await json("get", "configmap", "frontend-outrigger");
     const snapshot = JSON.parse(map.data["snapshot.json"]);
