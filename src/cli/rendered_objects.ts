@@ -3,6 +3,8 @@ import type { World } from "../base/world.ts";
 import type { KubeObject, Target } from "../render/kubernetes/mod.ts";
 import type { Input, OptionDefinition } from "./command.ts";
 
+export const DEFAULT_IMAGE = "outrigger.dev/outrigger:latest";
+
 /** Of commands that look at objects for Kubernetes. */
 export const RENDER_OPTIONS: readonly OptionDefinition[] = [
   {
@@ -27,7 +29,7 @@ export const RENDER_OPTIONS: readonly OptionDefinition[] = [
       "how metrics are found: pods (a PodMonitor, the default) or services (a ServiceMonitor), both " +
       "with rules for the Prometheus operator; annotations; none",
   },
-  { long: "image", value: "IMAGE", about: "of the sidecar; outrigger.dev/outrigger:latest" },
+  { long: "image", value: "IMAGE", about: `of the sidecar; ${DEFAULT_IMAGE}` },
   {
     long: "sink",
     value: "NAME=URL",
@@ -47,7 +49,7 @@ export async function renderedObjects(
   const { renderObjects } = await import("../render/kubernetes/mod.ts");
   const { loadFiles, ProblemsFailure } = await import("../local/load_set.ts");
   const target = await targetOf(input);
-  const image = input.text("image") ?? "outrigger.dev/outrigger:latest";
+  const image = input.text("image") ?? DEFAULT_IMAGE;
   const documents = await loadFiles(world, files);
   const { objects, problems } = renderObjects(documents, { target, image, sinks: sinksOf(input) });
   if (problems.length > 0) throw new ProblemsFailure(problems, 0);

@@ -21,6 +21,7 @@ import "../../operate/load.ts";
 import "../../proxy/group/proxy_group.ts";
 import "../../proxy/proxy.ts";
 import "../../sidecar/data_plane.ts";
+import "../../render/ci_pipeline.ts";
 import "../../render/kubernetes/mod.ts";
 import "../../render/kubernetes/read_rendered.ts";
 import "../../render/mod.ts";
