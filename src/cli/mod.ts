@@ -15,6 +15,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   explain: async () => (await import("./explain.ts")).explain,
   compile: async () => (await import("./compile.ts")).compileCommand,
   render: async () => (await import("./render.ts")).render,
+  exceptions: async () => (await import("./exceptions.ts")).exceptions,
   schema: async () => (await import("./schema.ts")).schema,
   tap: async () => (await import("./tap.ts")).tap,
   top: async () => (await import("./top.ts")).top,

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { loadDocuments } from "../../api/documents.ts";
 import type { Documents } from "../../api/document.ts";
 import { workloadKey } from "../../api/site.ts";
@@ -7,7 +7,9 @@ import { paperSite } from "../../compile/paper_site.ts";
 import { manifestText, renderObjects, TARGET_NAMES, TARGETS } from "./mod.ts";
 import { randomApps } from "./testdata/random_apps.ts";
 
-const RUNS = 200;
+setDefaultTimeout(30_000);
+
+const RUNS = 150;
 const LABEL = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
 const LABEL_VALUE = /^(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$/;
 /** Pods get names of their own behind that of what makes them. */

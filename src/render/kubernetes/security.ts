@@ -65,28 +65,6 @@ export function containerSecurity(
   };
 }
 
-/** What an App asks for beyond `restricted` or beyond the default, with the field that does. */
-export interface Exception {
-  readonly field: string;
-  readonly what: string;
-}
-
-export function securityExceptions(app: AppDocument): readonly Exception[] {
-  const all: [string, SecurityWishes][] = [
-    ["container", app.spec.container],
-    ...Object.entries(app.spec.containers).map(
-      ([name, one]): [string, SecurityWishes] => [`containers.${name}`, one],
-    ),
-  ];
-  return all.flatMap(([field, { user, writable, capabilities }]) => [
-    ...(user === 0 ? [{ field: `${field}.user`, what: "runs as root" }] : []),
-    ...(writable ? [{ field: `${field}.writable`, what: "may write to its root file system" }] : []),
-    ...capabilities.map((one) => {
-      return { field: `${field}.capabilities`, what: `has the capability ${one}` };
-    }),
-  ]);
-}
-
 /** The level of Pod Security that an App's pods fit in. */
 export function securityLevel(app: AppDocument): "restricted" | "baseline" | "privileged" {
   const all = [app.spec.container, ...Object.values(app.spec.containers)];
