@@ -4,7 +4,7 @@ import { printData } from "./output.ts";
 
 export const exceptions: Command = {
   name: "exceptions",
-  summary: "list where the files ask for less security than the default, and change what is rendered",
+  summary: "list where files loosen the default security or change objects",
   arguments: [FILES_ARGUMENT],
   options: [FILE_OPTION, outputOption("table")],
   examples: [
