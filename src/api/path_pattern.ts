@@ -28,7 +28,7 @@ export function parsePathPattern(written: string): PathMatch | null {
 /** Of who asks at run time. @returns a text: what is wrong with it */
 export function readPathPattern(written: string): PathMatch | string {
   const match = written.length > MAX_PATH_LENGTH ? null : parsePathPattern(written);
-  return match === null ? `${PATH_EXPECTED} was expected` : (regexProblem(written) ?? match);
+  return match === null ? `expected ${PATH_EXPECTED}` : (regexProblem(written) ?? match);
 }
 
 /** The notation again. */

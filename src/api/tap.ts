@@ -58,7 +58,7 @@ export function readTapOrder(query: ReadonlyMap<string, string>): TapOrder | str
   if (typeof headers === "string") return headers;
   const written = query.get("path") ?? "";
   const path = written === "" ? null : readPathPattern(written);
-  if (typeof path === "string") return `path is "${written}": ${path}`;
+  if (typeof path === "string") return `path is "${written}"; ${path}`;
   const show = query.get("show") ?? "none";
   if (show !== "none" && show !== "safe" && show !== "all") {
     return `show is "${show}"; none, safe or all was expected`;
