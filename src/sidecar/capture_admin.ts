@@ -36,15 +36,15 @@ export class CaptureAdmin {
       const writer = new CaptureWriter(lines, order, this.#snapshot);
       writer.begin(this.#world.clock.wallMs());
       const end = this.#proxy().capture(order, (requests, lost) => writer.add(requests, lost));
-      const timer = this.#world.clock.after(order.durationMs, () => {
+      const timer = this.#world.clock.after(order.durationMs, async () => {
         // What has been captured is handed on first.
-        end();
+        await end();
         lines.end();
       });
       return () => {
         this.#running--;
         timer.cancel();
-        end();
+        void end();
       };
     });
   }

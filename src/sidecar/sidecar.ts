@@ -45,10 +45,10 @@ export interface DataPlane {
   setFault(order: FaultOrder): void | Promise<void>;
   /** Malformed messages that came by lately; those with a higher sequence than `since`. */
   sightings(since: number): readonly Sighting[] | Promise<readonly Sighting[]>;
-  /** Shows requests that match from now on; returns what ends that. */
-  tap(order: TapOrder, take: TapTaker): () => void;
-  /** Keeps sampled requests from now on. Returns what ends that. */
-  capture(order: CaptureOrder, take: CaptureTaker): () => void;
+  /** Shows requests that match from now on. Returns what ends that, once the last is handed on. */
+  tap(order: TapOrder, take: TapTaker): () => void | Promise<void>;
+  /** Keeps sampled requests from now on. Returns what ends that, as of `tap`. */
+  capture(order: CaptureOrder, take: CaptureTaker): () => void | Promise<void>;
   /** Requests that failed lately, by id, or the newest of all. */
   failures(id: string | null): readonly FailedRequest[] | Promise<readonly FailedRequest[]>;
   readonly logLevel: LogLevel;

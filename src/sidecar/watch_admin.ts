@@ -69,11 +69,15 @@ export class WatchAdmin {
       });
       const { clock } = this.#world;
       const { durationMs } = order;
-      const timer = durationMs === 0 ? null : clock.after(durationMs, () => lines.end());
+      const isOver = async (): Promise<void> => {
+        await end();
+        lines.end();
+      };
+      const timer = durationMs === 0 ? null : clock.after(durationMs, isOver);
       return () => {
         this.#taps--;
         timer?.cancel();
-        end();
+        void end();
       };
     });
   }

@@ -10,6 +10,11 @@ import type { ListeningSocket } from "../../base/world.ts";
 import type { Watched } from "../typescript/filter_cells.ts";
 import type { Allotment } from "./allotment.ts";
 
+/** What a worker is to look for. */
+export type Watch =
+  | { readonly what: "tap"; readonly order: TapOrder }
+  | { readonly what: "capture"; readonly order: CaptureOrder };
+
 /** What the main thread asks of a worker; each is answered once. */
 export type Order =
   | { readonly kind: "prepare"; readonly snapshot: Snapshot; readonly allotment: Allotment }
@@ -19,10 +24,9 @@ export type Order =
   | { readonly kind: "metrics" }
   /** Each is told once. */
   | { readonly kind: "take-sightings" }
-  | { readonly kind: "tap"; readonly id: number; readonly order: TapOrder }
-  | { readonly kind: "untap"; readonly id: number }
-  | { readonly kind: "capture"; readonly id: number; readonly order: CaptureOrder }
-  | { readonly kind: "end-capture"; readonly id: number }
+  /** What is seen comes as `seen`, the last of it before `unwatch` is answered. */
+  | { readonly kind: "watch"; readonly id: number; readonly watch: Watch }
+  | { readonly kind: "unwatch"; readonly id: number }
   /** Those that failed lately; null is the newest of all. */
   | { readonly kind: "failures"; readonly id: string | null }
   | { readonly kind: "log-level"; readonly level: LogLevel }
@@ -63,15 +67,9 @@ export type FromWorker =
   | { readonly kind: "event"; readonly event: ProxyEvent }
   | { readonly kind: "ask-for-room"; readonly cluster: string }
   | {
-      readonly kind: "tapped";
+      readonly kind: "seen";
       readonly id: number;
-      readonly records: readonly RequestRecord[];
-      readonly lost: number;
-    }
-  | {
-      readonly kind: "captured";
-      readonly id: number;
-      readonly requests: readonly CapturedRequest[];
+      readonly seen: readonly RequestRecord[] | readonly CapturedRequest[];
       readonly lost: number;
     }
   /** Where its users' filters can be looked at; null: it has none. */

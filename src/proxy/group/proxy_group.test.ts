@@ -4,6 +4,7 @@ import { Failure } from "../../base/failure.ts";
 import { GroupRig } from "../../sim/group_rig.ts";
 import { PROXY, RETRY, snapshotOf, upstreamAt } from "../../sim/snapshots.ts";
 import { type Received, reply } from "../../sim/upstream.ts";
+import { runWorker } from "./worker.ts";
 
 let rig: GroupRig;
 
@@ -355,4 +356,57 @@ test("a rate limit holds for all workers together, over a new Snapshot too", asy
     (await rig.stats()).listeners[0]!.routes[0]!.rateLimits!,
   );
   expect(limited).toEqual({ local: 78, shared: 0, away: 0 });
+});
+
+test("a log level that is set while a worker comes back is that worker's too", async () => {
+  rig = new GroupRig(2);
+  await rig.apply({});
+  rig.upstream();
+  const { threads } = rig.world;
+  let isSet = false;
+  threads.body = (port) => {
+    const onMessage: typeof port.onMessage = (take) =>
+      port.onMessage((message) => {
+        const { order } = message as { order?: { kind: string } };
+        if (order?.kind === "log-level" && !isSet) {
+          isSet = true;
+          void rig.group.setLogLevel("debug");
+        }
+        take(message);
+      });
+    runWorker(rig.world, { ...port, post: port.post.bind(port), onMessage });
+  };
+  const [thread] = threads.running;
+  thread!.post({ kind: "close" });
+  await rig.advance(1);
+  thread!.end("it fell over");
+  await rig.advance(2_000);
+  expect(isSet).toBe(true);
+  await rig.ask(20);
+  expect(rig.log.filter((line) => line.includes('"debug":"request"')).length).toBe(20);
+});
+
+test("a Snapshot whose filters take too long to load is given up, and nothing of it stays", async () => {
+  rig = new GroupRig(2);
+  rig.world.files.makeFolder("/app");
+  rig.world.files.write("/app/own.ts", "export default { onComplete() {} };");
+  const { modules } = rig.world;
+  const load = modules.load.bind(modules);
+  let waitMs = 7_000;
+  modules.load = async (path, version) => {
+    await rig.world.clock.sleep(waitMs);
+    return load(path, version);
+  };
+  const bounds = { timeoutMs: 1_000, maxBodyBytes: 1_000 };
+  const config = { name: "own", onError: "closed", ...bounds, config: {} };
+  const filters = [{ filter: "typescript", config }];
+  const shape = { route: { filters }, filters: { own: "/app/own.ts" } };
+  const refused = await rig.apply(shape).catch((error: unknown) => error as Failure);
+  expect((refused as Failure).message).toContain("did not answer within 5 s");
+  await rig.advance(10_000);
+  expect(rig.world.net.listeners).toBe(0);
+  waitMs = 10;
+  await rig.apply(shape);
+  rig.upstream();
+  expect(await rig.ask(4)).toEqual([200, 200, 200, 200]);
 });

@@ -18,8 +18,7 @@ import { CellsWatcher } from "../typescript/filter_cells.ts";
 import { EventLog, eventLine } from "../telemetry/events.ts";
 import { remainingMetrics, sumMetrics } from "../telemetry/sum_metrics.ts";
 import { allot, type Allotment, bury, LostCounts, NOTHING_ALLOTTED } from "./allotment.ts";
-import { GroupCaptures } from "./group_captures.ts";
-import { GroupTaps } from "./group_taps.ts";
+import { GroupWatches } from "./group_watches.ts";
 import type { FromWorker, Order } from "./messages.ts";
 import { remainsOf, sumStats } from "./sum_stats.ts";
 import { type SeatEvents, WorkerSeat } from "./worker_seat.ts";
@@ -57,8 +56,7 @@ export class ProxyGroup {
   readonly #events: EventLog;
   /** Of all workers, gathered when somebody asks. */
   readonly #sightings: Sightings;
-  readonly #taps: GroupTaps;
-  readonly #captures = new GroupCaptures();
+  readonly #watches: GroupWatches;
   #logLevel: LogLevel = "info";
   readonly #seats: readonly WorkerSeat[];
   readonly #beats: SharedArrayBuffer;
@@ -85,7 +83,7 @@ export class ProxyGroup {
     this.#startedMs = world.clock.now();
     this.#events = new EventLog(world.clock, (event) => log(eventLine(event)));
     this.#sightings = new Sightings(world.clock, () => {});
-    this.#taps = new GroupTaps(world.clock);
+    this.#watches = new GroupWatches(world.clock, () => this.#joined);
     this.#beats = new SharedArrayBuffer(workers * Int32Array.BYTES_PER_ELEMENT);
     const events: SeatEvents = {
       onMessage: (seat, message) => this.#take(seat, message),
@@ -213,9 +211,7 @@ export class ProxyGroup {
   #take(seat: WorkerSeat, message: FromWorker): void {
     if (message.kind === "log") this.#log(message.lines);
     else if (message.kind === "event") this.#tell(seat, message.event);
-    else if (message.kind === "captured") {
-      this.#captures.take(message.id, message.requests, message.lost);
-    } else if (message.kind === "tapped") this.#taps.take(message.id, message.records, message.lost);
+    else if (message.kind === "seen") this.#watches.take(message.id, message.seen, message.lost);
     else if (message.kind === "watch-filters") seat.watched = message.watched;
     else if (message.kind === "ask-for-room") {
       const { cluster } = message;
@@ -262,8 +258,7 @@ export class ProxyGroup {
       await seat.call({ kind: "commit" });
       await this.#bringFaults(seat);
       await seat.call({ kind: "log-level", level: this.#logLevel });
-      this.#taps.bring(seat);
-      this.#captures.bring(seat);
+      this.#watches.bring(seat);
     } catch (error) {
       // Its end follows, and another attempt.
       if (seat.isRunning) seat.terminate((error as Error).message);
@@ -368,15 +363,13 @@ export class ProxyGroup {
   // -------------------------------------------------------------- looking on
 
   /** As `Proxy.capture`, over all workers. */
-  capture(order: CaptureOrder, take: CaptureTaker): () => void {
-    const id = this.#captures.start(this.#joined, order, take);
-    return () => this.#captures.end(this.#joined, id);
+  capture(order: CaptureOrder, take: CaptureTaker): () => Promise<void> {
+    return this.#watches.capture(order, take);
   }
 
   /** As `Proxy.tap`, over all workers. */
-  tap(order: TapOrder, take: TapTaker): () => void {
-    const id = this.#taps.start(this.#joined, order, take);
-    return () => this.#taps.end(this.#joined, id);
+  tap(order: TapOrder, take: TapTaker): () => Promise<void> {
+    return this.#watches.tap(order, take);
   }
 
   /** As `Proxy.failures`; what a worker kept is gone with it. */
@@ -394,10 +387,15 @@ export class ProxyGroup {
   }
 
   /** Until the process ends. */
-  async setLogLevel(level: LogLevel): Promise<void> {
-    this.#logLevel = level;
-    this.#events.onlyTrouble = level === "error";
-    await this.#all({ kind: "log-level", level });
+  setLogLevel(level: LogLevel): Promise<void> {
+    // A worker that takes another's place right now would miss it.
+    return this.#inTurn(async () => {
+      this.#logLevel = level;
+      this.#events.onlyTrouble = level === "error";
+      // Who ends right now comes back with this level.
+      const order: Order = { kind: "log-level", level };
+      await Promise.allSettled(this.#joined.map((seat) => seat.call(order)));
+    });
   }
 
   // -------------------------------------------------------------- stats and metrics

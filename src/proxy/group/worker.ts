@@ -1,7 +1,12 @@
+import type { CapturedRequest } from "../../api/capture.ts";
+import type { RequestRecord } from "../../api/request_record.ts";
+import type { Snapshot } from "../../api/snapshot.ts";
 import { Failure } from "../../base/failure.ts";
 import type { Net, ThreadPort, Timer, World } from "../../base/world.ts";
 import { type PreparedSnapshot, Proxy } from "../proxy.ts";
-import { BEAT_MS, type FromWorker, type Order, type ToWorker, type Welcome } from "./messages.ts";
+import type { Allotment } from "./allotment.ts";
+import { BEAT_MS, type FromWorker, type Order, type ToWorker } from "./messages.ts";
+import type { Watch, Welcome } from "./messages.ts";
 
 /** What a worker's thread runs: one proxy that does what the main thread says. */
 export function runWorker(world: World, port: ThreadPort): void {
@@ -24,8 +29,10 @@ class GroupWorker {
   readonly #proxy: Proxy;
   readonly #beat: Timer;
   #prepared: PreparedSnapshot | null = null;
-  readonly #taps = new Map<number, () => void>();
-  readonly #captures = new Map<number, () => void>();
+  /** Grows with each preparation, and with each that the group gives up. */
+  #turn = 0;
+  /** What ends each. */
+  readonly #watches = new Map<number, () => void>();
 
   constructor(world: World, post: (message: FromWorker) => void, welcome: Welcome) {
     const { worker, workers, nowMs, beats, inherited } = welcome;
@@ -78,15 +85,13 @@ class GroupWorker {
     const proxy = this.#proxy;
     switch (order.kind) {
       case "prepare":
-        return proxy.loadFilters(order.snapshot).then(() => {
-          this.#prepared = proxy.prepare(order.snapshot, order.allotment);
-          return null;
-        });
+        return this.#prepare(order.snapshot, order.allotment);
       case "commit":
         this.#prepared?.commit();
         this.#prepared = null;
         return null;
       case "abandon":
+        this.#turn++;
         this.#prepared?.abandon();
         this.#prepared = null;
         return null;
@@ -96,29 +101,12 @@ class GroupWorker {
         return proxy.metrics();
       case "take-sightings":
         return proxy.takeSightings();
-      case "capture": {
-        const { id } = order;
-        const end = proxy.capture(order.order, (requests, lost) =>
-          this.#post({ kind: "captured", id, requests, lost }),
-        );
-        this.#captures.set(id, end);
+      case "watch":
+        this.#watches.set(order.id, this.#watch(order.id, order.watch));
         return null;
-      }
-      case "end-capture":
-        this.#captures.get(order.id)?.();
-        this.#captures.delete(order.id);
-        return null;
-      case "tap": {
-        const { id } = order;
-        const end = proxy.tap(order.order, (records, lost) =>
-          this.#post({ kind: "tapped", id, records, lost }),
-        );
-        this.#taps.set(id, end);
-        return null;
-      }
-      case "untap":
-        this.#taps.get(order.id)?.();
-        this.#taps.delete(order.id);
+      case "unwatch":
+        this.#watches.get(order.id)?.();
+        this.#watches.delete(order.id);
         return null;
       case "failures":
         return proxy.failures(order.id);
@@ -135,5 +123,20 @@ class GroupWorker {
       case "drain":
         return proxy.drain(order);
     }
+  }
+  async #prepare(snapshot: Snapshot, allotment: Allotment): Promise<null> {
+    const turn = ++this.#turn;
+    await this.#proxy.loadFilters(snapshot);
+    // A user's code took its time, and the group waits no longer: nobody would end what opens now.
+    if (turn !== this.#turn) throw new Failure("refused", "it was given up meanwhile");
+    this.#prepared = this.#proxy.prepare(snapshot, allotment);
+    return null;
+  }
+
+  #watch(id: number, watch: Watch): () => void {
+    const take = (seen: readonly RequestRecord[] | readonly CapturedRequest[], lost: number): void =>
+      this.#post({ kind: "seen", id, seen, lost });
+    if (watch.what === "tap") return this.#proxy.tap(watch.order, take);
+    return this.#proxy.capture(watch.order, take);
   }
 }
