@@ -73,3 +73,15 @@ test("S3-21 --strict has nothing to say of an App that says it all, nor of one w
     expect([code, out]).toEqual([0, expect.stringMatching(/^ok: /)]);
   }
 });
+
+test("S3-20 --strict says that behind a controller nobody's network is seen without trustedHops", async () => {
+  const closed = `${BARE}  ingress: [{ host: a.example.com, deny: [{ notFrom: [203.0.113.0/24] }] }]\n`;
+  const hops = "gateway: { port: 8000, trustedHops: [10.0.0.0/8] }";
+  const mesh = `---\napiVersion: outrigger.dev/v1alpha1\nkind: Mesh\nmetadata: { name: m, namespace: shop }\nspec: { ${hops} }\n`;
+  const said = async (text: string) => {
+    const world = machine({ "/home/app/api.yaml": text });
+    const { out } = await outrigger(world, "check", "--strict", "api.yaml");
+    return /^api.yaml:7:\d+: .*who a caller is cannot be seen/m.test(out);
+  };
+  expect([await said(closed), await said(closed + mesh)]).toEqual([true, false]);
+});

@@ -5,16 +5,20 @@ import type { Problem } from "../schema/problem.ts";
 import { problemAt } from "./source.ts";
 
 /** Of Apps with an image: on a laptop none of it has an effect. */
-export function strictAdvice({ apps }: Documents): readonly Problem[] {
-  return apps.filter(({ spec }) => spec.image !== undefined).flatMap(adviceFor);
+export function strictAdvice({ apps, meshes }: Documents): readonly Problem[] {
+  const seesThrough = meshes.some(({ spec }) => (spec.gateway?.trustedHops ?? []).length > 0);
+  return apps
+    .filter(({ spec }) => spec.image !== undefined)
+    .flatMap((app) => adviceFor(app, seesThrough));
 }
 
-function adviceFor(app: AppDocument): readonly Problem[] {
+function adviceFor(app: AppDocument, seesThrough: boolean): readonly Problem[] {
   const found: Problem[] = [];
   const advise: Advise = (path, message, advice) => {
     found.push(problemAt(app, path, { message: `App ${app.name}: ${message}`, advice }));
   };
   for (const look of [probes, resources, owner, replicas, images]) look(app, advise);
+  if (!seesThrough) networks(app, advise);
   return found;
 }
 
@@ -85,5 +89,18 @@ function images({ spec }: AppDocument, advise: Advise): void {
     const tag = /@sha256:|:([^:/]+)$/.exec(image);
     if (tag !== null && tag[1] !== "latest") continue;
     advise(path, `the image ${image} is another one tomorrow`, "name a version, or a digest");
+  }
+}
+
+/** In front of the gateway stands a controller: without trustedHops all callers are that one. */
+function networks({ spec }: AppDocument, advise: Advise): void {
+  for (const [index, { deny }] of spec.ingress.entries()) {
+    const nth = deny.findIndex(({ notFrom }) => notFrom.length > 0);
+    if (nth < 0) continue;
+    advise(
+      ["spec", "ingress", index, "deny", nth],
+      "who a caller is cannot be seen behind an ingress controller, so all are denied",
+      "the Mesh's gateway: { trustedHops: [NETWORK of the controller] }",
+    );
   }
 }

@@ -3,18 +3,21 @@ import type { AnyDocument } from "../../api/document.ts";
 import type { Origin } from "../../api/snapshot.ts";
 import { GATEWAY_NAME } from "../../compile/gateway.ts";
 import { sha256Hex } from "../../base/hash.ts";
-import { type KubeObject, kubeObject } from "./object.ts";
+import { type DoorNetworks, doorNetworks, networksAnnotation } from "./door_networks.ts";
+import { type KubeObject, kubeObject, type Metadata } from "./object.ts";
 import { labelsOf, type Rendering } from "./rendering.ts";
 import { because, Sourced, type Tree } from "./sourced.ts";
 
 interface Host {
   readonly host: string;
   readonly origin: Origin;
+  /** Who alone may come, where that holds for the whole host. */
+  readonly door: DoorNetworks | null;
 }
 
 /**
  * Hosts only: which path goes where, who may do what, is the gateway's own, and the same whatever
- * stands in front of it.
+ * stands in front of it. Where a controller can know who may come at all, it is told too.
  */
 export function ingressObjects(rendering: Rendering): readonly KubeObject[] {
   const { gateway, target } = rendering;
@@ -24,7 +27,7 @@ export function ingressObjects(rendering: Rendering): readonly KubeObject[] {
   const { namespace } = gateway.workload;
   switch (target.ingress) {
     case "ingress":
-      return [ingress(namespace, hosts, first, target.ingressClass)];
+      return ingresses(namespace, hosts, target.ingressClass);
     case "gateway-api":
       return [httpRoute(namespace, hosts, first)];
     case "route":
@@ -33,9 +36,11 @@ export function ingressObjects(rendering: Rendering): readonly KubeObject[] {
 }
 
 function hostsOf({ documents }: Rendering): readonly Host[] {
+  const doors = doorNetworks(documents);
   const found = new Map<string, Host>();
   const add = (document: AnyDocument, host: string, path: readonly (string | number)[]): void => {
-    if (!found.has(host)) found.set(host, { host, origin: document.origin([...path]) });
+    if (found.has(host)) return;
+    found.set(host, { host, origin: document.origin([...path]), door: doors.get(host) ?? null });
   };
   for (const mesh of documents.meshes) {
     for (const [index, { host }] of mesh.spec.routes.entries()) {
@@ -58,10 +63,35 @@ function metadataOf(namespace: string, name: string) {
   return { namespace, name, labels: labelsOf({ name: GATEWAY_NAME, labels: {} }) };
 }
 
-function ingress(
+/** One for all hosts, and one of its own for each whose annotation is another. */
+function ingresses(
   namespace: string,
   hosts: readonly Host[],
-  first: Host,
+  ingressClass: string | null,
+): readonly KubeObject[] {
+  const annotation = networksAnnotation(ingressClass);
+  const isClosed = ({ door }: Host): boolean => annotation !== null && door !== null;
+  const open = hosts.filter((one) => !isClosed(one));
+  return [
+    ...(open.length === 0 ? [] : [ingress(metadataOf(namespace, GATEWAY_NAME), open, ingressClass)]),
+    ...hosts.filter(isClosed).map((one) => {
+      const metadata = {
+        ...metadataOf(namespace, hostName(one)),
+        annotations: { [annotation!]: sourced(one.door!.origin, one.door!.networks.join(",")) },
+      };
+      return ingress(metadata, [one], ingressClass);
+    }),
+  ];
+}
+
+/** Of an object that is for one host. */
+function hostName({ host }: Host): string {
+  return `${GATEWAY_NAME}-${sha256Hex(host).slice(0, 6)}`;
+}
+
+function ingress(
+  metadata: Metadata,
+  hosts: readonly Host[],
   ingressClassName: string | null,
 ): KubeObject {
   const backend = { service: { name: GATEWAY_NAME, port: { name: "http" } } };
@@ -72,7 +102,7 @@ function ingress(
     }),
   );
   const type = ["networking.k8s.io/v1", "Ingress"] as const;
-  return kubeObject(type, metadataOf(namespace, GATEWAY_NAME), first.origin, {
+  return kubeObject(type, metadata, hosts[0]!.origin, {
     spec: {
       ingressClassName:
         ingressClassName === null ? undefined : because("of the target", ingressClassName),
@@ -94,10 +124,17 @@ function httpRoute(namespace: string, hosts: readonly Host[], first: Host): Kube
   });
 }
 
-function openshiftRoute(namespace: string, { host, origin }: Host): KubeObject {
-  const name = `${GATEWAY_NAME}-${sha256Hex(host).slice(0, 6)}`;
+const ROUTE_NETWORKS = "haproxy.router.openshift.io/ip_whitelist";
+
+function openshiftRoute(namespace: string, one: Host): KubeObject {
+  const { host, origin, door } = one;
   const wildcard = host.startsWith("*.");
-  return kubeObject(["route.openshift.io/v1", "Route"], metadataOf(namespace, name), origin, {
+  const metadata = {
+    ...metadataOf(namespace, hostName(one)),
+    annotations:
+      door === null ? {} : { [ROUTE_NETWORKS]: sourced(door.origin, door.networks.join(" ")) },
+  };
+  return kubeObject(["route.openshift.io/v1", "Route"], metadata, origin, {
     spec: {
       host: host === "*" ? undefined : sourced(origin, host.replace(/^\*/, "www")),
       wildcardPolicy: wildcard ? "Subdomain" : "None",

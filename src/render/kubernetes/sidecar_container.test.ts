@@ -45,7 +45,7 @@ test("S4-29 a bad value is refused with its line, and so is an annotation that i
   }
 });
 
-test("S3-24 without native sidecars the app starts behind a hook that waits for the sidecar", () => {
+test("without native sidecars the app starts behind a hook that waits for the sidecar", () => {
   const { body, problems } = rendered(app("api", "port: 9000", "sidecar: { native: false }"));
   expect(problems).toEqual([]);
   const { initContainers, containers } = body("deployment/api").spec.template.spec;
