@@ -68,6 +68,26 @@ test("a captured request holds what its lists name, and what became of it; never
   end();
 });
 
+test("of where an answer leads to only the allowed part of its query is kept", async () => {
+  rig = new Rig();
+  const { seen, end } = capture({ headers: ["location"], query: ["page"] });
+  const locations = [
+    "https://shop.example/cb?code=s3cret&page=2#access_token=s3cret",
+    "//me:s3cret@shop.example:81/a?page=3",
+    "/a@b/c#s3cret",
+  ];
+  const next = locations.values();
+  rig.upstream(1, ({ peer }) => peer.send(reply(302, "", `Location: ${next.next().value}\r\n`)));
+  for (const _ of locations) await rig.ask("/");
+  await rig.advance(200);
+  expect(seen.requests.map(({ answerHeaders }) => answerHeaders["location"])).toEqual([
+    "https://shop.example/cb?page=2",
+    "//shop.example:81/a?page=3",
+    "/a@b/c",
+  ]);
+  end();
+});
+
 test("only what matches is captured, a part of it, until the end", async () => {
   rig = new Rig({ route: { path: { kind: "prefix", value: "/a" } } });
   rig.upstream();

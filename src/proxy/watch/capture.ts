@@ -141,9 +141,10 @@ class CapturedStream implements RequestWatch {
   #add(allowed: Record<string, string>, name: string, value: string): void {
     const lower = name.toLowerCase();
     if (!this.#capture.headers.has(lower)) return;
+    const kept = lower === "location" ? allowedLocation(value, this.#capture.query) : value;
     const before = allowed[lower];
-    allowed[lower] = before === undefined ? value : `${before}, ${value}`;
-    this.#bytes += lower.length + value.length;
+    allowed[lower] = before === undefined ? kept : `${before}, ${kept}`;
+    this.#bytes += lower.length + kept.length;
   }
 
   onTry(stream: Stream): void {
@@ -185,4 +186,10 @@ class CapturedStream implements RequestWatch {
       answerHeaders: this.#answerHeaders,
     });
   }
+}
+
+/** Logins send codes and tokens by it: in its query, behind a `#`, or before an `@`. */
+function allowedLocation(location: string, query: ReadonlySet<string>): string {
+  const [whole = ""] = location.split("#", 1);
+  return allowedTarget(whole.replace(/^([^/?]*\/\/)[^/?]*@/, "$1"), query);
 }
