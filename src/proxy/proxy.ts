@@ -450,7 +450,9 @@ export class Proxy {
   }
 
   #planAnew(): void {
-    const [snapshot, tracer] = [this.#snapshot!, this.#tracer];
+    const [snapshot, tracer] = [this.#snapshot, this.#tracer];
+    // A filter's file changed before its Snapshot came into force.
+    if (snapshot === null) return;
     const configs = this.#planListeners(snapshot, this.#allotment, this.#clusters, tracer);
     for (const [name, config] of configs) this.#listeners.get(name)!.config = config;
   }

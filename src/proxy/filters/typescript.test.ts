@@ -552,6 +552,32 @@ describe("loading", () => {
     expect(rig.log.join()).toContain("snapshot-refused");
   });
 
+  test("a route that comes while a changed file loads gets the new code too", async () => {
+    const code = (n: number): string =>
+      `export default ({ config: { name } }) => ({
+        onRequest(r) { r.headers.set("x-v", name + "${n}"); },
+      });`;
+    await rigWith(code(1), { config: { name: "a" } });
+    rig.upstream(1, echoed);
+    const { modules } = rig.world;
+    const load = modules.load.bind(modules);
+    let isLoading = false;
+    modules.load = async (path, version) => {
+      isLoading = true;
+      await rig.world.clock.sleep(1_000);
+      return load(path, version);
+    };
+    await rig.advance(10);
+    rig.world.files.write(FILE, code(2));
+    await rig.world.clock.until(() => isLoading, 10_000);
+    await apply({ config: { name: "b" } });
+    expect((await echo()).headers["x-v"]).toBe("b1");
+    await rig.advance(6_000);
+    expect((await echo()).headers["x-v"]).toBe("b2");
+    await apply({ config: { name: "b" } });
+    expect((await echo()).headers["x-v"]).toBe("b2");
+  });
+
   test("a Snapshot whose filter cannot be loaded leaves the last one in force", async () => {
     await rigWith(V(1));
     rig.upstream(1, echoed);

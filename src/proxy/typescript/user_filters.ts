@@ -244,8 +244,7 @@ class FilterFile {
     const added = policies.filter(({ config }) => !this.#configs.has(textOf(config)));
     try {
       if (this.#loaded === null) {
-        const configs = [...this.#configs.values(), ...policies.map(({ config }) => config)];
-        this.#loaded = await this.#load(configs);
+        this.#loaded = await this.#load(policies.map(({ config }) => config));
         this.#place.counters.loads++;
       } else for (const { config } of added) this.#make(this.#loaded, config);
     } catch (error) {
@@ -296,7 +295,8 @@ class FilterFile {
 
   // -------------------------------------------------------------- loading
 
-  async #load(configs: readonly UserFilterPolicy["config"][]): Promise<Loaded> {
+  /** Made with `more` and with all that are in use once it is there: some may come meanwhile. */
+  async #load(more: readonly UserFilterPolicy["config"][] = []): Promise<Loaded> {
     const { clock, world } = this.#place.context;
     const version = (this.#version += 1);
     const { cells } = this.#place;
@@ -306,7 +306,7 @@ class FilterFile {
       // Two versions of one file differ by the time too: a later process has its own count.
       const exports = await world.modules.load(this.path, clock.wallMs() * 1000 + version);
       const loaded: Loaded = { exported: exports["default"], made: new Map() };
-      for (const config of configs) this.#make(loaded, config);
+      for (const config of [...this.#configs.values(), ...more]) this.#make(loaded, config);
       return loaded;
     } finally {
       cells.waits(this.number, -1);
@@ -356,7 +356,7 @@ class FilterFile {
 
   async #reload(): Promise<void> {
     if (this.#closed) return;
-    const loading = this.#load([...this.#configs.values()]);
+    const loading = this.#load();
     const version = this.#version;
     const isOld = (): boolean => this.#closed || version !== this.#version;
     let loaded: Loaded;
