@@ -23,6 +23,13 @@ test("the same is told once a second, with how often it was", async () => {
   expect(log.list(2).map(({ sequence }) => sequence)).toEqual([3]);
 });
 
+test("who followed a process that has been replaced sees what its successor saw", () => {
+  const { log } = sightings();
+  log.refused("request", "in", bad("x"), null);
+  expect(log.list(1)).toEqual([]);
+  expect(log.list(250).map(({ header }) => header)).toEqual(["x"]);
+});
+
 test("who takes gets each once", () => {
   const { log } = sightings();
   log.refused("request", "in", bad("x"), null);

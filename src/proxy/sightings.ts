@@ -82,9 +82,10 @@ export class Sightings {
     }
   }
 
-  /** The oldest first. */
+  /** The oldest first. A `since` that is not reached yet is a number of the process before this one. */
   list(since = 0): readonly Sighting[] {
-    return this.#kept.filter(({ sequence }) => sequence > since);
+    const from = since > this.#sequence ? 0 : since;
+    return this.#kept.filter(({ sequence }) => sequence > from);
   }
 
   /** What has come since this was called last. */

@@ -236,6 +236,9 @@ test("a drain is bounded, and not ready from its start on", async () => {
   let ended = false;
   void sidecar.drain().then(() => (ended = true));
   expect((await ask(world, "GET", "/ready", { address: READ_ONLY })).status).toBe(503);
+  // It would open ports again.
+  const late = await ask(world, "PUT", "/snapshot", { body: JSON.stringify(snapshot("2")) });
+  expect([late.status, proxy.versions]).toEqual([409, ["1"]]);
   await world.clock.advance(2_000);
   expect(ended).toBe(false);
   await world.clock.advance(1_000);

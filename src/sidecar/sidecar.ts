@@ -318,6 +318,7 @@ export class Sidecar {
     if (this.#hasSuccessor) {
       throw new Failure("refused", "another process has taken over", "send it again");
     }
+    if (this.#draining !== null) throw new Failure("refused", "the sidecar is about to end");
     const before = pipelineKey(this.#snapshot);
     await this.#apply(snapshot);
     if (pipelineKey(snapshot) === before) return;
