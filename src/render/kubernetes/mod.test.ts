@@ -136,6 +136,37 @@ spec: { image: b, port: 9000 }
   ]);
 });
 
+test("S1-16 three sidecars beside an app and ours: no port, no volume twice", () => {
+  const text = `apiVersion: outrigger.dev/v1alpha1
+kind: App
+metadata: { name: web, namespace: site }
+spec:
+  image: registry.example.com/web:1
+  port: 8000
+  volumes: { shared: { path: /srv } }
+  containers:
+    nginx: { image: "registry.example.com/nginx:1", port: 8081 }
+    cache: { image: "registry.example.com/cache:1", port: 6379 }
+    agent: { image: "registry.example.com/agent:1", port: 9102 }
+`;
+  const { objects, problems } = render("web.yaml", text);
+  expect(problems).toEqual([]);
+  const deployment = objects.find((one) => objectKey(one) === "deployment/web")!.body as any;
+  const { initContainers, containers, volumes } = deployment.spec.template.spec;
+  const all = [...initContainers, ...containers];
+  expect(all.map(({ name }: any) => name)).toEqual(["outrigger", "app", "nginx", "cache", "agent"]);
+  const ports = all.flatMap((one: any) => (one.ports ?? []).map((port: any) => port.containerPort));
+  expect(ports.length).toBe(new Set(ports).size);
+  const names = volumes.map(({ name }: any) => name);
+  expect(names.length).toBe(new Set(names).size);
+  for (const { volumeMounts } of all) {
+    const paths = volumeMounts.map(({ mountPath }: any) => mountPath);
+    expect(paths.length).toBe(new Set(paths).size);
+  }
+  const clash = render("web.yaml", text.replace("port: 6379", "port: 8081"));
+  expect(clash.problems).toHaveLength(1);
+});
+
 test("a folder has a file an object, and for kustomize a list of them", () => {
   const { objects } = render("shop.yaml", read("shop.yaml"));
   const files = filesOf(objects, "kustomize");
