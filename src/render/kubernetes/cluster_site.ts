@@ -105,7 +105,7 @@ function calledAs({ apps }: Documents, app: AppDocument, name: string): CalledAs
   const [first] = call.endpoints ?? [];
   if (first !== undefined) return { port: first.port, hosts: [name] };
   const callee = parseAppReference(call.app ?? name, app.namespace);
-  const found = apps.find((one) => workloadKey(one) === workloadKey(callee));
+  const found = apps.find((one) => one.name === callee.name && one.namespace === callee.namespace);
   const long = [`${callee.name}.${callee.namespace}`, `${callee.name}.${callee.namespace}.svc`];
   const near = callee.namespace === app.namespace ? [callee.name] : [];
   const hosts = new Set([name, ...near, ...long]);

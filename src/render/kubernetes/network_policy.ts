@@ -1,11 +1,10 @@
 /** Who may talk with whom: what the files declare, and nothing else. */
 import type { AppDocument } from "../../api/document.ts";
-import { parseAppReference } from "../../api/names.ts";
 import { workloadKey } from "../../api/site.ts";
 import type { Snapshot } from "../../api/snapshot.ts";
 import { parseAddress } from "../../base/ip_address.ts";
 import { GATEWAY_NAME } from "../../compile/gateway.ts";
-import { type BoundPeer, boundPeers, isLoopback } from "./bound_peers.ts";
+import { type BoundPeer, isLoopback } from "./bound_peers.ts";
 import { dependencyEgress, oneAddress } from "./dependencies.ts";
 import { ADMIN_PORT, GATEWAY_PORT, INBOUND_PORT, NAMESPACE_LABEL } from "./names.ts";
 import { type KubeObject, kubeObject } from "./object.ts";
@@ -13,6 +12,7 @@ import { everyPodOf, ownerOf } from "./pod_groups.ts";
 import { labelsOf, type Rendering, selectorOf } from "./rendering.ts";
 import { because, from, Sourced, type Tree } from "./sourced.ts";
 import type { Target } from "./target.ts";
+import { calledApp, guestsOf, waysOf } from "./ways.ts";
 
 const POLICY = ["networking.k8s.io/v1", "NetworkPolicy"] as const;
 
@@ -85,15 +85,12 @@ function isReached(gateway: Snapshot, app: AppDocument): boolean {
 }
 
 function callersOf(rendering: Rendering, app: AppDocument): readonly Tree[] {
-  const { documents, gateway } = rendering;
+  const { gateway } = rendering;
   if (app.spec.port === undefined) return [];
   const ports = [port(reachedPort(app))];
   const rules: Tree[] = [];
-  for (const caller of documents.apps) {
-    for (const name of Object.keys(caller.spec.calls)) {
-      if (!leadsTo(caller, name, app)) continue;
-      rules.push(from(caller, ["spec", "calls", name], { from: [everyPod(caller)], ports }));
-    }
+  for (const { caller, call } of waysOf(rendering).callers.get(workloadKey(app)) ?? []) {
+    rules.push(from(caller, ["spec", "calls", call], { from: [everyPod(caller)], ports }));
   }
   if (gateway !== null && isReached(gateway, app)) {
     const labels = { podSelector: { matchLabels: selectorOf(GATEWAY_NAME) } };
@@ -102,13 +99,7 @@ function callersOf(rendering: Rendering, app: AppDocument): readonly Tree[] {
   return rules;
 }
 
-function leadsTo(caller: AppDocument, name: string, app: AppDocument): boolean {
-  const call = caller.spec.calls[name]!;
-  if (call.host !== undefined || call.endpoints !== undefined) return false;
-  return workloadKey(parseAppReference(call.app ?? name, caller.namespace)) === workloadKey(app);
-}
-
-function callees({ documents }: Rendering, app: AppDocument): readonly Tree[] {
+function callees(rendering: Rendering, app: AppDocument): readonly Tree[] {
   return Object.entries(app.spec.calls).flatMap(([name, call]) => {
     const path = ["spec", "calls", name];
     if (call.host !== undefined) {
@@ -123,7 +114,7 @@ function callees({ documents }: Rendering, app: AppDocument): readonly Tree[] {
         }),
       ];
     }
-    const callee = documents.apps.find((one) => leadsTo(app, name, one));
+    const callee = waysOf(rendering).apps.get(calledApp(app, name) ?? "");
     if (callee?.spec.port === undefined) return [];
     return [from(app, path, { to: [pods(callee)], ports: [port(reachedPort(callee))] })];
   });
@@ -131,13 +122,9 @@ function callees({ documents }: Rendering, app: AppDocument): readonly Tree[] {
 
 // ---------------------------------------------------------------- what sidecars talk with
 
-function peersOf(rendering: Rendering, app: AppDocument): readonly BoundPeer[] {
-  const snapshot = rendering.snapshots.get(workloadKey(ownerOf(app)));
-  return snapshot === undefined ? [] : boundPeers(rendering, snapshot, Object.keys(app.spec.calls));
-}
-
 function boundEgress(rendering: Rendering, app: AppDocument): readonly Tree[] {
-  return peersOf(rendering, app).flatMap((peer) => {
+  const peers = waysOf(rendering).peers.get(workloadKey(ownerOf(app))) ?? [];
+  return peers.flatMap((peer) => {
     if (isLoopback(peer.host)) return [];
     const known = peer.app;
     const rule =
@@ -151,11 +138,8 @@ function boundEgress(rendering: Rendering, app: AppDocument): readonly Tree[] {
 function boundCallers(rendering: Rendering, app: AppDocument): readonly Tree[] {
   if (app.spec.port === undefined) return [];
   const ports = [port(reachedPort(app))];
-  return rendering.documents.apps.flatMap((caller) =>
-    peersOf(rendering, caller)
-      .filter((peer) => peer.app === app)
-      .map((peer) => sourcedPeer(peer, { from: [everyPod(caller)], ports })),
-  );
+  const callers = waysOf(rendering).boundCallers.get(workloadKey(app)) ?? [];
+  return callers.map(({ caller, peer }) => sourcedPeer(peer, { from: [everyPod(caller)], ports }));
 }
 
 function sourcedPeer({ origin }: BoundPeer, rule: Tree): Tree {
@@ -171,34 +155,28 @@ function blocks(host: string): readonly Tree[] {
 
 // ---------------------------------------------------------------- past the sidecar
 
-type Bypass = AppDocument["spec"]["bypass"][number];
-
-/** Who may come to a port past the sidecar: those that it names, else the App's own pods. */
-function guests({ documents }: Rendering, app: AppDocument, { from: named }: Bypass): AppDocument[] {
-  if (named.length === 0) return [ownerOf(app)];
-  const keys = new Set(named.map((one) => workloadKey(parseAppReference(one, app.namespace))));
-  return documents.apps.filter((one) => keys.has(workloadKey(one)));
-}
-
 /**
  * Rules of the App's own policy, not a policy each: so what is no longer declared is gone with the
  * next apply, also where nobody prunes objects.
  */
 function bypassed(rendering: Rendering, app: AppDocument): readonly Tree[] {
+  const { apps } = waysOf(rendering);
   return app.spec.bypass.map((one, index) => {
-    const callers = guests(rendering, app, one).map(everyPod);
-    return from(app, ["spec", "bypass", index], { from: callers, ports: [port(one.port)] });
+    const guests = guestsOf(ownerOf(app), one).flatMap((key) => apps.get(key) ?? []);
+    return from(app, ["spec", "bypass", index], {
+      from: guests.map(everyPod),
+      ports: [port(one.port)],
+    });
   });
 }
 
 /** The other end of others' bypassed ports. */
 function bypassing(rendering: Rendering, caller: AppDocument): readonly Tree[] {
-  return rendering.documents.apps.flatMap((app) =>
-    app.spec.bypass.flatMap((one, index) => {
-      if (!guests(rendering, app, one).includes(ownerOf(caller))) return [];
-      return [from(app, ["spec", "bypass", index], { to: [everyPod(app)], ports: [port(one.port)] })];
-    }),
-  );
+  const ways = waysOf(rendering).bypassing.get(workloadKey(ownerOf(caller))) ?? [];
+  return ways.map(({ app, index }) => {
+    const one = app.spec.bypass[index]!;
+    return from(app, ["spec", "bypass", index], { to: [everyPod(app)], ports: [port(one.port)] });
+  });
 }
 
 function pods(app: AppDocument): Tree {

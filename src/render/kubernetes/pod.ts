@@ -1,11 +1,11 @@
 /** The pod of an App: its container, its sidecar, its siblings, what they share. */
 import type { AppDocument } from "../../api/document.ts";
-import { workloadKey } from "../../api/site.ts";
+import { type Site, workloadKey } from "../../api/site.ts";
 import { OVERFLOW_BYTES } from "../../api/snapshot.ts";
 import type { PipelinePolicy, Snapshot } from "../../api/snapshot.ts";
 import { resolveEnv } from "../../compile/env.ts";
 import type { Path } from "../../schema/node.ts";
-import { callAddresses, clusterSite } from "./cluster_site.ts";
+import { callAddresses } from "./cluster_site.ts";
 import { fileKey, filesHash, filesName, snapshotName } from "./config_map.ts";
 import { APP_CONTAINER, INBOUND_PORT } from "./names.ts";
 import { dependencySecrets, waitContainers } from "./dependencies.ts";
@@ -180,9 +180,9 @@ function appPorts(app: AppDocument): Tree {
   return all.length === 0 ? undefined : all;
 }
 
-function environment({ documents, target }: Rendering, app: AppDocument): Tree {
+function environment(rendering: Rendering, app: AppDocument): Tree {
   const owner = ownerOf(app);
-  const site = siteWithNames(documents, owner, target);
+  const site = siteWithNames(rendering, owner);
   const { env } = resolveEnv({ ...app, name: owner.name }, site);
   const plain = Object.entries(env).map(([name, value]) => ({
     name,
@@ -193,12 +193,7 @@ function environment({ documents, target }: Rendering, app: AppDocument): Tree {
 }
 
 /** Templates are filled with the names that lead to the sidecar, where they do. */
-function siteWithNames(
-  documents: Rendering["documents"],
-  app: AppDocument,
-  target: Rendering["target"],
-): ReturnType<typeof clusterSite> {
-  const site = clusterSite(documents, target);
+function siteWithNames({ documents, site }: Rendering, app: AppDocument): Site {
   const key = workloadKey(app);
   const own = site.workloads[key]!;
   if (own.local === null || app.spec.sidecar.capture === "env") return site;
@@ -207,8 +202,7 @@ function siteWithNames(
       return [name, { host: hosts[0] ?? address.host, port: address.port }];
     }),
   );
-  const workload = { ...own, local: { ...own.local, calls } };
-  return { ...site, workloads: { ...site.workloads, [key]: workload } };
+  return { ...site, workloads: { [key]: { ...own, local: { ...own.local, calls } } } };
 }
 
 function secretVariables(

@@ -1,5 +1,5 @@
 import type { AppDocument, Documents, MeshDocument } from "../../api/document.ts";
-import { workloadKey } from "../../api/site.ts";
+import { type Site, workloadKey } from "../../api/site.ts";
 import type { Snapshot } from "../../api/snapshot.ts";
 import { compile } from "../../compile/mod.ts";
 import type { Problem } from "../../schema/problem.ts";
@@ -20,6 +20,7 @@ export interface RenderOptions {
 /** What every generator of objects is given. */
 export interface Rendering extends RenderOptions {
   readonly documents: Documents;
+  readonly site: Site;
   /** By `namespace/name`: of each App with a sidecar, and of the gateway. */
   readonly snapshots: ReadonlyMap<string, Snapshot>;
   /** The gateway's; null where nothing is reached from outside. */
@@ -44,7 +45,7 @@ export function prepare(documents: Documents, options: RenderOptions): Prepared 
   const mesh = documents.meshes.find(({ spec }) => spec.gateway !== undefined);
   const gatewayDocument =
     mesh ?? documents.meshes[0] ?? documents.apps.find(({ spec }) => spec.ingress.length > 0) ?? null;
-  const rendering = { ...options, documents, snapshots, gateway, gatewayDocument };
+  const rendering = { ...options, documents, site, snapshots, gateway, gatewayDocument };
   const lonely = compiled.snapshots.flatMap((one) => loopbackProblems(rendering, one));
   return { rendering, problems: [...compiled.problems, ...clusterProblems(documents), ...lonely] };
 }
