@@ -1,11 +1,16 @@
 /** Charts, ours and those that we write, in the hands of the real helm and a real API server. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
-import { ControlPlane, controlPlaneMissing, type Ended } from "../tools/kube/control_plane.ts";
+import {
+  builtTool,
+  ControlPlane,
+  controlPlaneMissing,
+  type Ended,
+} from "../tools/kube/control_plane.ts";
 import { Place, ROOT } from "./kit/outrigger.ts";
-import { until } from "./kit/poll.ts";
+import { until, untilTrue } from "./kit/poll.ts";
 
 setDefaultTimeout(120_000);
 
@@ -16,6 +21,13 @@ const EXAMPLES = ["django.yaml", "six.yaml", "kafka_consumer.yaml", "cron.yaml"]
 const OWN = join(ROOT, "charts", "outrigger");
 /** What helm takes for the cluster's where it talks with none. */
 const VERSION = ["--kube-version", "1.35.0"];
+
+const ADDRESS = "127.0.0.1:17309";
+const REGISTRY = `version: 0.1
+log: { level: error, accesslog: { disabled: true } }
+storage: { inmemory: {} }
+http: { addr: "${ADDRESS}" }
+`;
 
 /** Braces wherever a user may write some. */
 const BRACES = `apiVersion: outrigger.dev/v1alpha1
@@ -39,7 +51,9 @@ spec:
 type Plain = any;
 /** What `--set` is given, and the places that are another value then. */
 type Case = readonly [set: string, changed: readonly string[]];
-const keyOf = ({ kind, metadata }: Plain): string => `${kind} ${metadata.namespace ?? ""} ${metadata.name}`;
+const keyOf = ({ kind, metadata }: Plain): string => {
+  return `${kind} ${metadata.namespace ?? ""} ${metadata.name}`;
+};
 
 function objectsOf(text: string): Map<string, Plain> {
   const all = parseAllDocuments(text).map((one) => one.toJS());
@@ -53,9 +67,11 @@ function changes(before: Map<string, Plain>, after: Map<string, Plain>): readonl
     if (Bun.deepEquals(a, b)) return;
     const deep = [a, b].every((one) => typeof one === "object" && one !== null);
     if (!deep || Array.isArray(a) !== Array.isArray(b)) return void found.push(at);
-    for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) walk(`${at}/${key}`, a[key], b[key]);
+    const keys = new Set([...Object.keys(a), ...Object.keys(b)]);
+    for (const key of keys) walk(`${at}/${key}`, a[key], b[key]);
   };
-  for (const key of new Set([...before.keys(), ...after.keys()])) walk(key, before.get(key), after.get(key));
+  const keys = new Set([...before.keys(), ...after.keys()]);
+  for (const key of keys) walk(key, before.get(key), after.get(key));
   return found.sort();
 }
 
@@ -93,7 +109,8 @@ describe.skipIf(missing !== null)("helm", () => {
   };
   const lint = async (chart: string): Promise<void> => {
     const { stdout, stderr } = await helm("lint", "--strict", chart);
-    expect([stdout, stderr]).toEqual([expect.stringContaining("1 chart(s) linted, 0 chart(s) failed"), ""]);
+    const all = "1 chart(s) linted, 0 chart(s) failed";
+    expect([stderr, stdout]).toEqual(["", expect.stringContaining(all)]);
   };
 
   beforeAll(() => server.start(), 900_000);
@@ -110,7 +127,7 @@ describe.skipIf(missing !== null)("helm", () => {
     ["the rarer forms", () => join(TESTDATA, "more_forms.yaml")],
     ...EXAMPLES.map((name) => [name, () => join(ROOT, "examples", "kubernetes", name)] as const),
   ] as const) {
-    test(`S3-17 helm lint and template: ${what}, by default the very objects of manifests`, async () => {
+    test(`S3-17 helm lint and template: ${what}, by default what manifests are`, async () => {
       const packed = place.path("it.tgz");
       const chart = await chartOf(file(), "--package", packed);
       await lint(chart);
@@ -153,7 +170,10 @@ describe.skipIf(missing !== null)("helm", () => {
     ];
     const numbers: readonly Case[] = [
       ["apps.api.replicas=4", ["Deployment shop api/spec/replicas"]],
-      ["apps.frontend.autoscaling.max=9", ["HorizontalPodAutoscaler shop frontend/spec/maxReplicas"]],
+      [
+        "apps.frontend.autoscaling.max=9",
+        ["HorizontalPodAutoscaler shop frontend/spec/maxReplicas"],
+      ],
       ["gateway.replicas=3", ["Deployment shop gateway/spec/replicas"]],
     ];
     for (const [option, cases] of [["--set-string", texts], ["--set", numbers]] as const) {
@@ -177,10 +197,11 @@ describe.skipIf(missing !== null)("helm", () => {
     expect(changed.every((one) => /(?:initContainers|gateway).*\/image$/.test(one))).toBe(true);
   });
 
-  test("S3-17 another host is in the gateway's Snapshot too, and makes it another version", async () => {
+  test("S3-17 another host is in the gateway's Snapshot too, a version of its own", async () => {
     const chart = await chartOf(SHOP);
     const snapshot = async (...options: string[]): Promise<Plain> => {
-      const map = objectsOf(await template(chart, ...options)).get("ConfigMap shop gateway-outrigger");
+      const objects = objectsOf(await template(chart, ...options));
+      const map = objects.get("ConfigMap shop gateway-outrigger");
       return JSON.parse(map.data["snapshot.json"]);
     };
     const before = await snapshot();
@@ -199,11 +220,12 @@ describe.skipIf(missing !== null)("helm", () => {
       ["--set", "apps.api.replicas=many", "'/apps/api/replicas': got string, want integer"],
       ["--set", "apps.api.env.PORT=9001", "'/apps/api/env/PORT': got number, want null or string"],
       ["--set", "apps.apy.replicas=1", "'/apps': additional properties 'apy' not allowed"],
-      ["--set-string", "apps.api.image.tag=a b", "'/apps/api/image/tag': 'a b' does not match pattern"],
+      ["--set-string", "apps.api.image.tag=a b", "'/apps/api/image/tag': 'a b' does not match"],
       ["--set", "ingress.hosts.shop-example-com=-", "'/ingress/hosts/shop-example-com'"],
       ["--set", "apps.frontend.autoscaling.max=1", "frontend: autoscaling.max is less than"],
     ] as const) {
-      expect([set, await refused(chart, option, set)]).toEqual([set, expect.stringContaining(words)]);
+      const said = await refused(chart, option, set);
+      expect([set, said]).toEqual([set, expect.stringContaining(words)]);
     }
   });
 
@@ -222,7 +244,7 @@ describe.skipIf(missing !== null)("helm", () => {
     expect(stdout).toContain("web-2.0.0.tgz");
   });
 
-  test("S3-17 the chart is installed, upgraded, rolled back and removed; its pods fit restricted", async () => {
+  test("S3-17 a chart is installed, upgraded, rolled back, removed; pods fit restricted", async () => {
     const chart = place.path("shop.tgz");
     await rendered(SHOP, "--format", "helm", "--package", chart);
     await restricted(server, "shop");
@@ -234,12 +256,14 @@ describe.skipIf(missing !== null)("helm", () => {
     };
     await run("install", "shop", chart, ...options);
     const replicas = async (): Promise<string> => {
-      return server.kubectl(["-n", "shop", "get", "deployment", "api", "-o", "jsonpath={.spec.replicas}"]);
+      const path = "jsonpath={.spec.replicas}";
+      return server.kubectl(["-n", "shop", "get", "deployment", "api", "-o", path]);
     };
     expect(await replicas()).toBe("1");
     await until("pods of every App", async () => {
-      const { items } = JSON.parse(await server.kubectl(["-n", "shop", "get", "pods", "-o", "json"]));
-      const names = new Set(items.map((one: Plain) => one.metadata.labels["app.kubernetes.io/name"]));
+      const pods = await server.kubectl(["-n", "shop", "get", "pods", "-o", "json"]);
+      const labels = JSON.parse(pods).items.map((one: Plain) => one.metadata.labels);
+      const names = new Set(labels.map((one: Plain) => one["app.kubernetes.io/name"]));
       return names.size === 4 ? names : null;
     });
     await run("upgrade", "shop", chart, ...options, "--set", "apps.api.replicas=3");
@@ -247,10 +271,33 @@ describe.skipIf(missing !== null)("helm", () => {
     await run("rollback", "shop", "1", "-n", "shop");
     expect(await replicas()).toBe("1");
     await run("uninstall", "shop", "-n", "shop");
-    expect(await server.kubectl(["-n", "shop", "get", "deployments,configmaps", "-o", "name"])).toBe(
-      "configmap/kube-root-ca.crt\n",
-    );
+    const left = await server.kubectl(["-n", "shop", "get", "deploy,configmap", "-o", "name"]);
+    expect(left).toBe("configmap/kube-root-ca.crt\n");
   });
+
+  test("S3-17 a registry takes the package, and gives the same bytes back", async () => {
+    const program = await builtTool("registry");
+    const config = place.write("registry.yaml", REGISTRY);
+    const start = ["env", "OTEL_TRACES_EXPORTER=none", program, "serve", config];
+    const registry = place.startProgram(start);
+    try {
+      await untilTrue("the registry", async () => (await fetch(`http://${ADDRESS}/v2/`)).ok);
+      const packed = place.path("pushed.tgz");
+      await rendered(SHOP, "--format", "helm", "--package", packed, "--chart", "shop:1.4.0");
+      const at = `oci://${ADDRESS}/charts`;
+      const pushed = await helm("push", packed, at, "--plain-http");
+      expect([pushed.status, pushed.stderr]).toEqual([0, expect.stringContaining("shop:1.4.0")]);
+      const name = ["--version", "1.4.0", "--plain-http"];
+      const pulled = await helm("pull", `${at}/shop`, ...name, "-d", place.folder);
+      expect([pulled.status, pulled.stderr]).toEqual([0, expect.stringContaining("Digest: ")]);
+      expect(readFileSync(place.path("shop-1.4.0.tgz"))).toEqual(readFileSync(packed));
+      const straight = await template(`${at}/shop`, ...name);
+      expect(changes(objectsOf(straight), objectsOf(await template(packed)))).toEqual([]);
+    } finally {
+      registry.kill("SIGTERM");
+      await registry.ended;
+    }
+  }, 900_000);
 
   // -------------------------------------------------------------- the chart of Outrigger itself
 
@@ -289,8 +336,8 @@ describe.skipIf(missing !== null)("helm", () => {
       ...["-o", "jsonpath={.data.patch\\.yaml}"],
     ]);
     await server.kubectl(["-n", "beside", "patch", "deployment", "api", "--patch", patch]);
-    const found = JSON.parse(await server.kubectl(["-n", "beside", "get", "deployment", "api", "-o", "json"]));
-    const { initContainers } = found.spec.template.spec;
+    const found = await server.kubectl(["-n", "beside", "get", "deployment", "api", "-o", "json"]);
+    const { initContainers } = JSON.parse(found).spec.template.spec;
     const names = initContainers.map((one: Plain) => one.name).sort();
     expect(names).toEqual(["outrigger", "outrigger-pipeline"]);
     const own = initContainers.find((one: Plain) => one.name === "outrigger-pipeline");
@@ -322,7 +369,9 @@ spec:
     // What the pods are given is what the program takes.
     const mounted = place.path("mounted");
     mkdirSync(mounted);
-    for (const [name, text] of Object.entries<string>(data)) writeFileSync(join(mounted, name), text);
+    for (const [name, text] of Object.entries<string>(data)) {
+      writeFileSync(join(mounted, name), text);
+    }
     expect((await place.outrigger("check", join(mounted, "pipeline.yaml"))).stderr).toBe("");
     for (const [set, words] of [
       ["kind=Job", "'/kind': value must be one of"],
@@ -331,7 +380,8 @@ spec:
       ["kind=DaemonSet,autoscaling.enabled=true", "a DaemonSet has a pod on each node"],
       ["hostLogs.enabled=true", "kind must be DaemonSet"],
     ] as const) {
-      expect([set, await refused(OWN, "--set", set)]).toEqual([set, expect.stringContaining(words)]);
+      const said = await refused(OWN, "--set", set);
+      expect([set, said]).toEqual([set, expect.stringContaining(words)]);
     }
   });
 
@@ -340,12 +390,13 @@ spec:
     const openshift = `openshift.enabled=true,openshift.route.enabled=true,${ports}`;
     const objects = objectsOf(await template(OWN, "--set", openshift));
     const { spec } = objects.get("Deployment default it-outrigger").spec.template;
-    const security = [spec.securityContext, ...spec.containers.map((one: Plain) => one.securityContext)];
+    const [container] = spec.containers;
+    const security = [spec.securityContext, container.securityContext];
     for (const one of security) {
       expect(Object.keys(one)).not.toContain("runAsUser");
       expect(Object.keys(one)).not.toContain("fsGroup");
     }
-    expect(spec.containers[0].securityContext).toMatchObject({
+    expect(container.securityContext).toMatchObject({
       ...{ runAsNonRoot: true, allowPrivilegeEscalation: false, readOnlyRootFilesystem: true },
       capabilities: { drop: ["ALL"] },
     });

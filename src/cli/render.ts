@@ -67,7 +67,8 @@ export const render: Command = {
     }
     const chosen = GENERATORS.filter(({ name }) => name === format || format === ALL_PROMETHEUS);
     if (chosen.length === 0) {
-      const known = [...FORMATS, HELM, ...GENERATORS.map(({ name }) => name), ALL_PROMETHEUS].join(", ");
+      const prometheus = [...GENERATORS.map(({ name }) => name), ALL_PROMETHEUS];
+      const known = [...FORMATS, HELM, ...prometheus].join(", ");
       throw new Failure("usage", `there is no format ${format}`, `known are ${known}`);
     }
     if (chosen.length > 1 && out === null) {
@@ -102,10 +103,12 @@ async function renderCharts(world: World, input: Input, out: string | null): Pro
   const perApp = input.flag("per-app");
   const packed = input.text("package");
   if (out === null && packed === null) {
-    throw new Failure("usage", "a chart is a folder or a package", "add --out DIR or --package PATH");
+    const advice = "add --out DIR or --package PATH";
+    throw new Failure("usage", "a chart is a folder or a package", advice);
   }
   if (perApp && packed?.endsWith(".tgz")) {
-    throw new Failure("usage", `--per-app makes several charts, and ${packed} is one file`, "name a folder");
+    const message = `--per-app makes several charts, and ${packed} is one file`;
+    throw new Failure("usage", message, "name a folder");
   }
   const objects = await renderedObjects(world, input, input.files());
   const options = { name, version, perApp, minor: target.minor, target: target.name };
@@ -124,10 +127,16 @@ async function renderCharts(world: World, input: Input, out: string | null): Pro
   }
 }
 
-const CHART = /^([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)?(?::(\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?))?$/;
+const CHART =
+  /^([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)?(?::(\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?))?$/;
+
+interface ChartName {
+  readonly name: string | null;
+  readonly version: string;
+}
 
 /** @throws Failure `usage` */
-function chartNameOf(written: string | null): { readonly name: string | null; readonly version: string } {
+function chartNameOf(written: string | null): ChartName {
   const match = CHART.exec(written ?? "");
   if (match === null) {
     const advice = "write NAME:VERSION such as shop:1.4.0; the version is a semantic one";

@@ -52,7 +52,8 @@ function splitPath(path: string): { readonly prefix: string; readonly name: stri
   if (length(path) <= MAX_NAME) return { prefix: "", name: path };
   for (let at = path.indexOf("/"); at > 0; at = path.indexOf("/", at + 1)) {
     const [prefix, name] = [path.slice(0, at), path.slice(at + 1)];
-    if (name !== "" && length(name) <= MAX_NAME && length(prefix) <= MAX_PREFIX) return { prefix, name };
+    const fits = length(name) <= MAX_NAME && length(prefix) <= MAX_PREFIX;
+    if (name !== "" && fits) return { prefix, name };
   }
   throw new Error(`${path} is too long for a tar`);
 }

@@ -22,7 +22,8 @@ const OPTIONS: ChartOptions = {
 function objectsOf(text: string): readonly KubeObject[] {
   const documents = loadDocuments([{ file: "a.yaml", text }]);
   expect(formatProblems(documents.problems)).toBe("");
-  const { objects, problems } = renderObjects(documents, { target: TARGETS.kubernetes, image: IMAGE });
+  const options = { target: TARGETS.kubernetes, image: IMAGE };
+  const { objects, problems } = renderObjects(documents, options);
   expect(problems).toEqual([]);
   return objects;
 }
@@ -34,7 +35,8 @@ test("S3-17 a chart has its values with a schema that takes them and no others",
   const { files, name } = chartOf(read("shop.yaml"));
   expect(name).toBe("shop");
   const chart = parse(files.get("Chart.yaml")!);
-  expect([chart.apiVersion, chart.version, chart.kubeVersion]).toEqual(["v2", "1.2.3", ">=1.29.0-0"]);
+  const { apiVersion, version, kubeVersion } = chart;
+  expect([apiVersion, version, kubeVersion]).toEqual(["v2", "1.2.3", ">=1.29.0-0"]);
   const values = parse(files.get("values.yaml")!);
   const valid = new Ajv({ strict: false }).compile(JSON.parse(files.get("values.schema.json")!));
   expect([valid(values), valid.errors]).toEqual([true, null]);
@@ -77,9 +79,10 @@ spec:
 test("a chart an App: each has its own objects, and one has what they share", () => {
   const objects = objectsOf(read("forms.yaml"));
   const all = charts(objects, { ...OPTIONS, perApp: true });
-  expect(all.map(({ name }) => name).sort()).toEqual(["nightly", "node-agent", "search", "site", "web"]);
-  const templates = all.flatMap(({ files }) => [...files.keys()].filter((path) => path.endsWith(".yaml")));
-  const own = templates.filter((path) => path.startsWith("templates/"));
+  const names = all.map((one) => one.name).sort();
+  expect(names).toEqual(["nightly", "node-agent", "search", "site", "web"]);
+  const paths = all.flatMap(({ files }) => [...files.keys()]);
+  const own = paths.filter((path) => /^templates\/.*\.yaml$/.test(path));
   expect(own.length).toBe(objects.length);
   const web = all.find(({ name }) => name === "web")!;
   expect(Object.keys(parse(web.files.get("values.yaml")!).apps)).toEqual(["web"]);

@@ -8,7 +8,8 @@ import { tarOf } from "../../codec/tar.ts";
 export function chartPackage(name: string, files: ReadonlyMap<string, string>): Uint8Array {
   const kept = [...files].filter(([path]) => path !== ".helmignore");
   // Helm reads the first file to learn what it holds.
-  kept.sort(([a], [b]) => Number(b === "Chart.yaml") - Number(a === "Chart.yaml") || (a < b ? -1 : 1));
+  const order = (path: string): string => (path === "Chart.yaml" ? "" : path);
+  kept.sort(([a], [b]) => (order(a) < order(b) ? -1 : 1));
   const encoder = new TextEncoder();
   const entries = kept.map(([path, text]) => {
     return { path: `${name}/${path}`, mode: 0o644, bytes: encoder.encode(text) };

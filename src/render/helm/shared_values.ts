@@ -105,7 +105,8 @@ export function hostsOf(objects: readonly KubeObject[]): ReadonlyMap<string, str
   const named = new Map<string, string>();
   for (const host of [...hosts].sort()) {
     const plain = host.replace("*", "any").replaceAll(".", "-");
-    named.set(host, [...named.values()].includes(plain) ? `${plain}-${sha256Hex(host).slice(0, 6)}` : plain);
+    const taken = [...named.values()].includes(plain);
+    named.set(host, taken ? `${plain}-${sha256Hex(host).slice(0, 6)}` : plain);
   }
   return named;
 }
@@ -117,9 +118,11 @@ function hostPlaces(
   const list = (path: readonly Step[]): readonly Plain[] => (memberAt(body, path) ?? []) as Plain[];
   const places: (readonly Step[])[] = [];
   if (kind === "Ingress") {
-    for (const index of list(["spec", "rules"]).keys()) places.push(["spec", "rules", index, "host"]);
+    const rules = list(["spec", "rules"]);
+    places.push(...rules.map((_, index) => ["spec", "rules", index, "host"]));
   } else if (kind === "HTTPRoute") {
-    for (const index of list(["spec", "hostnames"]).keys()) places.push(["spec", "hostnames", index]);
+    const names = list(["spec", "hostnames"]);
+    places.push(...names.map((_, index) => ["spec", "hostnames", index]));
   } else if (kind === "Route") places.push(["spec", "host"]);
   return places.flatMap((place) => {
     const host = memberAt(body, place);
@@ -166,8 +169,8 @@ function hostValues(values: ChartValues, hosts: ReadonlyMap<string, string>): vo
 }
 
 /**
- * The gateway's Snapshot holds the hosts as well. Its version says to a running gateway whether there
- * is something new, so another host makes another one.
+ * The gateway's Snapshot holds the hosts as well. Its version says to a running gateway whether
+ * there is something new, so another host makes another one.
  */
 export function snapshotHosts(
   template: Template,

@@ -65,8 +65,8 @@ export class Template {
   }
 
   /**
-   * The member at `path`, with its key, comes from `lines`; added where it is not there. It must not
-   * be a list item's first member.
+   * The member at `path`, with its key, comes from `lines`; added where it is not there. It must
+   * not be a list item's first member.
    */
   putLines(path: readonly Step[], lines: Lines): void {
     const mark = `${this.#mark}Lines${this.#lines.size}E`;
@@ -78,7 +78,8 @@ export class Template {
   putBlock(path: readonly Step[], expression: string): void {
     const key = String(path.at(-1));
     this.putLines(path, (indent) => {
-      return `${indent}${key}:\n${indent}  {{- toYaml ${expression} | nindent ${indent.length + 2} }}`;
+      const block = `{{- toYaml ${expression} | nindent ${indent.length + 2} }}`;
+      return `${indent}${key}:\n${indent}  ${block}`;
     });
   }
 
@@ -86,7 +87,8 @@ export class Template {
   putOptional(path: readonly Step[], expression: string): void {
     const key = String(path.at(-1));
     this.putLines(path, (indent) => {
-      return `${indent}{{- with ${expression} }}\n${indent}${key}: {{ . | quote }}\n${indent}{{- end }}`;
+      const lines = [`{{- with ${expression} }}`, `${key}: {{ . | quote }}`, "{{- end }}"];
+      return lines.map((line) => indent + line).join("\n");
     });
   }
 
@@ -112,7 +114,9 @@ export class Template {
 
   #set(path: readonly Step[], value: Plain): void {
     const parent = this.at(path.slice(0, -1)) as Draft | undefined;
-    if (typeof parent !== "object" || parent === null) throw new Error(`nothing at ${path.join("/")}`);
+    if (typeof parent !== "object" || parent === null) {
+      throw new Error(`nothing is at ${path.slice(0, -1).join("/")}`);
+    }
     (parent as Record<Step, Plain>)[path.at(-1)!] = value;
   }
 }

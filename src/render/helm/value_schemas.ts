@@ -32,10 +32,11 @@ export const NAME: JsonSchema = { ...STORAGE_CLASS, minLength: 1 };
 export const SWITCH: JsonSchema = { type: "boolean" };
 
 /** Numbers are texts in an environment: 1e6 must not become another text on its way. */
+const [VARIABLE = ""] = Object.keys(spec("env", "patternProperties"));
 export const ENV: JsonSchema = {
   type: "object",
   maxProperties: 1000,
-  patternProperties: { [Object.keys(spec("env", "patternProperties"))[0]!]: { type: ["string", "null"] } },
+  patternProperties: { [VARIABLE]: { type: ["string", "null"] } },
   additionalProperties: false,
 };
 
@@ -45,7 +46,10 @@ export const REPOSITORY: JsonSchema = {
   pattern: "^[a-z0-9][a-zA-Z0-9._:/-]*$",
   maxLength: spec("image").maxLength,
 };
-export const TAG: JsonSchema = { type: "string", pattern: "^(?:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?$" };
+export const TAG: JsonSchema = {
+  type: "string",
+  pattern: "^(?:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?$",
+};
 export const DIGEST: JsonSchema = { type: "string", pattern: "^(?:sha256:[0-9a-f]{64})?$" };
 
 /** Kubernetes' quantities, of the kinds that are of use here. */

@@ -39,7 +39,9 @@ export class ChartValues {
   /** Its default; undefined for a group and for what is not there. */
   valueAt(path: readonly string[]): Plain | undefined {
     let at: Leaf | Group | undefined = this.#root;
-    for (const step of path) at = at !== undefined && "members" in at ? at.members.get(step) : undefined;
+    for (const step of path) {
+      at = at !== undefined && "members" in at ? at.members.get(step) : undefined;
+    }
     return at !== undefined && "value" in at ? at.value : undefined;
   }
 
@@ -73,7 +75,7 @@ export class ChartValues {
   }
 
   /** Rows of a table: path, default, sentence. */
-  rows(): readonly (readonly [path: string, value: string, about: string])[] {
+  rows(): readonly Row[] {
     return rowsOf(this.#root, "");
   }
 }
@@ -99,11 +101,12 @@ const WIDTH = 98;
 
 function lines({ members }: Group, indent: string): readonly string[] {
   return [...members].flatMap(([name, one]) => {
-    const comment = wrapped(one.about, WIDTH - indent.length - 2).map((text) => `${indent}# ${text}`);
+    const about = wrapped(one.about, WIDTH - indent.length - 2);
+    const comment = about.map((text) => `${indent}# ${text}`);
     const gap = indent === "" ? [""] : [];
     if ("members" in one) {
-      const inner = one.members.size === 0 ? [`${indent}${keyText(name)}: {}`] : [`${indent}${keyText(name)}:`];
-      return [...gap, ...comment, ...inner, ...lines(one, `${indent}  `)];
+      const head = `${indent}${keyText(name)}:${one.members.size === 0 ? " {}" : ""}`;
+      return [...gap, ...comment, head, ...lines(one, `${indent}  `)];
     }
     const text = stringify({ [name]: one.value }, { lineWidth: 0 }).replace(/\n$/, "");
     const shown = text.split("\n").map((line) => (line === "" ? line : indent + line));
@@ -119,16 +122,19 @@ function wrapped(text: string, width: number): readonly string[] {
   const rows: string[] = [];
   for (const word of text.split(" ").filter((one) => one !== "")) {
     const last = rows.at(-1);
-    if (last !== undefined && last.length + word.length < width) rows[rows.length - 1] = `${last} ${word}`;
+    const fits = last !== undefined && last.length + word.length < width;
+    if (fits) rows[rows.length - 1] = `${last} ${word}`;
     else rows.push(word);
   }
   return rows;
 }
 
-function rowsOf({ members }: Group, before: string): readonly (readonly [string, string, string])[] {
+type Row = readonly [path: string, value: string, about: string];
+
+function rowsOf({ members }: Group, before: string): readonly Row[] {
   return [...members].flatMap(([name, one]) => {
     const path = `${before}${name}`;
     if ("members" in one) return rowsOf(one, `${path}.`);
-    return [[path, JSON.stringify(one.value), one.about] as const];
+    return [[path, JSON.stringify(one.value), one.about]];
   });
 }

@@ -64,11 +64,16 @@ export function workloadValues(
     }
   }
   claimValues(template, values, place);
-  const note = { about: "Secrets with which the images are fetched: [{ name: NAME }].", schema: PULL_SECRETS };
-  values.add(["imagePullSecrets"], [], note);
+  const about = "Secrets with which the images are fetched: [{ name: NAME }].";
+  values.add(["imagePullSecrets"], [], { about, schema: PULL_SECRETS });
   template.putLines([...pod, "imagePullSecrets"], (indent) => {
-    const block = `${indent}imagePullSecrets:\n${indent}  {{- toYaml . | nindent ${indent.length + 2} }}`;
-    return `${indent}{{- with .Values.imagePullSecrets }}\n${block}\n${indent}{{- end }}`;
+    const lines = [
+      "{{- with .Values.imagePullSecrets }}",
+      "imagePullSecrets:",
+      `  {{- toYaml . | nindent ${indent.length + 2} }}`,
+      "{{- end }}",
+    ];
+    return lines.map((line) => indent + line).join("\n");
   });
 }
 
@@ -95,7 +100,8 @@ export function scalerValues(template: Template, values: ChartValues, { path, at
   }
   const [min, max] = [at("autoscaling", "min"), at("autoscaling", "max")];
   const text = `${path.at(-1)!}: autoscaling.max is less than autoscaling.min`;
-  template.prelude(`{{- if lt (int ${max}) (int ${min}) }}{{ fail ${JSON.stringify(text)} }}{{ end }}`);
+  const fail = `{{ fail ${JSON.stringify(text)} }}`;
+  template.prelude(`{{- if lt (int ${max}) (int ${min}) }}${fail}{{ end }}`);
 }
 
 /** @param name of the value, where the object has one */
@@ -208,7 +214,10 @@ function claimValues(template: Template, values: ChartValues, { path, at }: Plac
     const size = template.at([...spec, "resources", "requests", "storage"]);
     if (typeof name !== "string" || typeof size !== "string") continue;
     const own = ["storage", name];
-    values.add([...path, ...own, "size"], size, { about: "How much each pod keeps.", schema: SIZE });
+    values.add([...path, ...own, "size"], size, {
+      about: "How much each pod keeps.",
+      schema: SIZE,
+    });
     template.put([...spec, "resources", "requests", "storage"], `${at(...own, "size")} | quote`);
     const storageClass = template.at([...spec, "storageClassName"]) ?? "";
     values.add([...path, ...own, "class"], storageClass, {
