@@ -398,10 +398,10 @@ export interface Files {
   remove(path: string): void;
   rename(from: string, to: string): void;
   realPath(path: string): string;
-  /** `append` and `write` create the file; `write` truncates it. */
+  /** `append` and `write` create the file; `write` truncates it; `create` takes none that is there. */
   open(
     path: string,
-    how: "read" | "append" | "write",
+    how: OpenMode,
     options?: { readonly mode?: number },
   ): OpenFile;
   /**
@@ -435,6 +435,8 @@ export interface OpenFile {
 export interface FileWatcher {
   close(): void;
 }
+
+export type OpenMode = "read" | "append" | "write" | "create";
 
 export type FileErrorCode =
   | "not-found"

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import "../local/capture.ts";
+import "../local/sidecars.ts";
 import "../api/capture_order.ts";
 import { background, outrigger, until } from "./testdata/machine.ts";
 import { runningSidecars } from "./testdata/running_sidecars.ts";
@@ -53,6 +53,26 @@ test("it ends at its size and at Ctrl-C; a file that is there stays as it is", a
   world.signals.raise("SIGINT");
   await until(world, () => last.code !== null);
   expect([last.code, world.files.readText("c.jsonl")]).toEqual([0, text]);
+  await running.stop();
+});
+
+test("a disk that fills up, and a file that comes meanwhile, are said", async () => {
+  const running = await runningSidecars();
+  const { world, ask } = running;
+  const full = background(world, "capture", "api", ...ALL, "--to", "f.jsonl");
+  await running.pass(100);
+  world.files.freeBytes = 100;
+  await ask("/api/a");
+  await until(world, () => full.code !== null);
+  expect(full.code).toBeGreaterThan(0);
+  expect(world.stdio.stderr.text()).toContain("f.jsonl");
+  world.files.freeBytes = Number.POSITIVE_INFINITY;
+
+  const late = background(world, "capture", "api", ...ALL, "--to", "l.jsonl");
+  world.files.write("l.jsonl", "another's");
+  await until(world, () => late.code !== null);
+  expect(late.code).toBeGreaterThan(0);
+  expect(world.files.readText("l.jsonl")).toBe("another's");
   await running.stop();
 });
 

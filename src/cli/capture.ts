@@ -1,6 +1,6 @@
 import { CAPTURED_HEADERS, MAX_CAPTURE_BYTES, MAX_CAPTURE_MS } from "../api/capture_order.ts";
 import { Failure } from "../base/failure.ts";
-import type { OpenFile, World } from "../base/world.ts";
+import { FileError, type OpenFile, type World } from "../base/world.ts";
 import type { JsonLine } from "../http/json_lines.ts";
 import type { AdminPlace } from "../local/sidecars.ts";
 import { parsePercent, parseSize } from "../schema/units.ts";
@@ -47,16 +47,18 @@ export const capture: Command = {
     if (world.files.stat(file) !== null) {
       throw new Failure("usage", `${file} is there already`, "name a new file, or remove it");
     }
-    const { captureFrom } = await import("../local/capture.ts");
+    const { followAdmin } = await import("../local/sidecars.ts");
     const end = new AbortController();
     const stop = world.signals.on("SIGINT", () => end.abort());
     const store = new Store(world, file, order.maxBytes, () => end.abort());
     try {
-      await captureFrom(world, place, order, end.signal, (line) => store.add(line));
+      const asked = { method: "POST", body: order };
+      await followAdmin(world, place, "/capture", end.signal, (line) => store.add(line), asked);
     } finally {
       stop();
       store.close();
     }
+    if (store.problem !== null) throw store.problem;
     world.stdio.stdout.write(store.summary(place));
     return 0;
   },
@@ -102,6 +104,8 @@ class Store {
   #leftBytes: number;
   #requests = 0;
   #lost = 0;
+  /** Why it could not be written. */
+  problem: FileError | null = null;
 
   constructor(world: World, path: string, maxBytes: number, full: () => void) {
     this.#world = world;
@@ -114,9 +118,16 @@ class Store {
     const value = "lost" in line ? { lost: line.lost } : line.value;
     const bytes = Buffer.from(`${JSON.stringify(value)}\n`);
     this.#leftBytes -= bytes.length;
-    if (this.#leftBytes < 0) return this.#full();
-    this.#file ??= this.#world.files.open(this.#path, "write", { mode: 0o600 });
-    this.#file.write(bytes);
+    if (this.#leftBytes < 0 || this.problem !== null) return this.#full();
+    try {
+      // Not one that is there by now, nor through a link that somebody put there.
+      this.#file ??= this.#world.files.open(this.#path, "create", { mode: 0o600 });
+      this.#file.write(bytes);
+    } catch (error) {
+      if (!(error instanceof FileError)) throw error;
+      this.problem = error;
+      return this.#full();
+    }
     if ("lost" in line) this.#lost += line.lost;
     else if (typeof value === "object" && value !== null && "request" in value) this.#requests++;
   }

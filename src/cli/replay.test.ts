@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import "../api/capture_order.ts";
-import "../local/capture.ts";
+import "../local/sidecars.ts";
 import "../operate/read_capture.ts";
 import "../operate/replay.ts";
 import { background, outrigger, until } from "./testdata/machine.ts";

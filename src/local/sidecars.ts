@@ -112,8 +112,13 @@ export async function followAdmin(
   path: string,
   abort: AbortSignal,
   onLine: (line: JsonLine) => void,
+  more: { readonly method?: string; readonly body?: unknown } = {},
 ): Promise<void> {
-  const request = { method: "GET", path, address: { path: place.socket }, timeoutMs: 0, abort };
+  const { method = "GET", body } = more;
+  const request = {
+    ...{ method, path, address: { path: place.socket }, timeoutMs: 0, abort },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  };
   try {
     const answer = await readJsonLines(new HttpClient(world), request, onLine);
     if (answer.status !== 200) answerOf(place, answer.status, answer.body);

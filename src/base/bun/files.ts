@@ -1,9 +1,9 @@
 import * as fs from "node:fs";
 import { basename, dirname, join } from "node:path";
-import type { Files, FileStat, FileWatcher, OpenFile } from "../world.ts";
+import type { Files, FileStat, FileWatcher, OpenFile, OpenMode } from "../world.ts";
 import { fileError } from "../file_error.ts";
 
-const FLAGS = { read: "r", append: "a", write: "w" } as const;
+const FLAGS = { read: "r", append: "a", write: "w", create: "wx" } as const;
 
 /**
  * Bun drops an event that equals the one before within about a millisecond: so the last of several
@@ -79,7 +79,7 @@ export class BunFiles implements Files {
 
   open(
     path: string,
-    how: "read" | "append" | "write",
+    how: OpenMode,
     options?: { readonly mode?: number },
   ): OpenFile {
     const mode = options?.mode ?? 0o666;

@@ -91,6 +91,17 @@ export function filesContract(it: () => ContractWorld): void {
 }
 
 export function openFilesContract(it: () => ContractWorld): void {
+  test("files: what is to be created is no file that is there already", () => {
+    const { files } = it().world;
+    const path = `${it().folder}/new`;
+    const made = files.open(path, "create", { mode: 0o600 });
+    made.write(bytesOf("a"));
+    made.close();
+    expect([files.readText(path), files.stat(path)!.mode & 0o777]).toEqual(["a", 0o600]);
+    expect(() => files.open(path, "create")).toThrow("something of that name exists already");
+    expect(files.readText(path)).toBe("a");
+  });
+
   test("files: appending goes to the end, whatever others did meanwhile", () => {
     const { files } = it().world;
     const path = `${it().folder}/log`;

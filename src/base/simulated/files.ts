@@ -1,7 +1,7 @@
 import { basename, dirname, resolve } from "node:path";
 import { assert } from "../assert.ts";
 import { fileError } from "../file_error.ts";
-import type { Files, FileStat, FileWatcher, OpenFile } from "../world.ts";
+import type { Files, FileStat, FileWatcher, OpenFile, OpenMode } from "../world.ts";
 import type { SimulatedClock } from "./clock.ts";
 import type { SimulatedRandom } from "./random.ts";
 
@@ -172,11 +172,12 @@ export class SimulatedFiles implements Files {
 
   open(
     path: string,
-    how: "read" | "append" | "write",
+    how: OpenMode,
     options?: { readonly mode?: number },
   ): OpenFile {
     this.#check("open", path);
     let inode = this.#find(path, "open");
+    if (inode !== null && how === "create") throw fileError({ code: "EEXIST" }, "open", path);
     if (inode === null && how !== "read") inode = this.#create(path, options?.mode ?? 0o644);
     if (inode === null) throw fileError({ code: "ENOENT" }, "open", path);
     if (inode.kind !== "file") throw fileError({ code: "EISDIR" }, "open", path);
@@ -398,7 +399,7 @@ class SimulatedFile implements OpenFile {
   #files: SimulatedFiles;
   #inode: FileInode;
   #path: string;
-  #how: "read" | "append" | "write";
+  #how: OpenMode;
   #position = 0;
   #isOpen = true;
 
@@ -406,7 +407,7 @@ class SimulatedFile implements OpenFile {
     files: SimulatedFiles,
     inode: FileInode,
     path: string,
-    how: "read" | "append" | "write",
+    how: OpenMode,
   ) {
     this.#files = files;
     this.#inode = inode;
