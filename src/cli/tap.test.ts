@@ -92,6 +92,10 @@ test("malformed messages are followed by sequence: where, which header, what was
   const place = ["--socket", "/run/a.sock"];
   const tap = background(world, "tap", "--malformed", ...place, "--limit", "2");
   await world.clock.advance(1_200);
+  // It is started anew.
+  server.stop();
+  await world.clock.advance(1_200);
+  server.start();
   see("", "request");
   await until(world, () => tap.code !== null);
   expect(world.stdio.stdout.text().trim().split("\n")).toEqual([
@@ -100,4 +104,7 @@ test("malformed messages are followed by sequence: where, which header, what was
   ]);
   expect([asked[0], asked.at(-1)]).toEqual(["/sightings?since=0", "/sightings?since=1"]);
   server.stop();
+  const lonely = background(world, "tap", "--malformed", ...place);
+  await until(world, () => lonely.code !== null);
+  expect(lonely.code).toBeGreaterThan(0);
 });

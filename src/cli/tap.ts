@@ -9,6 +9,8 @@ import { APP_ARGUMENT, SIDECAR_OPTIONS, wantedPlaces } from "./sidecar_options.t
 
 /** Between two looks for malformed messages. */
 const LOOK_MS = 500;
+/** In a row. */
+const MAX_SILENT_LOOKS = 10;
 
 export const tap: Command = {
   name: "tap",
@@ -114,11 +116,21 @@ async function followSightings(
   const { askAdmin } = await import("../local/sidecars.ts");
   const limit = input.wholeNumber("limit", { min: 1, max: 1_000_000 });
   const since = new Map<AdminPlace, number>();
+  let silentLooks = MAX_SILENT_LOOKS;
   for (;;) {
-    for (const place of places) {
+    const asked = places.map((place) => {
       const path = `/sightings?since=${since.get(place) ?? 0}`;
-      const { sightings } = await askAdmin<{ sightings: Sighting[] }>(world, place, path);
-      for (const one of sightings) {
+      return askAdmin<{ sightings: Sighting[] }>(world, place, path);
+    });
+    const answers = await Promise.allSettled(asked);
+    const silent = answers.find((one) => one.status === "rejected");
+    silentLooks = silent === undefined ? 0 : silentLooks + 1;
+    // One that answered before may just start anew.
+    if (silent !== undefined && silentLooks > MAX_SILENT_LOOKS) throw silent.reason;
+    for (const [index, answer] of answers.entries()) {
+      const place = places[index]!;
+      if (answer.status === "rejected") continue;
+      for (const one of answer.value.sightings) {
         since.set(place, one.sequence);
         printer.sighting(place, one);
         if (printer.printed === limit) return;

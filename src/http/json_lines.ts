@@ -1,3 +1,4 @@
+import { parseJson } from "../base/json.ts";
 import type { HttpAnswer, HttpClient, HttpRequest } from "./client.ts";
 import type { ServerAnswer, StreamWriter } from "./server.ts";
 
@@ -125,7 +126,7 @@ class LineReader {
     const text = this.#bytes > MAX_LINE_BYTES ? "" : Buffer.concat(this.#parts).toString();
     this.#parts = [];
     this.#bytes = 0;
-    const value = jsonOf(text);
+    const value = parseJson(text);
     if (value === undefined) return this.#onLine({ lost: 1 });
     const lost = lostOf(value);
     this.#onLine(lost === null ? { value } : { lost });
@@ -137,13 +138,4 @@ function lostOf(value: unknown): number | null {
   const keys = Object.keys(value);
   const { lost } = value as { readonly lost?: unknown };
   return keys.length === 1 && typeof lost === "number" ? lost : null;
-}
-
-/** Undefined where it is no JSON. */
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -9,6 +9,7 @@ import type { ProxyStats } from "../api/stats.ts";
 import type { CaptureOrder } from "../api/capture.ts";
 import type { TapOrder } from "../api/tap.ts";
 import { Failure } from "../base/failure.ts";
+import { parseJson } from "../base/json.ts";
 import { WatchedFile } from "../base/watched_file.ts";
 import type { ListeningSocket, World } from "../base/world.ts";
 import {
@@ -395,7 +396,7 @@ export class Sidecar {
         return this.#faults();
       }
       case "POST /capture":
-        return this.#captures.answer(jsonOf(Buffer.from(request.body).toString()));
+        return this.#captures.answer(parseJson(Buffer.from(request.body).toString()));
       case "POST /upgrade":
         return this.#upgrade();
       case "POST /drain":
@@ -416,7 +417,7 @@ export class Sidecar {
   }
 
   async #putFault(text: string): Promise<ServerAnswer> {
-    const order = readFaultOrder(jsonOf(text));
+    const order = readFaultOrder(parseJson(text));
     if (typeof order === "string") return jsonAnswer(409, { problem: order, advice: null });
     try {
       await this.#proxy.setFault(order);
@@ -447,15 +448,6 @@ export class Sidecar {
       this.#options.log(`Snapshot refused: ${error.message}`);
       return jsonAnswer(409, { problem: error.message, advice: error.advice ?? null });
     }
-  }
-}
-
-/** Undefined where it is no JSON. */
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }
 

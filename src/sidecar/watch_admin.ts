@@ -1,4 +1,5 @@
 import { LOG_LEVELS, readLogLevel } from "../api/log_level.ts";
+import { parseJson } from "../base/json.ts";
 import type { World } from "../base/world.ts";
 import { jsonLinesAnswer } from "../http/json_lines.ts";
 import { jsonAnswer, type ServerAnswer, type ServerRequest } from "../http/server.ts";
@@ -37,7 +38,7 @@ export class WatchAdmin {
   }
 
   async #setLogLevel(text: string): Promise<ServerAnswer> {
-    const level = readLogLevel(jsonOf(text));
+    const level = readLogLevel(parseJson(text));
     if (level === null) {
       const problem = `{"level": L} was expected, with L one of ${LOG_LEVELS.join(", ")}`;
       return jsonAnswer(409, { problem, advice: null });
@@ -89,14 +90,5 @@ function decoded(text: string): string | null {
     return decodeURIComponent(text);
   } catch {
     return null;
-  }
-}
-
-/** Undefined where it is no JSON. */
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }
