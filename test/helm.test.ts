@@ -22,6 +22,7 @@ const OWN = join(ROOT, "charts", "outrigger");
 /** What helm takes for the cluster's where it talks with none. */
 const VERSION = ["--kube-version", "1.35.0"];
 
+const API = "Deployment shop api";
 const ADDRESS = "127.0.0.1:17309";
 const REGISTRY = `version: 0.1
 log: { level: error, accesslog: { disabled: true } }
@@ -299,6 +300,28 @@ describe.skipIf(missing !== null)("helm", () => {
     }
   }, 900_000);
 
+  test("kustomize builds the very objects of manifests, and an overlay changes them", async () => {
+    const base = place.path("base");
+    const before = objectsOf(await rendered(SHOP));
+    await rendered(SHOP, "--format", "kustomize", "--out", base);
+    const built = objectsOf(await server.kubectl(["kustomize", base]));
+    expect(changes(before, built)).toEqual([]);
+    mkdirSync(place.path("overlay"));
+    place.write(
+      "overlay/kustomization.yaml",
+      `apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+resources: [../base]
+images: [{ name: ${before.get(API).spec.template.spec.containers[0].image.split(":")[0]}, newTag: "9" }]
+replicas: [{ name: api, count: 5 }]
+`,
+    );
+    const changed = objectsOf(await server.kubectl(["kustomize", place.path("overlay")]));
+    expect(changed.get(API).spec.replicas).toBe(5);
+    const [container] = changed.get(API).spec.template.spec.containers;
+    expect(container.image).toEndWith(":9");
+  });
+
   // -------------------------------------------------------------- the chart of Outrigger itself
 
   const common = ["ConfigMap", "NetworkPolicy", "Service", "ServiceAccount"];
@@ -324,7 +347,7 @@ describe.skipIf(missing !== null)("helm", () => {
 
   test("S0-4 the patch of a Sidecar puts the event processor beside an app", async () => {
     await restricted(server, "beside");
-    const app = objectsOf(await rendered(SHOP)).get("Deployment shop api");
+    const app = objectsOf(await rendered(SHOP)).get(API);
     app.metadata.namespace = "beside";
     await server.kubectl(["apply", "-f", "-"], JSON.stringify(app));
     const mount = (field: string): string => `sidecar.volumeMounts[0].${field}`;
@@ -352,7 +375,7 @@ describe.skipIf(missing !== null)("helm", () => {
 kind: Pipeline
 metadata: { name: orders }
 spec:
-  sources: { net: { http: { listen: "0.0.0.0:8080" } } }
+  sources: { net: { http: { listen: "http://127.0.0.1:17307" } } }
   steps: [{ typescript: ./price.ts }]
   sinks: { out: { elasticsearch: { url: "http://search:9200", index: "orders-{{day}}" } } }
 `;
@@ -366,13 +389,27 @@ spec:
     ]);
     const { data } = after.get("ConfigMap default it-outrigger");
     expect(data["pipeline.yaml"]).toBe(pipeline);
-    // What the pods are given is what the program takes.
+    // What the pods are given is what the program takes, and probes ask what it answers.
     const mounted = place.path("mounted");
     mkdirSync(mounted);
     for (const [name, text] of Object.entries<string>(data)) {
       writeFileSync(join(mounted, name), text);
     }
-    expect((await place.outrigger("check", join(mounted, "pipeline.yaml"))).stderr).toBe("");
+    const [container] = after.get("Deployment default it-outrigger").spec.template.spec.containers;
+    const here: readonly (readonly [string, string])[] = [
+      ["/etc/outrigger", mounted],
+      ["/var/lib/outrigger", place.path("kept")],
+      ["0.0.0.0:9598", "127.0.0.1:17308"],
+    ];
+    const args: string[] = container.args.map((word: string) => {
+      return here.reduce((text, [there, local]) => text.replace(there, local), word);
+    });
+    const running = place.start(...args);
+    const { httpGet } = container.readinessProbe;
+    const ready = `http://127.0.0.1:17308${httpGet.path}`;
+    await untilTrue("the probe's answer", async () => (await fetch(ready)).ok);
+    running.kill("SIGTERM");
+    expect((await running.ended).status).toBe(0);
     for (const [set, words] of [
       ["kind=Job", "'/kind': value must be one of"],
       ["metrics.port=80", "'/metrics/port': minimum: got 80, want 1,024"],
