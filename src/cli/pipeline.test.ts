@@ -29,6 +29,22 @@ test("pipeline runs a file's pipelines, and goes on where it stopped", async () 
   await until(world, () => second.code !== null);
 });
 
+test("standard input alone: it ends when all of it is delivered, and not before", async () => {
+  const file = FILE.replace("file: { include: [/home/app/a.log] }", "stdin: {}");
+  const world = machine({ "/home/app/p.yaml": file });
+  world.stdio.stdout.isBlocked = true;
+  const run = background(world, "pipeline", "p.yaml");
+  await world.clock.advance(1000);
+  world.stdio.stdin.feed('{"n":1}\n{"n":2}');
+  world.stdio.stdin.end();
+  await world.clock.advance(600_000);
+  expect(run.code).toBe(null);
+  world.stdio.stdout.isBlocked = false;
+  expect(await until(world, () => run.code !== null)).toBe(true);
+  expect(run.code).toBe(0);
+  expect(world.stdio.text()).toBe('{"n":1}\n{"n":2}\n');
+});
+
 test("files without a pipeline are refused", async () => {
   const world = machine({ "/home/app/shop.yaml": SHOP });
   const { code, err } = await outrigger(world, "pipeline", "shop.yaml");

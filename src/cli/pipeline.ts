@@ -24,6 +24,10 @@ export const pipeline: Command = {
       line: "outrigger pipeline orders-pipeline.yaml",
       about: "until Ctrl-C; takes over a changed file by itself, and on SIGHUP",
     },
+    {
+      line: "outrigger pipeline orders-pipeline.yaml < app.log",
+      about: "with `stdin` as its only source: until all of that is delivered",
+    },
   ],
   async run(world, input) {
     const { runPipelines } = await import("../sidecar/pipeline_process.ts");
@@ -44,6 +48,7 @@ export const pipeline: Command = {
     return runPipelines(world, set, {
       adminSocket: input.text("admin-socket") ?? own,
       endsWithInput: false,
+      endsWithSources: true,
       log,
       ...(metricsAddress === null ? {} : { metricsAddress }),
       ...(input.files().includes("-") ? {} : { reload: reloadOf(world, input) }),

@@ -32,6 +32,8 @@ export interface AssemblyOptions {
   readonly post: HttpPost | null;
   /** What may wait on disk for a sink that does not say how much. */
   readonly maxOverflowBytes: number;
+  /** No source will read again. */
+  readonly onOver: () => void;
 }
 
 /** Makes sources, steps and sinks of what was planned, and connects them with the pipeline. */
@@ -257,6 +259,10 @@ export class Assembly {
       output,
       report: (text) => this.#report(`source ${name}: ${text}`),
       count: (counter, n = 1) => this.#books.count(name, counter, n),
+      ended: () => {
+        running.isOver = true;
+        if (this.#parts.sources.every(({ isOver }) => isOver)) this.#options.onOver();
+      },
     });
     this.#parts.addSource(running);
     return running;
@@ -277,7 +283,7 @@ export class Assembly {
   #newSource(name: string, component: string, key: string): RunningSource {
     const counts = this.#books.countsOf(name);
     const way = this.#parts.wayOf(name);
-    const idle = { source: IDLE, openBatches: 0, openBytes: 0, isWaiting: false };
+    const idle = { source: IDLE, openBatches: 0, openBytes: 0, isWaiting: false, isOver: false };
     return { name, component, key, counts, ...way, ...idle };
   }
 

@@ -64,6 +64,8 @@ export interface SourceContext {
   readonly output: SourceOutput;
   readonly report: Report;
   readonly count: Count;
+  /** It has read all that there will ever be: the end of standard input. */
+  readonly ended: () => void;
 }
 
 export interface SourceOutput {

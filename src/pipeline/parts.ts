@@ -21,6 +21,8 @@ export interface RunningSource extends WayOfSource {
   openBytes: number;
   /** It was told to wait. */
   isWaiting: boolean;
+  /** It will never read again. */
+  isOver: boolean;
 }
 
 /** The steps and sinks of a source's events. */

@@ -32,6 +32,8 @@ export interface PipelineOptions {
   readonly post?: HttpPost;
   /** A line for people, without the pipeline's name: what waits, fails or works again. */
   readonly report?: (line: string) => void;
+  /** No source will ever read again (standard input has ended), and every event has found its end. */
+  readonly onOver?: () => void;
   /** How long `stop` waits for sinks; 5 s if not given. What is left comes again after a start. */
   readonly drainMs?: number;
   /** Bytes of one source that are read and not acknowledged; 16 MiB if not given. */
@@ -45,6 +47,7 @@ export interface PipelineOptions {
 const DEFAULT_IN_FLIGHT_BYTES = 16 * 1024 * 1024;
 const DEFAULT_DEAD_LETTER_BYTES = 100 * 1024 * 1024;
 const MAX_PENDING_LETTERS = 10_000;
+const OVER_LOOK_MS = 60_000;
 const DEFAULT_DRAIN_MS = 5000;
 
 /**
@@ -99,6 +102,7 @@ export class PipelineRunner {
         stateFolder: this.folder,
         filesFolder: options.folder ?? world.processes.self.folder,
         post: options.post ?? null,
+        onOver: () => void this.#whenOver(),
         maxOverflowBytes: options.maxOverflowBytes ?? OVERFLOW_BYTES,
       },
       this.#parts,
@@ -338,6 +342,14 @@ export class PipelineRunner {
   }
 
   // -------------------------------------------------------------- the end
+
+  async #whenOver(): Promise<void> {
+    // As long as it takes: what came by standard input does not come again.
+    while (!(await this.#awaited.until(() => this.#isEmpty(), OVER_LOOK_MS))) {
+      if (this.#state !== "running") return;
+    }
+    if (this.#state === "running") this.#options.onOver?.();
+  }
 
   async #stop(): Promise<void> {
     const wasRunning = this.#state === "running" || this.#state === "changing";

@@ -23,6 +23,8 @@ export interface PipelineProcessOptions {
   readonly metricsAddress?: SocketAddress;
   /** Beside a sidecar: ends when standard input does, for then the sidecar is gone. */
   readonly endsWithInput: boolean;
+  /** Ends when all pipelines read from standard input alone, and it has ended. */
+  readonly endsWithSources?: boolean;
   readonly log: (line: string) => void;
   /** Another version of the same, read anew on SIGHUP and when a file changes. */
   readonly reload?: Reload;
@@ -72,6 +74,7 @@ export async function runPipelines(
     { drain: () => running.stop(), close: () => running.close() },
     (run) => {
       if (options.endsWithInput) world.stdio.stdin.read(() => {}, run);
+      if (options.endsWithSources === true) running.whenOver(run);
     },
   );
 }
@@ -90,6 +93,8 @@ class PipelineSetRunner {
   #soon: Timer | null = null;
   #forget: (() => void) | null = null;
   #stopped = false;
+  readonly #over = new Set<PipelineRunner>();
+  #whenOver: (() => void) | null = null;
   /** The problem that was said last, so that a poll does not repeat it. */
   #said = "";
 
@@ -131,6 +136,16 @@ class PipelineSetRunner {
     if (reload.watch.length > 0) this.#poll = this.#world.clock.every(POLL_MS, changed);
   }
 
+  /** No pipeline will read anything again. */
+  whenOver(run: () => void): void {
+    this.#whenOver = run;
+    this.#lookOver();
+  }
+
+  #lookOver(): void {
+    if ([...this.#runners.values()].every((runner) => this.#over.has(runner))) this.#whenOver?.();
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#endWatching();
@@ -154,11 +169,16 @@ class PipelineSetRunner {
   #make(name: string, { policies, bindings, stateFolder, folders }: PipelineSet): PipelineRunner {
     const binding = bindings[name] ?? NO_BINDING;
     const folder = folders?.[name];
-    return new PipelineRunner(this.#world, name, policies[name]!, binding, stateFolder, {
+    const runner = new PipelineRunner(this.#world, name, policies[name]!, binding, stateFolder, {
       post: this.#post,
       report: (line) => this.#options.log(`${name}: ${line}`),
       ...(folder === undefined ? {} : { folder }),
+      onOver: () => {
+        this.#over.add(runner);
+        this.#lookOver();
+      },
     });
+    return runner;
   }
 
   /** One after the other. Resolves to what happened, in words. */

@@ -126,10 +126,12 @@ class Stdin implements Source {
 
   #end(): void {
     const rest = this.#held;
-    if (this.#stopped || rest.length === 0) return;
+    if (this.#stopped) return;
+    if (rest.length === 0) return this.#context.ended();
     const batch = this.#batch(rest);
     batch.add(0, rest.length);
     this.#held = Buffer.alloc(0);
     this.#context.output.emit(batch);
+    this.#context.ended();
   }
 }
