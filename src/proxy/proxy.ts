@@ -4,15 +4,7 @@ import type { FailedRequest } from "../api/request_record.ts";
 import type { HostPort, Snapshot } from "../api/snapshot.ts";
 import type { TapOrder } from "../api/tap.ts";
 import type { CaptureOrder } from "../api/capture.ts";
-import type {
-  CertificateStats,
-  ListenerStats,
-  ListenerTlsStats,
-  ObservedCall,
-  ProxyEvent,
-  ProxyStats,
-  RouteStats,
-} from "../api/stats.ts";
+import type { ProxyEvent, ProxyStats } from "../api/stats.ts";
 import type { Sighting } from "../api/sighting.ts";
 import { Failure } from "../base/failure.ts";
 import type { World } from "../base/world.ts";
@@ -34,20 +26,21 @@ import { TlsStores } from "./listener/listener_tls.ts";
 import { LimitStores } from "./limits/limit_stores.ts";
 import { Mirror } from "./mirror.ts";
 import { shortLimits } from "./process_limits.ts";
+import { listenerStats, observedCalls } from "./proxy_stats.ts";
 import { QuietCollection } from "./quiet_collection.ts";
 import { refusal } from "./refusal.ts";
 import { LastGoodStores } from "./route/last_good_stores.ts";
 import { Route } from "./route/route.ts";
 import { RouteTable } from "./route/route_table.ts";
-import { ListenerCounters, type RouteCounters, type TlsCounters } from "./telemetry/counters.ts";
+import { ListenerCounters } from "./telemetry/counters.ts";
 import { metricsText } from "./telemetry/metrics.ts";
 import { SpanExporter, type SpanTarget, spanTarget } from "./telemetry/span_exporter.ts";
 import type { UserFilters } from "./typescript/user_filters.ts";
-import { DebugLog } from "./watch/debug_log.ts";
-import { Capture, type CaptureTaker } from "./watch/capture.ts";
-import { Tap, type TapTaker } from "./watch/tap.ts";
+import type { CaptureTaker } from "./watch/capture.ts";
+import type { TapTaker } from "./watch/tap.ts";
 import { Tracer } from "./watch/tracer.ts";
-import { type Watcher, watchAll } from "./watch/watch.ts";
+import type { Watcher } from "./watch/watch.ts";
+import { Watchers } from "./watch/watchers.ts";
 
 export interface ProxyOptions {
   /** Takes lines of the access log and of events; several lines may come as one text. */
@@ -94,10 +87,7 @@ export class Proxy {
   readonly #tls: TlsStores;
   readonly #clusterTls: ClusterTlsStores;
   readonly #member: GroupMember | null;
-  readonly #watchers = new Set<Watcher>();
-  readonly #log: (lines: string) => void;
-  #logLevel: LogLevel = "info";
-  #endDebug: (() => void) | null = null;
+  readonly #watchers: Watchers;
   readonly #spans: SpanExporter;
   /** Of the Snapshot in force; null where it traces nothing. */
   #tracer: Tracer | null = null;
@@ -116,8 +106,14 @@ export class Proxy {
   constructor(world: World, options: ProxyOptions = {}) {
     this.#world = world;
     this.#member = options.member ?? null;
-    this.#log = options.log ?? (() => {});
-    this.#context = new ProxyContext(world, options.log ?? (() => {}), options.tell);
+    const log = options.log ?? (() => {});
+    this.#context = new ProxyContext(world, log, options.tell);
+    this.#watchers = new Watchers(this.#context, {
+      log,
+      changed: () => this.#setWatchers(),
+      version: () => this.#snapshot?.version ?? "",
+      isMember: this.#member !== null,
+    });
     this.#limits = new LimitStores(this.#context, (identity, rate, maxKeys) => {
       const memory = this.#planned?.buckets[identity];
       if (memory === undefined) return new TokenBuckets(rate, maxKeys);
@@ -295,7 +291,7 @@ export class Proxy {
     tracer: Tracer | null,
   ): Map<string, ListenerConfig> {
     const configs = new Map<string, ListenerConfig>();
-    const watcher = this.#watcherWith(tracer);
+    const watcher = this.#watchers.with(tracer);
     for (const [name, policy] of Object.entries(snapshot.policy.listeners)) {
       if (snapshot.bindings.listeners[name] === undefined) {
         throw new Failure("refused", `listener ${name} has no binding`);
@@ -457,36 +453,21 @@ export class Proxy {
     for (const [name, config] of configs) this.#listeners.get(name)!.config = config;
   }
 
+  // -------------------------------------------------------------- looking on
+
   /** Requests that come from now on pass before its eyes. Returns what ends that. */
   addWatcher(watcher: Watcher): () => void {
-    this.#watchers.add(watcher);
-    this.#setWatchers();
-    return () => {
-      this.#watchers.delete(watcher);
-      this.#setWatchers();
-    };
+    return this.#watchers.add(watcher);
   }
 
   /** Shows requests that match from now on. Returns what ends that. */
   tap(order: TapOrder, take: TapTaker): () => void {
-    const tap = new Tap(order, this.#context.clock, take);
-    const forget = this.addWatcher(tap);
-    return () => {
-      forget();
-      tap.end();
-    };
+    return this.#watchers.tap(order, take);
   }
 
   /** Keeps a part of the requests that match from now on. Returns what ends that. */
   capture(order: CaptureOrder, take: CaptureTaker): () => void {
-    const { clock, random } = this.#world;
-    const version = (): string => this.#snapshot?.version ?? "";
-    const capture = new Capture(order, { clock, random, version }, take);
-    const forget = this.addWatcher(capture);
-    return () => {
-      forget();
-      capture.end();
-    };
+    return this.#watchers.capture(order, take);
   }
 
   /**
@@ -498,34 +479,25 @@ export class Proxy {
   }
 
   get logLevel(): LogLevel {
-    return this.#logLevel;
+    return this.#watchers.logLevel;
   }
 
   /** Until the process ends. */
   setLogLevel(level: LogLevel): void {
-    this.#logLevel = level;
-    const { accessLog, events, clock } = this.#context;
-    accessLog.onlyErrors = level === "error";
-    // Of several the group itself tells events, and keeps all of them.
-    events.onlyTrouble = level === "error" && this.#member === null;
-    this.#endDebug?.();
-    this.#endDebug = level === "debug" ? this.addWatcher(new DebugLog(clock, this.#log)) : null;
+    this.#watchers.logLevel = level;
   }
 
   #setWatchers(): void {
-    const watcher = this.#watcherWith(this.#tracer);
+    const watcher = this.#watchers.with(this.#tracer);
     for (const { config } of this.#listeners.values()) config.watcher = watcher;
-  }
-
-  /** The tracer first: others then find the trace id. */
-  #watcherWith(tracer: Tracer | null): Watcher | null {
-    return watchAll(tracer === null ? [...this.#watchers] : [tracer, ...this.#watchers]);
   }
 
   /** Another worker of the group waits for a connection of this cluster. */
   giveRoom(cluster: string): void {
     this.#clusters.get(cluster)?.giveRoom();
   }
+
+  // -------------------------------------------------------------- stats and metrics
 
   stats(): ProxyStats {
     const usage = this.#world.processes.self.usage();
@@ -546,19 +518,12 @@ export class Proxy {
       ...(overload === undefined ? {} : { overload }),
       ...(redis.length === 0 ? {} : { redis }),
       ...(filters.length === 0 ? {} : { filters }),
-      observed: this.#observed(),
+      observed: observedCalls(
+        [...this.#listeners.values()],
+        this.#snapshot?.workload ?? null,
+        this.#context.clock,
+      ),
     };
-  }
-
-  #observed(): ObservedCall[] {
-    const { clock } = this.#context;
-    const wallAtZeroMs = clock.wallMs() - clock.now();
-    return [...this.#listeners.values()].flatMap(({ config: { name, policy, counters } }) => {
-      const from = policy.direction === "outbound" ? (this.#snapshot?.workload ?? null) : null;
-      return counters.observed.list().map(({ cluster, host, count, lastMs }) => {
-        return { from, listener: name, host, cluster, count, lastSeenMs: wallAtZeroMs + lastMs };
-      });
-    });
   }
 
   /** Prometheus text format. */
@@ -571,6 +536,8 @@ export class Proxy {
     const redis = this.#limits.stats();
     return metricsText(listeners, clusters, this.#snapshot, overload, spans, redis, filters);
   }
+
+  // -------------------------------------------------------------- end
 
   /**
    * Accepts no more, lets what is in flight end within the policy's `drainMs`, closes the rest.
@@ -611,45 +578,4 @@ function spanTargetOf({ policy, bindings, workload }: Snapshot): SpanTarget | nu
   if (bindings.tracing === undefined) throw new Failure("refused", "tracing has no binding");
   const source = { service: workload.name, namespace: workload.namespace };
   return spanTarget(policy.tracing, bindings.tracing.url, source);
-}
-
-function listenerStats({ config }: HttpListener): ListenerStats {
-  const { counters, name, policy, tls } = config;
-  return {
-    name,
-    direction: policy.direction,
-    connectionsActive: counters.connectionsActive,
-    connectionsTotal: counters.connectionsTotal,
-    malformedTotal: counters.malformed,
-    ...(tls === null ? {} : { tls: tlsStats(counters.tls, tls.certificates) }),
-    routes: [...counters.routes].map(([route, one]) => ({
-      name: route,
-      active: one.active,
-      answersByClass: one.answers.byClass(),
-      fallbacksTotal: [...one.fallbacks.values()].reduce((sum, count) => sum + count, 0),
-      ...rateLimitStats(one),
-      duration: one.duration.stats(),
-    })),
-  };
-}
-
-function tlsStats(
-  counters: TlsCounters,
-  certificates: readonly CertificateStats[],
-): ListenerTlsStats {
-  return {
-    handshakesTotal: [...counters.handshakes.values()].reduce((sum, count) => sum + count, 0),
-    failuresTotal: Object.fromEntries(counters.failures),
-    reloadsTotal: counters.reloads,
-    reloadFailuresTotal: counters.reloadFailures,
-    certificates,
-  };
-}
-
-function rateLimitStats({ rateLimits }: RouteCounters): Pick<RouteStats, "rateLimits"> {
-  if (rateLimits.size === 0) return {};
-  const entries = [...rateLimits].map(([name, { limited, unanswered }]) => {
-    return [name, { limited: { ...limited }, unanswered }] as const;
-  });
-  return { rateLimits: Object.fromEntries(entries) };
 }
