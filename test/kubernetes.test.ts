@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { outriggerImage } from "../tools/image.ts";
 import { digestOf } from "../tools/oci.ts";
 import { clusterMissing, KubeCluster, nodeImage, nodeRoot } from "../tools/kube/cluster.ts";
+import { formsFile, heard, slowDatabase } from "./kit/forms.ts";
 import { Place, ROOT } from "./kit/outrigger.ts";
 import { until, untilTrue } from "./kit/poll.ts";
 
@@ -296,5 +297,54 @@ describe.skipIf(missing !== null)("on a cluster", () => {
     const { spec } = await json("get", "hpa", "frontend");
     expect(spec.metrics[0].containerResource).toMatchObject({ name: "cpu", container: "app" });
     expect((await json("get", "hpa")).items.map((one: any) => one.metadata.name)).toEqual(["frontend"]);
+  });
+
+  test("S3-12 S4-41 S1-7 a database, a port past the sidecar and workers are reached by whom they are declared for", async () => {
+    const image = "registry.example.com/shop/api:1";
+    await cluster.kubectl(["create", "namespace", "outside"]);
+    await cluster.kubectl(["apply", "-f", "-"], slowDatabase(image, "outside"));
+    const inOutside = ["-n", "outside", "get", "pod", "db", "-o", "json"];
+    const db = await until("the database's address", async () => {
+      return JSON.parse(await cluster.kubectl(inOutside)).status.podIP ?? null;
+    });
+    const applyForms = async (open: boolean): Promise<void> => {
+      const file = place.write("forms.yaml", formsFile(image, db, open));
+      const options = ["--kubernetes", "1.35", "--image", "e2e.local/outrigger:1"];
+      const { status, stdout } = await place.outrigger("render", file, ...options);
+      expect(status).toBe(0);
+      await apply(stdout);
+    };
+    await applyForms(true);
+    const inForms = (...words: string[]) => cluster.kubectl(["-n", "forms", ...words]);
+    for (const name of ["web", "web-worker", "store", "old", "other"]) {
+      await inForms("rollout", "status", `deployment/${name}`, "--timeout=90s");
+    }
+    const node = (app: string, program: string): Promise<string> => {
+      return inForms("exec", `deployment/${app}`, "-c", "app", "--", "/usr/bin/node", "-e", program);
+    };
+    // The pod waited until the database took connections, and only then was the app started.
+    const { items } = JSON.parse(await inForms("get", "pods", "-o", "json"));
+    const web = items.find((one: any) => one.metadata.labels["app.kubernetes.io/name"] === "web");
+    const waited = web.status.initContainerStatuses.find((one: any) => one.name === "wait-db");
+    expect(waited.state.terminated.exitCode).toBe(0);
+    const { status: started } = JSON.parse(await cluster.kubectl(inOutside));
+    const since = Date.parse(started.containerStatuses[0].state.running.startedAt);
+    expect(Date.parse(waited.state.terminated.finishedAt) - since).toBeGreaterThanOrEqual(4_000);
+    // By the dependency's own name, and nobody else.
+    expect(await node("web", heard("db", 5432))).toBe("db\n");
+    expect(await node("other", heard("db", 5432))).toBe("blocked\n");
+    expect(await node("web", heard("store-pods", 9042))).toBe("store\n");
+    expect(await node("other", heard("store-pods", 9042))).toBe("blocked\n");
+    const worker =
+      "fetch('http://web-worker:8000/',{signal:AbortSignal.timeout(3000)}).then((a)=>a.text())" +
+      ".then(console.log,()=>console.log('blocked'))";
+    expect([await node("web", worker), await node("other", worker)]).toEqual(["worker\n", "blocked\n"]);
+    // A sidecar that is no native one answers the app's first call all the same.
+    expect(await inForms("logs", "deployment/old", "-c", "app")).toMatch(/^answered (200|503)\n/);
+    // The line goes, and with it the way.
+    await applyForms(false);
+    await untilTrue("the way is closed", async () => {
+      return (await node("web", heard("store-pods", 9042))) === "blocked\n";
+    });
   });
 });
