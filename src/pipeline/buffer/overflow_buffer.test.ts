@@ -14,6 +14,7 @@ import {
   stopPipeline,
   worldWithLogs,
 } from "../testdata/harness.ts";
+import { Lives } from "../testdata/lives.ts";
 import { LOG, lines, write } from "../testdata/numbered_lines.ts";
 
 const MIB = 1024 * 1024;
@@ -213,11 +214,8 @@ describe("its bound, and other rules", () => {
 test("killed and stopped at any moment, with sinks that come and go: every line, the books right", async () => {
   for (let seed = 1; seed <= 20; seed++) {
     const world = worldWithLogs(seed);
-    const server = new FakeElasticsearch(world);
     const { random } = world;
     let isAway = false;
-    server.whole = () => (isAway || random.next() < 0.2 ? "none" : random.next() < 0.1 ? 503 : null);
-    server.item = () => (random.next() < 0.1 ? 429 : random.next() < 0.001 ? 400 : 201);
     const buffer = { maxEvents: 200, maxBytes: 64 * 1024 };
     const odd = { when: "number(event.n) % 2 == 1" };
     const second: Record<string, SinkPolicy> =
@@ -225,10 +223,12 @@ test("killed and stopped at any moment, with sinks that come and go: every line,
     const sinks = { search: search("logs", { buffer }), out: STDOUT, ...second };
     const policy = policyOf({ steps: seed % 4 < 2 ? [PARSE] : [], sinks });
     const options = { maxInFlightBytes: 128 * 1024, maxOverflowBytes: MIB };
+    const lives = new Lives(world, policy, options);
+    const { server } = lives;
+    lives.fail(() => isAway);
+    const { item } = server;
+    server.item = (...one) => (random.next() < 0.001 ? 400 : item(...one));
     let written = 0;
-    let life = mortal(world);
-    const start = () => startPipeline(life.world, policy, { ...options, post: life.post(server.post) });
-    let runner = start();
     for (let step = 0; step < 20; step++) {
       const count = Math.floor(random.next() * 300);
       write(world, count, written);
@@ -238,22 +238,16 @@ test("killed and stopped at any moment, with sinks that come and go: every line,
       world.files.fault = (doing, path) =>
         isFull && doing === "write" && path.includes("/buffers/") ? "ENOSPC" : null;
       await world.clock.advance(random.next() * 1500);
-      expectBalanced(runner);
+      expectBalanced(lives.runner);
       const chance = random.next();
       if (chance > 0.15) continue;
       world.files.fault = null;
-      if (chance > 0.1) await stopPipeline(world, runner);
-      life.kill();
-      life = mortal(world);
-      runner = start();
-      expectBalanced(runner);
+      if (chance > 0.1) await stopPipeline(world, lives.runner);
+      lives.next();
     }
     world.files.fault = null;
-    isAway = false;
-    server.whole = () => null;
-    server.item = () => 201;
-    await world.clock.advance(300_000);
-    expectBalanced(runner);
+    await lives.recover();
+    const { runner } = lives;
     expect({ seed, ...runner.ledger().sources["app"] }).toMatchObject({ seed, buffered: 0 });
     const letters = world.files.stat(runner.deadLettersPath)?.sizeBytes ?? 0;
     const refused = letters === 0 ? "" : world.files.readText(runner.deadLettersPath);

@@ -10,12 +10,12 @@ import { FakeElasticsearch } from "../testdata/fake_elasticsearch.ts";
 import {
   append,
   expectBalanced,
-  mortal,
   policyOf,
   startPipeline,
   stopPipeline,
   worldWithLogs,
 } from "../testdata/harness.ts";
+import { Lives } from "../testdata/lives.ts";
 
 const LOG = "/logs/app.log";
 const LETTERS = "/state/pipelines/test/dead-letters.jsonl";
@@ -230,31 +230,21 @@ describe("documents that are refused", () => {
 test("S2-17 killed at any moment with a failing server: every line once in the index", async () => {
   for (let seed = 1; seed <= 20; seed++) {
     const world = worldWithLogs(seed);
-    const server = new FakeElasticsearch(world);
     const { random } = world;
-    server.whole = () => (random.next() < 0.2 ? "none" : random.next() < 0.1 ? 503 : null);
-    server.item = () => (random.next() < 0.1 ? 429 : 201);
-    const policy = search({ batch: { maxEvents: 7, maxAge: "300ms" } });
+    const lives = new Lives(world, search({ batch: { maxEvents: 7, maxAge: "300ms" } }));
+    lives.fail();
     let written = 0;
-    let life = mortal(world);
-    let runner = startPipeline(life.world, policy, { post: server.post });
     for (let step = 0; step < 60; step++) {
       const count = Math.floor(random.next() * 20);
       append(world, LOG, lines(count, written).map((line) => `${line}\n`).join(""));
       written += count;
       await world.clock.advance(random.next() * 800);
-      expectBalanced(runner);
-      if (random.next() > 0.15) continue;
-      life.kill();
-      life = mortal(world);
-      runner = startPipeline(life.world, policy, { post: server.post });
+      expectBalanced(lives.runner);
+      if (random.next() <= 0.15) lives.next();
     }
-    server.whole = () => null;
-    server.item = () => 201;
-    await world.clock.advance(300_000);
-    const found = server.messages.sort();
+    await lives.recover();
+    const found = lives.server.messages.sort();
     expect({ seed, found }).toEqual({ seed, found: lines(written).sort() });
-    expectBalanced(runner);
   }
 });
 
