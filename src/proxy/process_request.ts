@@ -5,6 +5,7 @@ import { answerLocally, failStream } from "./process_response.ts";
 import { normalizePath } from "./route/normalize_path.ts";
 import type { Stream } from "./stream.ts";
 import { startTry } from "./tries.ts";
+import { whenSettled } from "./when_settled.ts";
 import { WholeBody } from "./whole_body.ts";
 
 /**
@@ -55,8 +56,7 @@ function filterRequestHeaders(stream: Stream, from: number): void {
     try {
       verdict = filters[index]!.onRequestHeaders(stream);
     } catch {
-      stream.answeredBy = filters[index]!;
-      return failStream(stream, "filter-error");
+      return filterFailed(stream, filters[index]!);
     }
     if (verdict === undefined) continue;
     if (!(verdict instanceof Promise)) return answerDirectly(stream, verdict, filters[index]!);
@@ -71,26 +71,22 @@ function waitForVerdict(
   verdict: Promise<DirectAnswer | undefined>,
   next: number,
 ): void {
-  const { generation } = stream;
   stream.requestHeld = true;
   stream.downstream.pauseRequest();
-  verdict
-    .then(
-      (answer) => {
-        if (stream.generation !== generation || stream.finished) return;
-        stream.requestHeld = false;
-        if (answer === undefined) filterRequestHeaders(stream, next);
-        else answerDirectly(stream, answer, stream.route!.chain.requestHeaders[next - 1]!);
-        // The next filter may have returned a promise too.
-        if (!stream.finished && !stream.requestHeld) releaseRequest(stream);
-      },
-      () => {
-        if (stream.generation !== generation || stream.finished) return;
-        stream.answeredBy = stream.route!.chain.requestHeaders[next - 1]!;
-        failStream(stream, "filter-error");
-      },
-    )
-    .finally(() => stream.context.scratch.flush());
+  const filter = stream.route!.chain.requestHeaders[next - 1]!;
+  const goOn = (answer: DirectAnswer | undefined): void => {
+    stream.requestHeld = false;
+    if (answer === undefined) filterRequestHeaders(stream, next);
+    else answerDirectly(stream, answer, filter);
+    // The next filter may have returned a promise too.
+    if (!stream.finished && !stream.requestHeld) releaseRequest(stream);
+  };
+  whenSettled(stream, verdict, goOn, () => filterFailed(stream, filter));
+}
+
+function filterFailed(stream: Stream, filter: Filter): void {
+  stream.answeredBy = filter;
+  failStream(stream, "filter-error");
 }
 
 /** Goes on with what came while a promise held the request. */
@@ -232,7 +228,7 @@ function filterWhole(stream: Stream, body: Uint8Array, from: number): void {
     try {
       verdict = filters[index]!.onWholeRequest(stream, body);
     } catch {
-      return failStream(stream, "filter-error");
+      return filterFailed(stream, filters[index]!);
     }
     if (verdict instanceof Promise) return waitForWhole(stream, verdict, index + 1);
     if (!(verdict instanceof Uint8Array)) return answerDirectly(stream, verdict, filters[index]!);
@@ -242,19 +238,12 @@ function filterWhole(stream: Stream, body: Uint8Array, from: number): void {
 }
 
 function waitForWhole(stream: Stream, verdict: Promise<WholeVerdict>, next: number): void {
-  const { generation } = stream;
-  verdict
-    .then(
-      (found) => {
-        if (stream.generation !== generation || stream.finished) return;
-        if (found instanceof Uint8Array) filterWhole(stream, found, next);
-        else answerDirectly(stream, found, stream.route!.chain.wholeRequest[next - 1]!);
-      },
-      () => {
-        if (stream.generation === generation) failStream(stream, "filter-error");
-      },
-    )
-    .finally(() => stream.context.scratch.flush());
+  const filter = stream.route!.chain.wholeRequest[next - 1]!;
+  const goOn = (found: WholeVerdict): void => {
+    if (found instanceof Uint8Array) filterWhole(stream, found, next);
+    else answerDirectly(stream, found, filter);
+  };
+  whenSettled(stream, verdict, goOn, () => filterFailed(stream, filter));
 }
 
 function sendWhole(stream: Stream, body: Uint8Array): void {

@@ -5,6 +5,7 @@ import { DECISIONS, type FailureCode, isFailed } from "./errors.ts";
 import { FilterFailure } from "./filters/filter.ts";
 import type { Stream } from "./stream.ts";
 import { increment } from "./telemetry/counters.ts";
+import { whenSettled } from "./when_settled.ts";
 import { WholeBody } from "./whole_body.ts";
 
 /** The life of an answer: the route's filters in reverse, then the caller; or an answer made here. */
@@ -47,24 +48,17 @@ function sendHead(stream: Stream, head: ResponseHead): void {
 }
 
 function waitForFilter(stream: Stream, head: ResponseHead, waits: Promise<void>, next: number): void {
-  const { generation } = stream;
   stream.responseHeld = true;
   stream.connection?.pauseResponse();
-  waits
-    .then(
-      () => {
-        if (stream.generation !== generation || stream.finished) return;
-        stream.responseHeld = false;
-        filterResponseHeaders(stream, head, next);
-        releaseResponse(stream);
-      },
-      (error: unknown) => {
-        if (stream.generation !== generation || stream.finished) return;
-        stream.responseStarted = false;
-        failStream(stream, "filter-error", whose(error));
-      },
-    )
-    .finally(() => stream.context.scratch.flush());
+  const goOn = (): void => {
+    stream.responseHeld = false;
+    filterResponseHeaders(stream, head, next);
+    releaseResponse(stream);
+  };
+  whenSettled(stream, waits, goOn, (error) => {
+    stream.responseStarted = false;
+    failStream(stream, "filter-error", whose(error));
+  });
 }
 
 function whose(error: unknown): string | undefined {
@@ -192,20 +186,14 @@ function waitForWhole(
 ): void {
   const { generation } = stream;
   stream.responseHeld = true;
-  changed
-    .then(
-      (body) => {
-        if (stream.generation !== generation || stream.finished) return;
-        stream.responseHeld = false;
-        filterWhole(stream, head, body, next);
-        if (stream.generation === generation && !stream.finished) releaseResponse(stream);
-      },
-      (error: unknown) => {
-        if (stream.generation !== generation || stream.finished) return;
-        failStream(stream, "filter-error", whose(error));
-      },
-    )
-    .finally(() => stream.context.scratch.flush());
+  const goOn = (body: Uint8Array): void => {
+    stream.responseHeld = false;
+    filterWhole(stream, head, body, next);
+    if (stream.generation === generation && !stream.finished) releaseResponse(stream);
+  };
+  whenSettled(stream, changed, goOn, (error) => {
+    failStream(stream, "filter-error", whose(error));
+  });
 }
 
 /** The answer is whole. */
