@@ -7,10 +7,10 @@ import { COMBINED, able } from "./pipeline_program.ts";
 
 const DOES: Readonly<Record<PipelineWork, string>> = {
   passthrough: "file to discard, checkpoint and ledger on",
-  "passthrough-disk": "as passthrough, the sink's buffer on disk (fsync every second or 8 MiB)",
+  "passthrough-disk": "as passthrough, the sink's buffer on disk (what a sink has not taken at once is written)",
   json: "parse json, set, remove, JSON lines on standard output into a file",
   typescript: "as json, with a function that looks at two fields and writes a third",
-  "json-disk": "as json, the sink's buffer on disk (fsync every second or 8 MiB)",
+  "json-disk": "as json, the sink's buffer on disk (what a sink has not taken at once is written)",
   regex: "parse regex, JSON lines on standard output into a file",
   "syslog-bulk": "syslog source over TCP, elasticsearch sink over HTTP with ids, acknowledged",
 };

@@ -58,13 +58,15 @@ const MIN_SEGMENT_BYTES = 128 * 1024;
 const MAX_SEGMENT_BYTES = 64 * 1024 * 1024;
 /** Frames are written together up to about as much. */
 const WRITE_BYTES = 256 * 1024;
+/** Above that, what is pending does not wait for the end of the turn, and for a sink that is quick. */
+const PENDING_BYTES = 4 * 1024 * 1024;
 /** A piece of so many bytes is written by itself. */
 const LARGE_BYTES = 64 * 1024;
 
 /**
  * What waits for one sink, on disk: events are written to segment files as they come, and are then
- * acknowledged to their source. As long as the sink keeps up they go on to it from memory; behind
- * that they are read back in order. A segment is removed when all in it is settled. A disk that
+ * acknowledged to their source. As long as the sink keeps up they go on to it from memory; what it
+ * has taken by the end of the turn is not written any more. Behind that they are read back in order. A segment is removed when all in it is settled. A disk that
  * takes nothing holds the sources back, and what is in memory is delivered meanwhile.
  */
 export class DiskBuffer {
@@ -296,7 +298,7 @@ export class DiskBuffer {
     this.#pendingBytes += sizeBytes;
     this.#unsettled += frame.left;
     if (!isLoaded) this.#spilled += 1;
-    if (this.#pendingBytes >= WRITE_BYTES && this.#retryTimer === null) this.#flush();
+    if (this.#pendingBytes >= PENDING_BYTES && this.#retryTimer === null) this.#flush();
     else this.#flushTimer ??= this.#world.clock.after(0, () => this.#flush());
   }
 
@@ -576,16 +578,17 @@ export class DiskBuffer {
     if (frame.place !== null) this.#segment(frame).unsettled -= count;
     if (frame.left > 0) return;
     frame.release();
-    // Delivered: it needs no disk any more to be safe.
+    // Delivered: it needs no disk any more to be safe. Where the sink takes at once that is before
+    // the write, which is half of all that such a pipeline costs.
     const one = this.#byFrame.get(frame);
     if (one !== undefined) {
       this.#acknowledgeOne(one);
-      if (!one.isWritten && this.#isFailing) this.#forget(one);
+      if (!one.isWritten) this.#forget(one);
     }
     this.#advance();
   }
 
-  /** Never written, and delivered: a disk that takes nothing is not asked for it. */
+  /** Never written, and delivered: the disk is not asked for it. */
   #forget(one: Pending): void {
     const at = this.#pending.indexOf(one);
     if (at < 0) return;
