@@ -61,7 +61,7 @@ function expected(count: number): number[] {
   return Array.from({ length: count }, (_, n) => n).filter((n) => n % 10 !== 0);
 }
 
-function pipeline(hook: Hook): string {
+function pipeline(hook: Hook, buffer = ", buffer: { disk: 100MiB }"): string {
   const backoff = "backoff: { base: 20ms, max: 100ms }, batch: { maxAge: 20ms }";
   return place.write(
     "pipeline.yaml",
@@ -75,7 +75,7 @@ function pipeline(hook: Hook): string {
       "    - { parse: { json: {} }, onError: deadLetter }",
       "    - { filter: 'event.n % 10 != 0' }",
       "  sinks:",
-      `    disk: { http: { url: "${hook.url}", ${backoff} }, buffer: { disk: 100MiB } }`,
+      `    disk: { http: { url: "${hook.url}", ${backoff} }${buffer} }`,
       '    kept: { file: { path: "logs/kept.jsonl", rotate: { maxBytes: 64KiB, keep: 1000 } } }',
       "",
     ].join("\n"),
@@ -101,11 +101,13 @@ function expectExplained({ sources, sinks }: Ledger): void {
 
 /** What the file sink has, in all its files. */
 function keptNumbers(): Set<number> {
+  return new Set(keptInOrder());
+}
+
+function keptInOrder(): number[] {
   const files = [...new Bun.Glob("logs/kept.jsonl*").scanSync({ cwd: place.folder })];
   const written = files.flatMap((file) => readFileSync(place.path(file), "utf8").split("\n"));
-  return new Set(
-    written.filter((line) => line !== "").map((line) => (JSON.parse(line) as { n: number }).n),
-  );
+  return written.filter((line) => line !== "").map((line) => (JSON.parse(line) as { n: number }).n);
 }
 
 async function settled(hook: Hook, count: number): Promise<void> {
@@ -167,6 +169,43 @@ test("20 runs with kill -9 at a random moment: zero events lost, zero unexplaine
     write();
     await start();
     await settled(hook, written);
+  } finally {
+    await hook.stop();
+  }
+});
+
+test("one slow sink never stops another, by default; killed, it has all when it is back", async () => {
+  const hook = new Hook();
+  hook.isDown = true;
+  const file = pipeline(hook, "");
+  const count = 30_000;
+  const wanted = expected(count).length;
+  const text = lines(0, count);
+  writeFileSync(place.path("logs/app.log"), text);
+  const checkpoint = place.path(".outrigger/pipelines/default.faults/app.checkpoint.json");
+  try {
+    const running = place.start("pipeline", file, "--admin-socket", socket());
+    // More than memory holds for a sink: it would have stopped at 20,000 events.
+    await untilTrue("the other sink has all", () => keptNumbers().size === wanted, 30_000);
+    const metrics = async (): Promise<string> => {
+      return (await fetch("http://pipeline/metrics", { unix: socket() })).text();
+    };
+    await untilTrue("all is on disk", async () => {
+      return (await metrics()).includes(`counter="overflowed_events"} ${wanted}`);
+    });
+    expectExplained(await ledger());
+    expect((await ledger()).sinks["disk"]!.buffered).toBe(wanted);
+    // What is acknowledged does not come again, at neither sink.
+    await untilTrue("all is acknowledged", () => {
+      const { files } = JSON.parse(readFileSync(checkpoint, "utf8")) as { files: { offset: number }[] };
+      return files[0]?.offset === text.length;
+    });
+    running.kill("SIGKILL");
+    await running.ended;
+    hook.isDown = false;
+    place.start("pipeline", file, "--admin-socket", socket());
+    await settled(hook, count);
+    expect(keptInOrder().length).toBe(wanted);
   } finally {
     await hook.stop();
   }
