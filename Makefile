@@ -60,7 +60,7 @@ sim: $(READY) ## simulate with fresh seeds: SEED=n replays one, RUNS=100 sets ho
 	@$(BUN) tools/sim.ts $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
 
 .PHONY: bench
-bench: $(READY) ## measure beside the others: ONLY=http1|latency|memory|odd|pipeline, QUICK=1
+bench: $(READY) ## measure beside the others: ONLY=http1|latency|memory|odd|pipeline|render, QUICK=1
 	@$(BUN) bench/bench.ts $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
 
 .PHONY: build

@@ -15,6 +15,7 @@ import { latency } from "./areas/latency.ts";
 import { memory } from "./areas/memory.ts";
 import { odd } from "./areas/odd.ts";
 import { pipeline } from "./areas/pipeline.ts";
+import { render } from "./areas/render.ts";
 import type { Area, Run } from "./areas/area.ts";
 import { otelcol } from "./pipelines/otelcol.ts";
 import { outriggerPipeline } from "./pipelines/outrigger.ts";
@@ -29,7 +30,7 @@ import type { BenchedProxy } from "./proxies/proxy.ts";
 import { type AreaResult, type Row, performancePage, readResults, table, thisMachine } from "./results.ts";
 
 const PROXY_AREAS: Readonly<Record<string, Area>> = { http1, latency, memory };
-const AREAS: readonly string[] = [...Object.keys(PROXY_AREAS), "odd", "pipeline"];
+const AREAS: readonly string[] = [...Object.keys(PROXY_AREAS), "odd", "pipeline", "render"];
 const PROXIES: Readonly<Record<string, () => Promise<BenchedProxy>>> = { haproxy, nginx, envoy };
 const PIPELINES: Readonly<Record<string, () => Promise<BenchedPipeline>>> = {
   rsyslog,
@@ -102,6 +103,9 @@ async function measured(
   if (area === "pipeline") {
     const all = [outriggerPipeline(program), ...(await made(PIPELINES))].filter(isWanted);
     return { rows: await pipeline(all, run), versions: versionsOf(all) };
+  }
+  if (area === "render") {
+    return { rows: await render(program.command, run), versions: versionsOf([outrigger(program)]) };
   }
   if (area === "odd") {
     const all = [outrigger(program)];

@@ -1,5 +1,4 @@
 /** All objects of a set of files, in the order in which they are applied. */
-import { stringify } from "yaml";
 import type { AppDocument } from "../../api/document.ts";
 import { workloadKey } from "../../api/site.ts";
 import { autoscaler } from "./autoscaler.ts";
@@ -16,6 +15,7 @@ import { defaultDeny, gatewayPolicy, networkPolicy } from "./network_policy.ts";
 import type { KubeObject } from "./object.ts";
 import { type Overridden, override } from "./overrides.ts";
 import { podGroups } from "./pod_groups.ts";
+import { plainYaml } from "./plain_yaml.ts";
 import type { Rendering } from "./rendering.ts";
 import { services } from "./service.ts";
 import { serviceAccount } from "./service_account.ts";
@@ -80,6 +80,5 @@ export function manifestText(objects: readonly KubeObject[]): string {
 }
 
 export function objectText({ body }: KubeObject): string {
-  // Looking for tags, which there are none of, would take almost half of the time.
-  return stringify(body, { lineWidth: 0, aliasDuplicateObjects: false, directives: false });
+  return plainYaml(body);
 }
