@@ -1,4 +1,5 @@
 /** Clusters: how tries reach the app itself, a declared call, or another App. */
+import { findApp } from "../api/app_index.ts";
 import type { AppDocument, AnyDocument } from "../api/document.ts";
 import type { CallSpec } from "../api/app.ts";
 import { parseAppReference } from "../api/names.ts";
@@ -111,7 +112,7 @@ export function endpointsOfCall(
 
 /** An App whose port speaks TLS would not understand a sidecar that comes without. */
 function refuseTls(context: Context, key: string, document: AnyDocument, path: Path): void {
-  const target = context.documents.apps.find((one) => workloadKey(one) === key);
+  const target = findApp(context.documents.apps, key);
   if (target?.spec.tls === undefined) return;
   const { file, line } = target.origin(["spec", "tls"]);
   const isCall = path[1] === "calls";
@@ -127,7 +128,7 @@ function refuseTls(context: Context, key: string, document: AnyDocument, path: P
 
 /** The other way round: a sidecar would wait for a handshake that never comes. */
 function requireTls(context: Context, key: string, document: AnyDocument, path: Path): void {
-  const target = context.documents.apps.find((one) => workloadKey(one) === key);
+  const target = findApp(context.documents.apps, key);
   if (target === undefined || target.spec.tls !== undefined) return;
   context.report(document, path, {
     found: key,

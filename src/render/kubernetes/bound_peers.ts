@@ -2,6 +2,7 @@
  * What a sidecar talks with besides declared calls: Apps that its routes and mirrors name, sinks of
  * its pipelines, the traces' collector, the Redis of shared limits. Policies let exactly those through.
  */
+import { findApp } from "../../api/app_index.ts";
 import type { AppDocument } from "../../api/document.ts";
 import { workloadKey } from "../../api/site.ts";
 import type { Origin, Snapshot } from "../../api/snapshot.ts";
@@ -66,8 +67,19 @@ function appOf(
   const [name = "", where = namespace, more] = short.split(".");
   if (more !== undefined) return null;
   const key = workloadKey({ namespace: where, name });
-  const pods = (app: AppDocument): string => workloadKey({ ...app, name: podsService(app.name) });
-  return documents.apps.find((app) => workloadKey(app) === key || pods(app) === key) ?? null;
+  return findApp(documents.apps, key) ?? appsByPods(documents.apps).get(key) ?? null;
+}
+
+const BY_PODS = new WeakMap<readonly AppDocument[], ReadonlyMap<string, AppDocument>>();
+
+/** Apps by the names of the Services that lead to each of their pods. */
+function appsByPods(apps: readonly AppDocument[]): ReadonlyMap<string, AppDocument> {
+  const known = BY_PODS.get(apps);
+  if (known !== undefined) return known;
+  const keyOf = ({ namespace, name }: AppDocument) => workloadKey({ namespace, name: podsService(name) });
+  const made = new Map(apps.map((app) => [keyOf(app), app]));
+  BY_PODS.set(apps, made);
+  return made;
 }
 
 /** A sink or a collector on the pod's own loopback, where nobody listens. */

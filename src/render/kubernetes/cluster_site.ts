@@ -1,4 +1,5 @@
 /** Where workloads run on Kubernetes: what `compile/` binds their policies to. */
+import { findApp } from "../../api/app_index.ts";
 import type { AppDocument, Documents } from "../../api/document.ts";
 import { parseAppReference } from "../../api/names.ts";
 import { type LocalSite, type Site, type WorkloadSite, workloadKey } from "../../api/site.ts";
@@ -105,7 +106,7 @@ function calledAs({ apps }: Documents, app: AppDocument, name: string): CalledAs
   const [first] = call.endpoints ?? [];
   if (first !== undefined) return { port: first.port, hosts: [name] };
   const callee = parseAppReference(call.app ?? name, app.namespace);
-  const found = apps.find((one) => one.name === callee.name && one.namespace === callee.namespace);
+  const found = findApp(apps, workloadKey(callee));
   const long = [`${callee.name}.${callee.namespace}`, `${callee.name}.${callee.namespace}.svc`];
   const near = callee.namespace === app.namespace ? [callee.name] : [];
   const hosts = new Set([name, ...near, ...long]);
