@@ -113,6 +113,22 @@ describe.skipIf(missing !== null)("a real API server", () => {
     }
   });
 
+  test("S0-11 S2-16 it accepts each way to monitor, and each way in, of any target", async () => {
+    const ways = [
+      { monitoring: "services", ingress: "gateway-api" },
+      { monitoring: "annotations", ingress: "route" },
+    ] as const;
+    const objects = ways.flatMap((way) =>
+      [...EXAMPLES.keys()].flatMap((name) => renderExample(name, "on-premises", 35, way)),
+    );
+    const bodies = objects.map(({ body }) => body);
+    const { status, stdout, stderr } = await plane.tried(dryRun, stream(bodies));
+    expect([status, stderr]).toEqual([0, ""]);
+    for (const kind of ["servicemonitor", "prometheusrule", "httproute", "route", "resourcequota"]) {
+      expect(stdout).toMatch(new RegExp(`^${kind}[./]`, "m"));
+    }
+  });
+
   test("S3-5 Pod Security `restricted`, enforced, lets in every pod of every example", async () => {
     const namespaces = JSON.parse(await plane.kubectl(["get", "namespaces", "-o", "json"])).items;
     const used = namespaces.filter(({ metadata }: any) => metadata.labels["app.kubernetes.io/name"]);

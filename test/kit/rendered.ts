@@ -6,6 +6,7 @@ import {
   type KubeObject,
   renderObjects,
   TARGET_NAMES,
+  type Target,
   TARGETS,
   type TargetName,
 } from "../../src/render/kubernetes/mod.ts";
@@ -31,10 +32,15 @@ function read(path: string): string {
 }
 
 /** @throws Error with the problems of the file */
-export function renderExample(name: string, target: TargetName, minor: number): readonly KubeObject[] {
+export function renderExample(
+  name: string,
+  target: TargetName,
+  minor: number,
+  otherwise: Partial<Target> = {},
+): readonly KubeObject[] {
   const documents = loadDocuments([{ file: name, text: EXAMPLES.get(name)! }]);
   const options = {
-    target: { ...TARGETS[target], minor },
+    target: { ...TARGETS[target], minor, ...otherwise },
     image: "registry.example.com/outrigger:0.1.0",
   };
   const { objects, problems } = renderObjects(documents, options);
