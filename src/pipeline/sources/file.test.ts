@@ -646,5 +646,5 @@ describe("by seed", () => {
         expect(found.size).toBe(written.length);
       }
     }
-  });
+  }, 30_000);
 });
