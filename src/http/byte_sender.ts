@@ -42,6 +42,13 @@ export class ByteSender {
     run?.();
   }
 
+  /** What waits is not sent any more. */
+  clear(): void {
+    this.#queue = [];
+    this.#offset = 0;
+    this.#queuedBytes = 0;
+  }
+
   /** Runs once everything has been taken; at once where nothing waits. */
   whenEmpty(run: () => void): void {
     if (this.#queuedBytes === 0) run();

@@ -25,6 +25,7 @@ export interface HttpRequest {
   /** The Host header; follows from the address without it. */
   readonly host?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Not copied: it stays as it is until the answer is there, or the error. */
   readonly body?: Uint8Array | string;
   /** The whole exchange; 0 is none. */
   readonly timeoutMs: number;
@@ -158,6 +159,9 @@ interface Exchange {
   timer: Timer | null;
 }
 
+/** A body of so many bytes is sent as it is: a copy costs more than a second call. */
+const LARGE_BYTES = 64 * 1024;
+
 class Connection implements DialHandler, ResponseSink {
   reusable = false;
   /** The answer to the exchange under way has begun. */
@@ -219,11 +223,20 @@ class Connection implements DialHandler, ResponseSink {
         );
       }
       this.#decoder.expect(request.method);
-      this.#sender.send(encodeRequest(request, this.#keepAlive));
+      this.#send(request);
       if (this.#socket === null) {
         this.#dial = this.#world.net.connect(this.#address, this, this.#tls);
       }
     });
+  }
+
+  #send(request: HttpRequest): void {
+    const body = typeof request.body === "string" ? Buffer.from(request.body) : request.body;
+    const head = encodeHead(request, body?.length, this.#keepAlive);
+    if (body === undefined) return this.#sender.send(head);
+    if (body.length < LARGE_BYTES) return this.#sender.send(Buffer.concat([head, body]));
+    this.#sender.send(head);
+    this.#sender.send(body);
   }
 
   rest(idleMs: number, forget: () => void): void {
@@ -317,7 +330,11 @@ class Connection implements DialHandler, ResponseSink {
     if (exchange === null || exchange.status === 0) return;
     this.#exchange = null;
     exchange.timer?.cancel();
-    if (this.#sender.queuedBytes > 0) this.reusable = false;
+    if (this.#sender.queuedBytes > 0) {
+      // An answer before the whole request: who asked may write over its body from here on.
+      this.reusable = false;
+      this.#sender.clear();
+    }
     const { status, headers } = exchange;
     exchange.resolve({ status, headers, body: exchange.body.take() });
   }
@@ -349,8 +366,11 @@ export function addressText(address: SocketAddress): string {
   return `${host}:${address.port}`;
 }
 
-function encodeRequest(request: HttpRequest, keepAlive: boolean): Uint8Array {
-  const body = typeof request.body === "string" ? Buffer.from(request.body) : request.body;
+function encodeHead(
+  request: HttpRequest,
+  bodyBytes: number | undefined,
+  keepAlive: boolean,
+): Buffer {
   const { address } = request;
   const host = request.host ?? ("path" in address ? "localhost" : addressText(address));
   const lines = [`${request.method} ${request.path} HTTP/1.1`, `host: ${host}`];
@@ -360,8 +380,7 @@ function encodeRequest(request: HttpRequest, keepAlive: boolean): Uint8Array {
     }
     lines.push(`${name.toLowerCase()}: ${value}`);
   }
-  if (body !== undefined) lines.push(`content-length: ${body.length}`);
+  if (bodyBytes !== undefined) lines.push(`content-length: ${bodyBytes}`);
   if (!keepAlive) lines.push("connection: close");
-  const head = Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1");
-  return body === undefined ? head : Buffer.concat([head, body]);
+  return Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1");
 }
