@@ -16,6 +16,7 @@ const WORK =
 export async function render(program: readonly string[], { quick, say }: Run): Promise<Row[]> {
   const folder = temporaryFolder();
   const seconds: number[] = [];
+  const cpuSeconds: number[] = [];
   const megabytes: number[] = [];
   let written = 0;
   try {
@@ -30,6 +31,7 @@ export async function render(program: readonly string[], { quick, say }: Run): P
       const out = join(folder.path, "out.yaml");
       const one = await rendered([...program, "render", files], out);
       seconds.push(one.seconds);
+      cpuSeconds.push(one.cpuSeconds);
       megabytes.push(one.megabytes);
       written = statSync(out).size;
     }
@@ -41,6 +43,10 @@ export async function render(program: readonly string[], { quick, say }: Run): P
   return [
     row({ id: `render/${APPS}/time`, work, unit: "s", better: "lower" }, figures(seconds)),
     row(
+      { id: `render/${APPS}/cpu`, work: "Of all its threads.", unit: "s", better: "lower" },
+      figures(cpuSeconds),
+    ),
+    row(
       { id: `render/${APPS}/memory`, work: "The most that it had resident.", unit: "MB", better: "lower" },
       figures(megabytes),
     ),
@@ -51,7 +57,7 @@ export async function render(program: readonly string[], { quick, say }: Run): P
 async function rendered(
   command: readonly string[],
   out: string,
-): Promise<{ readonly seconds: number; readonly megabytes: number }> {
+): Promise<{ readonly seconds: number; readonly cpuSeconds: number; readonly megabytes: number }> {
   const file = openSync(out, "w");
   try {
     const started = performance.now();
@@ -59,7 +65,10 @@ async function rendered(
     const said = await new Response(child.stderr).text();
     if ((await child.exited) !== 0) throw new Error(`${command.join(" ")}: ${said.slice(0, 2_000)}`);
     const seconds = (performance.now() - started) / 1000;
-    return { seconds, megabytes: child.resourceUsage()!.maxRSS / 1e6 };
+    const { cpuTime, maxRSS } = child.resourceUsage()!;
+    // Microseconds.
+    const cpuSeconds = Number(cpuTime.total) / 1e6;
+    return { seconds, cpuSeconds, megabytes: maxRSS / 1e6 };
   } finally {
     closeSync(file);
   }

@@ -61,7 +61,10 @@ export const render: Command = {
     if (kubernetes !== undefined) {
       const objects = await renderedObjects(world, input, input.files());
       if (out !== null) writeFolder(world, out, filesOf(objects, kubernetes));
-      else if (kubernetes === "manifests") world.stdio.stdout.write(manifestText(objects));
+      else if (kubernetes === "manifests") {
+        // One at a time: the whole text of a large set would be in memory twice.
+        for (const object of objects) world.stdio.stdout.write(manifestText([object]));
+      }
       else throw new Failure("usage", `${format} is a folder`, "add --out DIR");
       return 0;
     }

@@ -76,7 +76,7 @@ function present<T>(value: T | null): readonly T[] {
 
 /** A YAML stream. The same objects give the same bytes. */
 export function manifestText(objects: readonly KubeObject[]): string {
-  return objects.map((object) => `---\n${objectText(object)}`).join("");
+  return objects.map(({ body }) => plainYaml(body, true)).join("");
 }
 
 export function objectText({ body }: KubeObject): string {

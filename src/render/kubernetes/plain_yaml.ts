@@ -5,13 +5,14 @@
  */
 import type { Plain } from "./sourced.ts";
 
-/** A document, ended by a line break. */
-export function plainYaml(value: Plain): string {
-  const out: string[] = [];
+/** A document, ended by a line break, behind a line of dashes where `dashes` says so. */
+export function plainYaml(value: Plain, dashes = false): string {
+  const out: string[] = [dashes ? "---\n" : ""];
   write(value, "\n", out);
-  // What begins on a line of its own begins with its break.
-  const text = out.join("");
-  return `${text.startsWith("\n") ? text.slice(1) : text.replace(/^ /, "")}\n`;
+  // Here no key stands before it, so it begins its line itself.
+  out[1] = out[1]!.slice(1);
+  out.push("\n");
+  return out.join("");
 }
 
 /** @param newline a line break and the spaces of the parent's items */
@@ -29,11 +30,11 @@ function writeMap(map: { readonly [key: string]: Plain }, newline: string, out: 
     out.push(newline, scalarText(key), ":");
     write(map[key]!, isMap(map[key]!) || Array.isArray(map[key]) ? `${newline}  ` : newline, out);
   }
-  if (isEmpty) out.push(" {}");
+  if (isEmpty) out.push(" ", "{}");
 }
 
 function writeList(list: readonly Plain[], newline: string, out: string[]): void {
-  if (list.length === 0) out.push(" []");
+  if (list.length === 0) out.push(" ", "[]");
   for (const item of list) {
     out.push(newline, "-");
     const within = isMap(item) || Array.isArray(item);

@@ -53,25 +53,40 @@ export type Sources = ReadonlyMap<string, Source>;
 /** Takes the sources out. Members and items that are undefined are left out. */
 export function separate(tree: Tree): { readonly plain: Plain; readonly sources: Sources } {
   const sources = new Map<string, Source>();
-  return { plain: separateAt(tree, "", sources) ?? null, sources };
+  return { plain: separateAt(tree, [], sources) ?? null, sources };
 }
 
-function separateAt(tree: Tree, pointer: string, sources: Map<string, Source>): Plain | undefined {
+/** @param path the steps to it; a pointer is made of them only where there is a source */
+function separateAt(
+  tree: Tree,
+  path: (string | number)[],
+  sources: Map<string, Source>,
+): Plain | undefined {
   if (tree === undefined) return undefined;
   if (tree instanceof Sourced) {
+    let inner: Sourced = tree;
     // The innermost word counts: it knows more.
-    if (!sources.has(pointer) || !(tree.value instanceof Sourced)) sources.set(pointer, tree.source);
-    return separateAt(tree.value, pointer, sources);
+    while (inner.value instanceof Sourced) inner = inner.value;
+    sources.set(path.map((step) => `/${escaped(String(step))}`).join(""), inner.source);
+    return separateAt(inner.value, path, sources);
   }
   if (typeof tree !== "object" || tree === null) return tree;
   if (Array.isArray(tree)) {
-    const present = (tree as readonly Tree[]).filter((item) => item !== undefined);
-    return present.map((item, index) => separateAt(item, `${pointer}/${index}`, sources) ?? null);
+    const items: Plain[] = [];
+    for (const item of tree as readonly Tree[]) {
+      if (item === undefined) continue;
+      path.push(items.length);
+      items.push(separateAt(item, path, sources) ?? null);
+      path.pop();
+    }
+    return items;
   }
   const members: Record<string, Plain> = {};
   for (const [key, value] of Object.entries(tree)) {
-    const plain = separateAt(value, `${pointer}/${escaped(key)}`, sources);
+    path.push(key);
+    const plain = separateAt(value, path, sources);
     if (plain !== undefined) members[key] = plain;
+    path.pop();
   }
   return members;
 }
