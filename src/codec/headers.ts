@@ -264,11 +264,12 @@ export class HeaderBlock {
     }
   }
 
-  /** The name of the line that arrived last, or null. */
-  get lastName(): string | null {
+  /** Of the name of the line that arrived last so many bytes at most; null where there is none. */
+  lastName(most: number): string | null {
     if (this.count === 0) return null;
     const at = (this.count - 1) * FIELDS;
-    return latin1(this.bytes, this.#places[at]!, this.#places[at + 1]!);
+    const start = this.#places[at]!;
+    return latin1(this.bytes, start, Math.min(this.#places[at + 1]!, start + most));
   }
 
   /** Removes every field of that name. */

@@ -116,7 +116,7 @@ export class CodecError {
 }
 
 /** Of a malformed name so much is told. */
-const MAX_LABEL = 64;
+export const MAX_LABEL = 64;
 
 /** A header's name as it came, for logs: what is not printable ASCII becomes `?`. */
 export function headerLabel(bytes: Uint8Array, start: number, end: number): string {

@@ -158,6 +158,14 @@ test("a malformed request is sighted with its header's name, and nothing of its 
   expect(JSON.stringify([found, rig.log])).not.toContain("secret");
 });
 
+test("of a long header that is folded only the start of its name is kept", async () => {
+  rig = new Rig();
+  rig.client().send(`GET / HTTP/1.1\r\nHost: a\r\n${"x".repeat(9_000)}: 1\r\n folded\r\n\r\n`);
+  await rig.advance(200);
+  const [found] = rig.proxy.sightings();
+  expect(found).toMatchObject({ reason: "obsolete-folding", header: "x".repeat(64) });
+});
+
 test("a health check looks at the status, whatever the other headers are", async () => {
   const health = {
     ...{ path: "/healthz", host: "", statuses: [200], intervalMs: 100, timeoutMs: 50 },

@@ -1,5 +1,6 @@
 import type { Sighting } from "../api/sighting.ts";
 import type { Clock } from "../base/world.ts";
+import { detached } from "../codec/ascii.ts";
 import type { CodecError } from "../codec/message.ts";
 import { type Repair, REPAIRS } from "../codec/http1/repair.ts";
 import type { Stream } from "./stream.ts";
@@ -144,7 +145,7 @@ export class Sightings {
 function requestOf(stream: Stream | null): Pick<Sighted, "requestId" | "method" | "path"> {
   if (stream === null) return { requestId: null, method: "", path: "" };
   const { requestId, head } = stream;
-  return { requestId, method: head.method, path: head.path.slice(0, MAX_PATH) };
+  return { requestId, method: head.method, path: detached(head.path.slice(0, MAX_PATH)) };
 }
 
 function inWords({ header, reason, detail, action }: Sighted): string {

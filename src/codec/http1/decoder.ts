@@ -1,6 +1,6 @@
 import { COLON, CR, FIELD_VALUE, HEX_VALUE, isBlank, LF, TOKEN_LOWER } from "../ascii.ts";
 import { CONTENT_LENGTH, HeaderBlock, HOST, TRANSFER_ENCODING } from "../headers.ts";
-import { CodecError, headerLabel, type BodyFraming, type CodecErrorCode } from "../message.ts";
+import { CodecError, headerLabel, MAX_LABEL, type BodyFraming, type CodecErrorCode } from "../message.ts";
 import { type Repair, repairHead, tolerantHeadEnd } from "./repair.ts";
 
 /** Bounds of one message's head. */
@@ -388,7 +388,7 @@ export abstract class Decoder {
     const byte = bytes[at]!;
     if (at === start && isBlank(byte)) {
       const text = "a header line starts with a blank (RFC 9112, 5.2)";
-      return this.fail("obsolete-folding", text, headers.lastName);
+      return this.fail("obsolete-folding", text, headers.lastName(MAX_LABEL));
     }
     const header = at === start ? null : headerLabel(bytes, start, at);
     if (byte === LF) {

@@ -1,4 +1,5 @@
 import type { RequestRecord, TryRecord } from "../../api/request_record.ts";
+import { detached } from "../../codec/ascii.ts";
 import { TRACE_FORMAT_BITS, TraceContext } from "../../codec/trace_context.ts";
 import type { Stream } from "../stream.ts";
 import { reasonOf } from "../telemetry/flag_reasons.ts";
@@ -7,6 +8,8 @@ import { reasonOf } from "../telemetry/flag_reasons.ts";
 const MAX_PATH = 256;
 const MAX_HOST = 255;
 const MAX_ID = 128;
+/** Parts of a shorter target may keep the whole of it. */
+const LONG = 2 * MAX_PATH;
 
 const ALL = Object.values(TRACE_FORMAT_BITS).reduce((bits, bit) => bits | bit, 0);
 /** Only within a call: one for all will do. */
@@ -23,11 +26,13 @@ export interface Asked {
 export function askedOf({ head }: Stream, showQuery: boolean): Asked {
   const { target } = head;
   const at = target.indexOf("?");
+  const path = cut(at < 0 ? target : target.slice(0, at), MAX_PATH);
   const query = at < 0 ? "" : showQuery ? target.slice(at, at + MAX_PATH) : "?...";
+  const isLong = target.length > LONG;
   return {
     method: head.method,
-    path: cut(at < 0 ? target : target.slice(0, at), MAX_PATH),
-    query,
+    path: isLong ? detached(path) : path,
+    query: isLong ? detached(query) : query,
     host: cut(head.host, MAX_HOST),
   };
 }
@@ -75,5 +80,5 @@ function idsOf(stream: Stream): Pick<RequestRecord, "requestId" | "traceId"> {
 }
 
 function cut(text: string, length: number): string {
-  return text.length > length ? `${text.slice(0, length)}...` : text;
+  return text.length > length ? detached(`${text.slice(0, length)}...`) : text;
 }

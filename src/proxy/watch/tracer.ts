@@ -1,4 +1,5 @@
 import type { TracingPolicy } from "../../api/tracing.ts";
+import { detached } from "../../codec/ascii.ts";
 import type { SpanRecord } from "../../codec/spans.ts";
 import {
   createSpanId,
@@ -125,7 +126,8 @@ class TracedRequest implements RequestWatch {
     const state = head.headers.get("tracestate") ?? "";
     this.#traceState = state.length > MAX_TRACE_STATE ? "" : state;
     this.#method = head.method.slice(0, MAX_METHOD);
-    this.#path = head.path.slice(0, MAX_PATH);
+    const { path } = head;
+    this.#path = path.length > MAX_PATH ? detached(path.slice(0, MAX_PATH)) : path;
     this.#startWallMs = tracer.wallMsOf(stream.startedMs);
     this.#isServer = config.policy.direction !== "outbound";
     if (!this.#isServer) return;
