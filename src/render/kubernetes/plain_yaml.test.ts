@@ -44,6 +44,12 @@ test("what is written reads back the same, by readers of YAML 1.2 and of 1.1", (
   );
 });
 
+test("what only YAML 1.1 takes for a line's end is written by its number", () => {
+  expect(plainYaml({ a: "a\u2028b", b: "c\n\u2029d\n" })).toBe(
+    'a: "a\\u2028b"\nb: "c\\n\\u2029d\\n"\n',
+  );
+});
+
 test("it looks as people write it", () => {
   const object = { kind: "A", spec: { on: "yes", list: ["a", { b: 1, c: [] }, [["d"]]], none: {} } };
   expect(plainYaml({ ...object, data: { "a.txt": "one\n\n  two\n", b: "c\nd" } })).toBe(`kind: A

@@ -62,7 +62,8 @@ function writeText(text: string, newline: string, out: string[]): void {
 
 /** Lines that mean themselves in a block; others are quoted in one line. */
 function isBlock(text: string): boolean {
-  return !/^[\n \t]|\n[ \t]+\n*$|\r|[^\n\t\x20-\x7e\xa0-\ud7ff\ue000-\ufffd]/.test(text);
+  if (/^[\n \t]|\n[ \t]+\n*$|\r/.test(text)) return false;
+  return !/[^\n\t\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]/.test(text);
 }
 
 /** What only looks like a text. YAML 1.2's words and numbers, and 1.1's. */
@@ -70,7 +71,8 @@ const OTHER =
   /^(?:|~|null|true|false|y|n|yes|no|on|off|[-+]?\.inf|\.nan|<<|=)$|^[-+]?(?:0[xob][0-9a-f_]+|[0-9][0-9_]*(?::[0-9_.]+)*|[0-9_]*\.[0-9_]*(?:e[-+]?[0-9]+)?|[0-9][0-9_]*e[-+]?[0-9]+)$|^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:$|[Tt \t])/i;
 /** What means something at the start, in the middle or at the end. */
 const MARKED = /^[ \t,[\]{}#&*!|>'"%@`]|^[-?:](?:$|[ \t])|^-{3}|^\.{3}|:[ \t]| #|\t#|[ \t:]$/;
-const PRINTED = /^[\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]*$/;
+/** Without the line ends of YAML 1.1 that 1.2 reads as characters. */
+const PRINTED = /^[\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]*$/;
 
 function scalarText(text: string): string {
   if (OTHER.test(text) || MARKED.test(text) || !PRINTED.test(text)) return quoted(text);
