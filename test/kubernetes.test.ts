@@ -72,7 +72,10 @@ describe.skipIf(missing !== null)("on a cluster", () => {
     ] as const) {
       const text = readFileSync(join(ROOT, "examples", "shop", app, file), "utf8");
       const files = { [`app/${file}`]: text };
-      await cluster.load(await nodeImage(root, `registry.example.com/shop/${app}:1`, files, `/app/${file}`));
+      // On every address: that nobody comes to the app itself is then the policies' work alone.
+      const listens = { HOST: "0.0.0.0" };
+      const name = `registry.example.com/shop/${app}:1`;
+      await cluster.load(await nodeImage(root, name, files, `/app/${file}`, listens));
     }
     rmSync(dirname(root), { recursive: true });
     const text = await rendered();
