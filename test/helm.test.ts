@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import * as fc from "fast-check";
 import { parseAllDocuments } from "yaml";
 import {
   builtTool,
@@ -48,6 +49,22 @@ spec:
       port: 80
       fallback: { on: [exhausted], status: 200, body: "{{day}} {{ .Values.x }}" }
 `;
+
+/** An App whose texts are whatever characters come: the same with each run. */
+function manyTexts(): string {
+  const options = { numRuns: 150, seed: 8 };
+  const characters = "{}}{`\"'\\\n\t\r -#:&*!|>%@<\u00e9\u2028\u0085\u{1f6f6}";
+  const odd = fc.array(fc.constantFrom(...characters, "{{", "---\n")).map((all) => all.join(""));
+  const words = fc.oneof(fc.string({ unit: "grapheme" }), odd);
+  const texts = fc.sample(words, options);
+  const config = Object.fromEntries(texts.map((text, index) => [`/etc/web/${index}`, text]));
+  // Two braces are a template of ours in a variable, and no character is NUL there.
+  const plain = texts.map((text) => text.replaceAll(/\{\{|\0/g, ""));
+  const env = Object.fromEntries(plain.map((text, index) => [`V${index}`, text]));
+  const spec = { image: "registry.example.com/web:1", port: 8000, config, env };
+  const metadata = { name: "web", namespace: "site" };
+  return JSON.stringify({ apiVersion: "outrigger.dev/v1alpha1", kind: "App", metadata, spec });
+}
 
 type Plain = any;
 /** What `--set` is given, and the places that are another value then. */
@@ -121,25 +138,53 @@ describe.skipIf(missing !== null)("helm", () => {
     await place.end();
   }, 60_000);
 
-  for (const [what, file] of [
+  for (const [what, file, ...options] of [
     ["braces in a user's own texts", () => place.write("braces.yaml", BRACES)],
+    ["any characters in them", () => place.write("texts.json", manyTexts())],
     ["the shop", () => SHOP],
+    ["the shop on OpenShift", () => SHOP, "--target", "openshift"],
+    ["the shop behind the Gateway API", () => SHOP, "--ingress", "gateway-api"],
+    ["the shop on EKS", () => SHOP, "--target", "eks", "--monitoring", "services"],
     ["every form of workload", () => FORMS],
     ["the rarer forms", () => join(TESTDATA, "more_forms.yaml")],
     ...EXAMPLES.map((name) => [name, () => join(ROOT, "examples", "kubernetes", name)] as const),
   ] as const) {
     test(`S3-17 helm lint and template: ${what}, by default what manifests are`, async () => {
       const packed = place.path("it.tgz");
-      const chart = await chartOf(file(), "--package", packed);
+      const chart = await chartOf(file(), "--package", packed, ...options);
       await lint(chart);
       await lint(packed);
       const text = await template(chart, "--set", "namespaces.create=true");
-      expect(changes(objectsOf(await rendered(file())), objectsOf(text))).toEqual([]);
+      const plain = objectsOf(await rendered(file(), ...options));
+      expect(changes(plain, objectsOf(text))).toEqual([]);
       expect(await template(packed, "--set", "namespaces.create=true")).toBe(text);
       // Without the namespace, which the release is in.
       expect(await template(chart)).not.toContain("kind: Namespace");
     });
   }
+
+  test("any characters of a user reach the API server, by manifests and by a chart", async () => {
+    const file = place.write("texts.json", manyTexts());
+    await restricted(server, "site");
+    const plain = await rendered(file);
+    const expected = objectsOf(plain);
+    const create = ["create", "--dry-run=server", "-o", "json", "-f", "-"];
+    for (const text of [plain, await template(await chartOf(file))]) {
+      const documents = text.split(/^---\n/m);
+      const taken = async (key: string): Promise<Plain> => {
+        const its = documents.find((one) => objectsOf(one).has(key))!;
+        return JSON.parse(await server.kubectl(create, its));
+      };
+      const map = "ConfigMap site web-files";
+      expect((await taken(map)).data).toEqual(expected.get(map).data);
+      const deployment = "Deployment site web";
+      const env = ({ spec }: Plain): Plain => {
+        const [container] = spec.template.spec.containers;
+        return container.env.map(({ name, value = "" }: Plain) => [name, value]);
+      };
+      expect(env(await taken(deployment))).toEqual(env(expected.get(deployment)));
+    }
+  });
 
   test("S3-17 a changed value changes what it names, and nothing else", async () => {
     const chart = await chartOf(SHOP);
@@ -245,7 +290,7 @@ describe.skipIf(missing !== null)("helm", () => {
     expect(stdout).toContain("web-2.0.0.tgz");
   });
 
-  test("S3-17 a chart is installed, upgraded, rolled back, removed; pods fit restricted", async () => {
+  test("S3-17 a chart is installed, upgraded, rolled back, removed; pods fit", async () => {
     const chart = place.path("shop.tgz");
     await rendered(SHOP, "--format", "helm", "--package", chart);
     await restricted(server, "shop");
@@ -303,6 +348,7 @@ describe.skipIf(missing !== null)("helm", () => {
   test("kustomize builds the very objects of manifests, and an overlay changes them", async () => {
     const base = place.path("base");
     const before = objectsOf(await rendered(SHOP));
+    const { image } = before.get(API).spec.template.spec.containers[0];
     await rendered(SHOP, "--format", "kustomize", "--out", base);
     const built = objectsOf(await server.kubectl(["kustomize", base]));
     expect(changes(before, built)).toEqual([]);
@@ -312,7 +358,7 @@ describe.skipIf(missing !== null)("helm", () => {
       `apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 resources: [../base]
-images: [{ name: ${before.get(API).spec.template.spec.containers[0].image.split(":")[0]}, newTag: "9" }]
+images: [{ name: ${image.split(":")[0]}, newTag: "9" }]
 replicas: [{ name: api, count: 5 }]
 `,
     );

@@ -1,5 +1,5 @@
 /** The files of a chart that are not its objects. */
-import { stringify } from "yaml";
+import { plainYaml } from "../kubernetes/plain_yaml.ts";
 import type { ChartValues } from "./values.ts";
 
 export interface ChartFacts {
@@ -17,7 +17,7 @@ export interface ChartFacts {
 
 export function chartYaml(facts: ChartFacts): string {
   const { name, version, appVersion, description, minor, target } = facts;
-  return stringify({
+  return plainYaml({
     apiVersion: "v2",
     name,
     description,
@@ -43,13 +43,13 @@ export const HELPERS = `{{/* An image by its parts. */}}
 {{- range $order }}
 {{- if hasKey $env . }}
 - name: {{ . }}
-  value: {{ index $env . | toJson }}
+  value: {{ index $env . | quote }}
 {{- end }}
 {{- end }}
 {{- range $name, $value := $env }}
 {{- if not (has $name $order) }}
 - name: {{ $name }}
-  value: {{ $value | toJson }}
+  value: {{ $value | quote }}
 {{- end }}
 {{- end }}
 {{- end }}

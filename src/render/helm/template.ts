@@ -2,7 +2,7 @@
  * A chart's template from a rendered object: chosen values become actions (`{{ .Values... }}`), and
  * all else comes out of Helm as it went in, also where it holds `{{` itself.
  */
-import { stringify } from "yaml";
+import { plainYaml } from "../kubernetes/plain_yaml.ts";
 import { objectText } from "../kubernetes/manifests.ts";
 import type { KubeObject } from "../kubernetes/object.ts";
 import type { Plain } from "../kubernetes/sourced.ts";
@@ -137,8 +137,7 @@ export function escapeActions(text: string): string {
 
 /** YAML of a part of an object, each line behind `indent`, without the last line's end. */
 export function indented(value: Plain, indent: string): string {
-  const text = stringify(value, { lineWidth: 0, aliasDuplicateObjects: false });
-  return escapeActions(text.replace(/\n$/, ""))
+  return escapeActions(plainYaml(value).replace(/\n$/, ""))
     .split("\n")
     .map((line) => (line === "" ? line : `${indent}${line}`))
     .join("\n");

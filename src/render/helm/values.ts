@@ -1,6 +1,6 @@
 /** A chart's values: one list from which values.yaml, values.schema.json and a table come. */
-import { stringify } from "yaml";
 import type { JsonSchema } from "../../schema/field.ts";
+import { plainYaml } from "../kubernetes/plain_yaml.ts";
 import type { Plain } from "../kubernetes/sourced.ts";
 
 export interface ValueNote {
@@ -108,14 +108,14 @@ function lines({ members }: Group, indent: string): readonly string[] {
       const head = `${indent}${keyText(name)}:${one.members.size === 0 ? " {}" : ""}`;
       return [...gap, ...comment, head, ...lines(one, `${indent}  `)];
     }
-    const text = stringify({ [name]: one.value }, { lineWidth: 0 }).replace(/\n$/, "");
+    const text = plainYaml({ [name]: one.value }).replace(/\n$/, "");
     const shown = text.split("\n").map((line) => (line === "" ? line : indent + line));
     return [...gap, ...comment, ...shown];
   });
 }
 
 function keyText(name: string): string {
-  return stringify({ [name]: 0 }).replace(/: 0\n$/, "");
+  return plainYaml({ [name]: 0 }).replace(/: 0\n$/, "");
 }
 
 function wrapped(text: string, width: number): readonly string[] {
