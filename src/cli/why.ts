@@ -57,7 +57,7 @@ function outcomeText({ status, flags }: FailedHop): string {
   return `${status === 0 ? "no answer" : status}${flags.length === 0 ? "" : ` ${flags.join(",")}`}`;
 }
 
-export function storyText({ id, hops, asked, silent }: Story): string {
+function storyText({ id, hops, asked, silent }: Story): string {
   const lines: string[] = [];
   const looked = `${asked.length} sidecars were asked: ${asked.join(", ")}`;
   if (hops.length === 0) {

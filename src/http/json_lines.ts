@@ -7,7 +7,7 @@ const MAX_QUEUED_BYTES = 256 * 1024;
 /** A longer line than this is not read but counted as bad. */
 const MAX_LINE_BYTES = 1024 * 1024;
 
-export const JSON_LINES_TYPE = "application/jsonl";
+const JSON_LINES_TYPE = "application/jsonl";
 
 /** Takes what happens and passes it to a reader, who may be slower than it happens. */
 export interface JsonLineWriter {

@@ -80,7 +80,8 @@ export class WatchedFiles {
   #compare(settleMs: number): void {
     this.looked();
     if (this.#pending !== null) return;
-    if (this.#paths.some((path) => this.isNew(path))) this.#pending = this.#context.clock.after(settleMs, () => this.#read(settleMs));
+    if (!this.#paths.some((path) => this.isNew(path))) return;
+    this.#pending = this.#context.clock.after(settleMs, () => this.#read(settleMs));
   }
 
   #read(settledMs: number): void {

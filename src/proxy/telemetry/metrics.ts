@@ -6,6 +6,7 @@ import type { BreakerState } from "../cluster/breaker.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { ListenerConfig } from "../listener/config.ts";
 import type { Overload } from "../overload.ts";
+import type { RouteCounters } from "./counters.ts";
 import { type Histogram, LATENCY_BOUNDS_MS } from "./histogram.ts";
 import type { SpanCounts } from "./span_exporter.ts";
 
@@ -162,13 +163,23 @@ function writeUpstreamTls(text: PrometheusText, clusters: readonly Cluster[]): v
   }
 }
 
+interface ShownRoute {
+  readonly counters: RouteCounters;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
 function writeRoutes(text: PrometheusText, listeners: readonly ListenerConfig[]): void {
   const routes = listeners.flatMap((listener) =>
-    [...listener.counters.routes].map(([route, counters]) => ({
+    [...listener.counters.routes].map(([route, counters]): ShownRoute => ({
       counters,
       labels: { listener: listener.name, direction: listener.policy.direction, route },
     })),
   );
+  writeRequests(text, routes);
+  writeAnsweredHere(text, routes);
+}
+
+function writeRequests(text: PrometheusText, routes: readonly ShownRoute[]): void {
   text.family(
     "outrigger_requests_total",
     "counter",
@@ -208,6 +219,10 @@ function writeRoutes(text: PrometheusText, listeners: readonly ListenerConfig[])
   for (const { labels, counters } of routes) {
     text.sample("outrigger_requests_active", labels, counters.active);
   }
+}
+
+/** Fallbacks, rate limits, faults. */
+function writeAnsweredHere(text: PrometheusText, routes: readonly ShownRoute[]): void {
   text.family("outrigger_fallbacks_total", "counter", "Canned answers given, by what triggered them.");
   for (const { labels, counters } of routes) {
     for (const [trigger, count] of counters.fallbacks) {

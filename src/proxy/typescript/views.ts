@@ -35,7 +35,7 @@ export class View {
   }
 }
 
-export class HeadersView implements FilterHeaders {
+class HeadersView implements FilterHeaders {
   constructor(
     private readonly view: View,
     private readonly block: HeaderBlock,

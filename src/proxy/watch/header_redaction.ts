@@ -2,7 +2,7 @@ import type { HeaderPair, RequestRecord } from "../../api/request_record.ts";
 import type { TapShow } from "../../api/tap.ts";
 import type { HeaderBlock } from "../../codec/headers.ts";
 
-export const REDACTED = "[redacted]";
+const REDACTED = "[redacted]";
 
 /** So much of a value is shown, so many fields of a message. */
 const MAX_VALUE = 512;

@@ -105,7 +105,6 @@ export class Tap implements Watcher {
   }
 }
 
-
 /** Whether a path, normalised, is one of these. */
 export function pathFilter(path: PathMatch): (path: string) => boolean {
   const { kind, value } = path;
