@@ -80,6 +80,24 @@ export class ControlPlane {
   }
 }
 
+/** The first of five ports in a row that nobody has: another checkout may test too. */
+function freeBase(): number {
+  for (let base = 17_400; base < 17_500; base += 10) {
+    const ports = Array.from({ length: 5 }, (_, index) => base + index);
+    if (ports.every(isFree)) return base;
+  }
+  throw new Error("no five ports in a row are free from 17400 to 17500");
+}
+
+function isFree(port: number): boolean {
+  try {
+    Bun.listen({ hostname: "127.0.0.1", port, socket: { data() {} } }).stop(true);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** A tool of `kube-build.sh`, compiled if it is not there yet. Returns its path. */
 export async function builtTool(name: string): Promise<string> {
   const env = { ...process.env, PATH, KUBE_CACHE: CACHE };
