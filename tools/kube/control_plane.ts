@@ -27,13 +27,13 @@ export class ControlPlane {
   readonly folder = mkdtempSync(join(tmpdir(), "outrigger-kube-"));
   readonly #env: Readonly<Record<string, string | undefined>>;
 
-  /** @param basePort the first of five, which differ for those that run at the same time */
+  /** @param basePort the first of five: these, or the next ones that are free */
   constructor(basePort = 17_400) {
     this.#env = {
       ...process.env,
       PATH,
       KUBE_CACHE: CACHE,
-      BASE_PORT: String(basePort),
+      BASE_PORT: String(freeBase(basePort)),
       KUBECONFIG: join(this.folder, "kubeconfig"),
       // Helm keeps nothing in the user's own folders.
       HELM_CACHE_HOME: this.folder,
@@ -81,12 +81,12 @@ export class ControlPlane {
 }
 
 /** The first of five ports in a row that nobody has: another checkout may test too. */
-function freeBase(): number {
-  for (let base = 17_400; base < 17_500; base += 10) {
+function freeBase(from: number): number {
+  for (let base = from; base < from + 50; base += 5) {
     const ports = Array.from({ length: 5 }, (_, index) => base + index);
     if (ports.every(isFree)) return base;
   }
-  throw new Error("no five ports in a row are free from 17400 to 17500");
+  throw new Error(`no five ports in a row are free from ${from} on`);
 }
 
 function isFree(port: number): boolean {
