@@ -1,4 +1,5 @@
 import { Download, download } from "../download.ts";
+import { IdleCallers } from "../idle_callers.ts";
 import { memoryBytes, peakBytes, resetPeak } from "../processes.ts";
 import { row, type Row } from "../results.ts";
 import { wrk } from "../wrk.ts";
@@ -16,6 +17,9 @@ export const memory: Area = async (proxies, run) => {
     await withStand(proxies, { profile: "policies" }, async ({ running }) => {
       for (const one of running) await manyConnections(one, figures, run);
     });
+    await withStand(proxies, { profile: "policies" }, async ({ running }) => {
+      for (const one of running) await idleConnections(one, figures);
+    });
     await withStand(proxies, { profile: "bare" }, async ({ running }) => {
       for (const one of running) await bulk(one, figures);
     });
@@ -31,6 +35,8 @@ const WORKS: Readonly<Record<string, string>> = {
     "Ten seconds after as many GETs of 1 KB as ten minutes at 1,000 a second have (600,000; a " +
     "tenth of it in a quick run), over 1,000 connections.",
   "c1000-growth": "Of the same: right after the last tenth, above right after the first.",
+  "idle-connection":
+    "What one of 8,000 callers costs that have had an answer of 1 KB each and say no more.",
   "1GB": "The most while 1 GiB streams through one connection, above what it was before.",
   "slow-readers":
     "While 64 callers have read 64 KB of 1 GiB each and no more, above what it was before.",
@@ -55,7 +61,8 @@ class Figures {
   rows(): Row[] {
     return [...this.#all].map(([id, byName]): Row => {
       const work = WORKS[id.split("/")[1]!]!;
-      return row({ id, work, unit: "MB", better: "lower" }, byName);
+      const unit = id.startsWith("memory/idle-connection/") ? "KB" : "MB";
+      return row({ id, work, unit, better: "lower" }, byName);
     });
   }
 }
@@ -86,6 +93,23 @@ async function manyConnections(one: Running, figures: Figures, { quick }: Run): 
   figures.add("c1000-growth/rss", name, last - first);
   await Bun.sleep(10_000);
   figures.note("c1000", one);
+}
+
+const IDLE_CONNECTIONS = 8_000;
+
+async function idleConnections(one: Running, figures: Figures): Promise<void> {
+  const { name, port, program } = one;
+  // What a first load allocates once is none of theirs.
+  await wrk(name, `http://127.0.0.1:${port}/1KB`, { connections: 64, seconds: 2 });
+  await Bun.sleep(5_000);
+  const before = memoryBytes(program.pid).rss;
+  const callers = new IdleCallers(port);
+  await callers.open(IDLE_CONNECTIONS);
+  await Bun.sleep(2_000);
+  const each = (memoryBytes(program.pid).rss - before) / IDLE_CONNECTIONS;
+  // Figures are of millions of bytes; one connection's are of thousands.
+  figures.add("idle-connection/rss", name, each * 1_000);
+  callers.close();
 }
 
 const GIB = 2 ** 30;
