@@ -3,12 +3,15 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { createHash } from "node:crypto";
 import { readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { parseAllDocuments } from "yaml";
 import { outriggerImage } from "../tools/image.ts";
 import { digestOf } from "../tools/oci.ts";
 import { clusterMissing, KubeCluster, nodeImage, nodeRoot } from "../tools/kube/cluster.ts";
 import { formsFile, heard, slowDatabase } from "./kit/forms.ts";
 import { Place, ROOT } from "./kit/outrigger.ts";
+import { partOf } from "./kit/parts.ts";
 import { until, untilTrue } from "./kit/poll.ts";
+import { scrapeConfigOf } from "./kit/service_monitor.ts";
 
 setDefaultTimeout(180_000);
 
@@ -349,5 +352,39 @@ describe.skipIf(missing !== null)("on a cluster", () => {
     await untilTrue("the way is closed", async () => {
       return (await node("web", heard("store-pods", 9042))) === "blocked\n";
     });
+  });
+
+  test("S2-16 a ServiceMonitor's targets are up in a real Prometheus, each pod with its App's name", async () => {
+    const text = await rendered("--monitoring", "services");
+    await apply(without(text, "ServiceMonitor"));
+    const kinds = parseAllDocuments(text).map((one) => one.toJS());
+    const monitor = kinds.find(({ kind }) => kind === "ServiceMonitor");
+    const get = (...words: readonly string[]) => json("get", ...words);
+    const apps = ["api", "frontend", "gateway"];
+    // The autoscaler may start one more behind this.
+    const { pods, found } = await until("an endpoint of each pod", async () => {
+      const pods = (await Promise.all(apps.map(podsOf))).flat().map((pod) => pod.metadata.name);
+      const found = await scrapeConfigOf(monitor, get);
+      return pods.every((pod) => found.includes(pod)) ? { pods, found } : null;
+    });
+    const config = place.write("prometheus.yaml", found);
+    const { command, env } = cluster.command([
+      ...[await partOf("prometheus"), `--config.file=${config}`, "--log.level=error"],
+      ...[`--storage.tsdb.path=${place.path("prometheus")}`, "--web.listen-address=127.0.0.1:9090"],
+    ] as string[]);
+    const prometheus = Bun.spawn(command, { env, stdout: "ignore", stderr: "ignore" });
+    try {
+      await untilTrue("each pod is a target that is up", async () => {
+        const { body } = await cluster.get("http://127.0.0.1:9090/api/v1/query?query=up");
+        const all = JSON.parse(body).data.result as { metric: any; value: [number, string] }[];
+        const up = all.filter(({ metric, value }) => value[1] === "1" && metric.job === "outrigger");
+        const seen = new Set(up.map(({ metric }) => metric.pod));
+        const named = new Set(up.map(({ metric }) => metric.app));
+        return pods.every((pod) => seen.has(pod)) && apps.every((app) => named.has(app));
+      }, 60_000);
+    } finally {
+      prometheus.kill();
+      await prometheus.exited;
+    }
   });
 });
