@@ -12,6 +12,7 @@ import {
 } from "../tools/kube/control_plane.ts";
 import { Place, ROOT } from "./kit/outrigger.ts";
 import { until, untilTrue } from "./kit/poll.ts";
+import { freePort } from "./kit/ports.ts";
 
 setDefaultTimeout(120_000);
 
@@ -24,11 +25,11 @@ const OWN = join(ROOT, "charts", "outrigger");
 const VERSION = ["--kube-version", "1.35.0"];
 
 const API = "Deployment shop api";
-const ADDRESS = "127.0.0.1:17309";
-const REGISTRY = `version: 0.1
+
+const registryConfig = (address: string): string => `version: 0.1
 log: { level: error, accesslog: { disabled: true } }
 storage: { inmemory: {} }
-http: { addr: "${ADDRESS}" }
+http: { addr: "${address}" }
 `;
 
 /** Braces wherever a user may write some. */
@@ -323,14 +324,15 @@ describe.skipIf(missing !== null)("helm", () => {
 
   test("S3-17 a registry takes the package, and gives the same bytes back", async () => {
     const program = await builtTool("registry");
-    const config = place.write("registry.yaml", REGISTRY);
+    const address = `127.0.0.1:${await freePort()}`;
+    const config = place.write("registry.yaml", registryConfig(address));
     const start = ["env", "OTEL_TRACES_EXPORTER=none", program, "serve", config];
     const registry = place.startProgram(start);
     try {
-      await untilTrue("the registry", async () => (await fetch(`http://${ADDRESS}/v2/`)).ok);
+      await untilTrue("the registry", async () => (await fetch(`http://${address}/v2/`)).ok);
       const packed = place.path("pushed.tgz");
       await rendered(SHOP, "--format", "helm", "--package", packed, "--chart", "shop:1.4.0");
-      const at = `oci://${ADDRESS}/charts`;
+      const at = `oci://${address}/charts`;
       const pushed = await helm("push", packed, at, "--plain-http");
       expect([pushed.status, pushed.stderr]).toEqual([0, expect.stringContaining("shop:1.4.0")]);
       const name = ["--version", "1.4.0", "--plain-http"];
@@ -421,7 +423,7 @@ replicas: [{ name: api, count: 5 }]
 kind: Pipeline
 metadata: { name: orders }
 spec:
-  sources: { net: { http: { listen: "http://127.0.0.1:17307" } } }
+  sources: { net: { http: { listen: "http://127.0.0.1:${await freePort()}" } } }
   steps: [{ typescript: ./price.ts }]
   sinks: { out: { elasticsearch: { url: "http://search:9200", index: "orders-{{day}}" } } }
 `;
@@ -442,17 +444,18 @@ spec:
       writeFileSync(join(mounted, name), text);
     }
     const [container] = after.get("Deployment default it-outrigger").spec.template.spec.containers;
+    const port = await freePort();
     const here: readonly (readonly [string, string])[] = [
       ["/etc/outrigger", mounted],
       ["/var/lib/outrigger", place.path("kept")],
-      ["0.0.0.0:9598", "127.0.0.1:17308"],
+      ["0.0.0.0:9598", `127.0.0.1:${port}`],
     ];
     const args: string[] = container.args.map((word: string) => {
       return here.reduce((text, [there, local]) => text.replace(there, local), word);
     });
     const running = place.start(...args);
     const { httpGet } = container.readinessProbe;
-    const ready = `http://127.0.0.1:17308${httpGet.path}`;
+    const ready = `http://127.0.0.1:${port}${httpGet.path}`;
     await untilTrue("the probe's answer", async () => (await fetch(ready)).ok);
     running.kill("SIGTERM");
     expect((await running.ended).status).toBe(0);
