@@ -55,7 +55,7 @@ describe.skipIf(missing !== null)("on a cluster", () => {
   /** The objects whose kinds this cluster has. */
   const apply = async (text: string): Promise<void> => {
     const known = ["PodMonitor", "PrometheusRule"].reduce(without, text);
-    await cluster.kubectl(["apply", "--server-side", "-f", "-"], known);
+    await cluster.kubectl(["apply", "--server-side", "--force-conflicts", "-f", "-"], known);
   };
   const rolledOut = (app: string): Promise<string> => {
     return kubectl("rollout", "status", `deployment/${app}`, "--timeout=90s");
@@ -130,6 +130,37 @@ describe.skipIf(missing !== null)("on a cluster", () => {
       return found === undefined ? null : JSON.parse(found);
     });
     expect(record).toMatchObject({ level: "info", app: "api", namespace: "shop" });
+  });
+
+  test("S0-1 an event that an app emits on localhost comes out at the sink of its pod's sidecar", async () => {
+    const emit =
+      "fetch('http://127.0.0.1:5514/',{method:'POST',headers:{'content-type':'application/json'}," +
+      "body:JSON.stringify({event:'seen'})}).then((a)=>process.exit(a.ok?0:1))";
+    const file = place.write(
+      "emitter.yaml",
+      `apiVersion: outrigger.dev/v1alpha1
+kind: App
+metadata: { name: emitter, namespace: shop }
+spec:
+  image: registry.example.com/shop/api:1
+  job: { retries: 0 }
+  container: { command: [/usr/bin/node, -e, "${emit}"] }
+  pipelines: [seen]
+---
+apiVersion: outrigger.dev/v1alpha1
+kind: Pipeline
+metadata: { name: seen, namespace: shop }
+spec:
+  sources: { app: { http: { listen: "http://127.0.0.1:5514" } } }
+  steps: [{ enrich: { fields: { app: emitter } } }]
+  sinks: { out: { stdout: {} } }
+`,
+    );
+    await apply(await rendered(file));
+    await kubectl("wait", "--for=condition=complete", "job/emitter", "--timeout=60s");
+    const said = await kubectl("logs", "job/emitter", "-c", "outrigger");
+    const event = said.split("\n").find((line) => line.includes('"seen"'));
+    expect(JSON.parse(event!)).toEqual({ event: "seen", app: "emitter" });
   });
 
   test("S4-37 S4-38 a job starts when its sidecar is ready, and completes although it runs", async () => {

@@ -21,9 +21,11 @@ export async function scrapeConfigOf(monitor: any, get: Get): Promise<string> {
     const { items: slices } = await get("endpointslices", "-l", of);
     if (slices.length === 0) throw new Error(`${service.metadata.name} has no endpoints yet`);
     for (const { ports, endpoints } of slices) {
+      // Of a job that has ended nothing is left to ask.
+      if ((endpoints ?? []).length === 0) continue;
       const port = ports?.find((one: any) => one.name === endpoint.port);
       if (port === undefined) throw new Error(`${service.metadata.name} has no such port yet`);
-      for (const { addresses, targetRef } of endpoints ?? []) {
+      for (const { addresses, targetRef } of endpoints) {
         const { metadata } = await get("pod", targetRef.name);
         const found = relabelled(endpoint.relabelings, metadata.labels);
         targets.push({
