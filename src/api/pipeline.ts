@@ -137,11 +137,8 @@ function fromField(condition: Field<string>) {
 
 const buffer = object({
   maxEvents: integer({ min: 1, max: 10_000_000 })
-    .about(
-      "6000: enough for the requests under way and the next ones; each more costs the collector" +
-        " of memory. With `disk`: how many of them are in memory too.",
-    )
-    .default(6000),
+    .about("20000: some seconds of a busy app. With `disk`: how many of them are in memory too.")
+    .default(20_000),
   maxBytes: size({ min: "1Ki", max: "4Gi" })
     .about("16MiB: it counts against the pipeline's memory.")
     .default("16Mi"),

@@ -20,11 +20,7 @@ import { SinkQueue } from "./sink_queue.ts";
 import { RunningStep } from "./step.ts";
 import type { StepHost } from "./step.ts";
 
-/**
- * As in the file's schema. Syslog to Elasticsearch runs at 100 MB a CPU second with 6,000 events in
- * memory and at 78 with 20,000: those that wait longer are moved by the collector as old ones.
- */
-const DEFAULT_BUFFER: BufferPolicy = { maxEvents: 6000, maxBytes: 16 * 1024 * 1024 };
+const DEFAULT_BUFFER: BufferPolicy = { maxEvents: 20_000, maxBytes: 16 * 1024 * 1024 };
 
 export interface AssemblyOptions {
   /** The pipeline's name. */
