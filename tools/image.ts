@@ -7,11 +7,12 @@
 import { existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
+import { SIDECAR_USER } from "../src/render/kubernetes/security.ts";
 import { digestOf, type ImageFile, imageTar } from "./oci.ts";
 
 const ROOT = join(import.meta.dir, "..");
 /** Anybody but root; the same as in rendered pods. */
-const USER = 65532;
+const USER = SIDECAR_USER;
 const CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt";
 
 if (import.meta.main) {

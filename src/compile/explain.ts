@@ -32,8 +32,8 @@ interface Leaf {
   readonly value: unknown;
 }
 
-/** Lists of plain values and empty containers count as one value. */
-function* leaves(value: unknown, at: readonly Segment[]): Generator<Leaf> {
+/** Every value with its place. Lists of plain values and empty containers count as one value. */
+export function* leaves(value: unknown, at: readonly Segment[] = []): Generator<Leaf> {
   if (typeof value !== "object" || value === null) {
     yield { pointer: toPointer(at), value };
     return;

@@ -3,9 +3,12 @@
 export type Segment = string | number;
 
 export function toPointer(segments: readonly Segment[]): string {
-  return segments
-    .map((segment) => `/${String(segment).replaceAll("~", "~0").replaceAll("/", "~1")}`)
-    .join("");
+  return segments.map((segment) => `/${pointerStep(segment)}`).join("");
+}
+
+/** One segment, as it stands in a pointer. */
+export function pointerStep(segment: Segment): string {
+  return String(segment).replaceAll("~", "~0").replaceAll("/", "~1");
 }
 
 export function fromPointer(pointer: string): string[] {

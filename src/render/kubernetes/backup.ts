@@ -1,6 +1,5 @@
 /** For Velero: an App's objects and volumes, by its schedule. */
 import type { AppDocument } from "../../api/document.ts";
-import { sha256Hex } from "../../base/hash.ts";
 import { boundedName } from "./names.ts";
 import { type KubeObject, kubeObject } from "./object.ts";
 import { labelsOf, selectorOf } from "./rendering.ts";
@@ -17,7 +16,7 @@ export function backupSchedule(app: AppDocument): KubeObject | null {
   const at = ["spec", "backup"];
   const metadata = {
     namespace: VELERO_NAMESPACE,
-    name: boundedName(`${app.namespace}-${app.name}`, sha256Hex),
+    name: boundedName(`${app.namespace}-${app.name}`),
     labels: labelsOf(app),
   };
   return kubeObject(["velero.io/v1", "Schedule"], metadata, app.origin(at), {

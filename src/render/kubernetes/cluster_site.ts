@@ -4,7 +4,6 @@ import type { AppDocument, Documents } from "../../api/document.ts";
 import { parseAppReference } from "../../api/names.ts";
 import { type LocalSite, type Site, type WorkloadSite, workloadKey } from "../../api/site.ts";
 import type { AdminBinding, HostPort } from "../../api/snapshot.ts";
-import { sha256Hex } from "../../base/hash.ts";
 import {
   ADMIN_PORT,
   derivedName,
@@ -22,13 +21,13 @@ const LOOPBACK = "127.0.0.1";
  * balance over the pods themselves, and no name that an app asks for hides it from the sidecar.
  */
 export function podsService(name: string): string {
-  return derivedName(name, "pods", sha256Hex);
+  return derivedName(name, "pods");
 }
 
 /** @param sinks where sinks are, by their name, in the place of what a Mesh says */
 /** A group of an App's pods is named as an App is. */
 export function groupName(app: string, group: string): string {
-  return derivedName(app, group, sha256Hex);
+  return derivedName(app, group);
 }
 
 export function clusterSite(

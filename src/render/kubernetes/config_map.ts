@@ -8,11 +8,11 @@ import { labelsOf } from "./rendering.ts";
 const CONFIG_MAP = ["v1", "ConfigMap"] as const;
 
 export function snapshotName(name: string): string {
-  return derivedName(name, "outrigger", sha256Hex);
+  return derivedName(name, "outrigger");
 }
 
 export function filesName(name: string): string {
-  return derivedName(name, "files", sha256Hex);
+  return derivedName(name, "files");
 }
 
 /** A sidecar's configuration. It reads a change by itself: nothing is rolled. */

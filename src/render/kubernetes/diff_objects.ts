@@ -1,7 +1,8 @@
 /** What would change where objects are applied over others: by object and by value, with its line. */
 import type { Snapshot } from "../../api/snapshot.ts";
 import { findOrigin, originText } from "../../compile/origins.ts";
-import { pointerStep, sourceText } from "./explain_object.ts";
+import { pointerStep } from "../../compile/pointer.ts";
+import { sourceText } from "./explain_object.ts";
 import { SNAPSHOT_FILE } from "./names.ts";
 import { type KubeObject, SOURCE_ANNOTATION } from "./object.ts";
 import type { Plain } from "./sourced.ts";

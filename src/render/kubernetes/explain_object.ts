@@ -1,4 +1,6 @@
+import { leaves } from "../../compile/explain.ts";
 import { originText } from "../../compile/origins.ts";
+import { parentPointer } from "../../compile/pointer.ts";
 import type { KubeObject } from "./object.ts";
 import type { Plain, Source } from "./sourced.ts";
 
@@ -13,9 +15,9 @@ export interface ExplainedValue {
 
 /** Every value of an object with the line that asked for it, or the reason why it is there. */
 export function explainObject(object: KubeObject): readonly ExplainedValue[] {
-  return [...leaves(object.body, "")].map(({ pointer, value }) => {
+  return [...leaves(object.body)].map(({ pointer, value }) => {
     const { kind } = sourceOf(object, pointer);
-    return { pointer, value, source: kind, text: sourceText(object, pointer) };
+    return { pointer, value: value as Plain, source: kind, text: sourceText(object, pointer) };
   });
 }
 
@@ -23,11 +25,6 @@ export function explainObject(object: KubeObject): readonly ExplainedValue[] {
 export function sourceText(object: KubeObject, pointer: string): string {
   const source = sourceOf(object, pointer);
   return source.kind === "file" ? originText(source.origin) : source.text;
-}
-
-/** A key as a JSON pointer has it (RFC 6901). */
-export function pointerStep(key: string): string {
-  return key.replaceAll("~", "~0").replaceAll("/", "~1");
 }
 
 export function explainObjectText(object: KubeObject): string {
@@ -42,21 +39,9 @@ export function explainObjectText(object: KubeObject): string {
 
 /** Its own, or that of the nearest part around it. */
 function sourceOf({ sources }: KubeObject, pointer: string): Source {
-  for (let at = pointer; ; at = at.slice(0, at.lastIndexOf("/"))) {
+  for (let at: string | null = pointer; at !== null; at = parentPointer(at)) {
     const found = sources.get(at);
     if (found !== undefined) return found;
-    if (at === "") throw new Error("An object has no source.");
   }
-}
-
-function* leaves(value: Plain, pointer: string): Generator<{ pointer: string; value: Plain }> {
-  if (typeof value !== "object" || value === null) return yield { pointer, value };
-  const members = Object.entries(value);
-  const plain = (item: unknown) => typeof item !== "object" || item === null;
-  if (members.length === 0 || (Array.isArray(value) && value.every(plain))) {
-    return yield { pointer, value };
-  }
-  for (const [key, member] of members) {
-    yield* leaves(member as Plain, `${pointer}/${pointerStep(key)}`);
-  }
+  throw new Error("An object has no source.");
 }

@@ -3,13 +3,15 @@ import { GATEWAY_NAME } from "../../compile/gateway.ts";
 import { snapshotConfig, snapshotName } from "./config_map.ts";
 import { podsService } from "./cluster_site.ts";
 import { ADMIN_SERVICE_PORT, METRICS_LABEL, scrapeAnnotations } from "./monitors.ts";
-import { ADMIN_PORT, GATEWAY_PORT } from "./names.ts";
+import { GATEWAY_PORT } from "./names.ts";
 import { type KubeObject, kubeObject } from "./object.ts";
 import { sidecarVolumes } from "./pod.ts";
 import { labelsOf, type Rendering, selectorOf } from "./rendering.ts";
-import { LEAVE_MS } from "./leave_hook.ts";
+import { graceSeconds } from "./leave_hook.ts";
+import { SIDECAR_USER } from "./security.ts";
 import { sidecarContainer } from "./sidecar_container.ts";
 import { because } from "./sourced.ts";
+import { spreadOf } from "./spread.ts";
 
 const NAME = GATEWAY_NAME;
 
@@ -70,23 +72,13 @@ function deployment(rendering: Rendering) {
         enableServiceLinks: false,
         securityContext: {
           seccompProfile: { type: "RuntimeDefault" },
-          fsGroup: target.assignsUser ? undefined : 65532,
+          fsGroup: target.assignsUser ? undefined : SIDECAR_USER,
         },
-        terminationGracePeriodSeconds: Math.ceil((LEAVE_MS + drainMs) / 1000) + 12,
-        topologySpreadConstraints: ["topology.kubernetes.io/zone", "kubernetes.io/hostname"].map(
-          (topologyKey) => ({
-            maxSkew: 1,
-            topologyKey,
-            whenUnsatisfiable: "ScheduleAnyway",
-            labelSelector: { matchLabels: selectorOf(NAME) },
-          }),
-        ),
+        terminationGracePeriodSeconds: graceSeconds(drainMs),
+        topologySpreadConstraints: spreadOf(NAME, "ScheduleAnyway"),
         containers: [container],
         volumes: sidecarVolumes(snapshotName(NAME)),
       },
     },
   };
 }
-
-/** Where metrics of every workload of ours are. */
-export const METRICS_PORT = ADMIN_PORT;

@@ -1,3 +1,4 @@
+import { fromPointer } from "../../compile/pointer.ts";
 import type { Plain } from "./sourced.ts";
 
 export interface PatchStep {
@@ -15,7 +16,7 @@ export interface PatchStep {
 export function patched(before: Plain, steps: readonly PatchStep[]): Plain {
   const root = { "": structuredClone(before) } as Record<string, Plain>;
   for (const [index, step] of steps.entries()) {
-    const tokens = step.path.split("/").map((one) => one.replaceAll("~1", "/").replaceAll("~0", "~"));
+    const tokens = ["", ...fromPointer(step.path)];
     const last = tokens.pop()!;
     let parent: unknown = root;
     for (const token of tokens) parent = memberOf(parent, token);

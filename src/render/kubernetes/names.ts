@@ -1,4 +1,5 @@
 /** Names and ports that the objects of one App share. */
+import { sha256Hex } from "../../base/hash.ts";
 
 /** Where a sidecar listens in front of its app; the Service's target. */
 export const INBOUND_PORT = 15006;
@@ -20,17 +21,17 @@ export const STATE_FOLDER = "/run/outrigger";
 const MAX_NAME = 63;
 
 /** `NAME-SUFFIX`, where need be with a shortened name that its hash keeps apart. */
-export function derivedName(name: string, suffix: string, hash: (text: string) => string): string {
+export function derivedName(name: string, suffix: string): string {
   const whole = `${name}-${suffix}`;
   if (whole.length <= MAX_NAME) return whole;
   const kept = name.slice(0, MAX_NAME - suffix.length - 8).replace(/-+$/, "");
-  return `${kept}-${hash(name).slice(0, 6)}-${suffix}`;
+  return `${kept}-${sha256Hex(name).slice(0, 6)}-${suffix}`;
 }
 
 /** The name, where need be shortened, with its hash to tell it apart. */
-export function boundedName(name: string, hash: (text: string) => string): string {
+export function boundedName(name: string): string {
   if (name.length <= MAX_NAME) return name;
-  return `${name.slice(0, MAX_NAME - 7).replace(/-+$/, "")}-${hash(name).slice(0, 6)}`;
+  return `${name.slice(0, MAX_NAME - 7).replace(/-+$/, "")}-${sha256Hex(name).slice(0, 6)}`;
 }
 
 export const NAME_LABEL = "app.kubernetes.io/name";

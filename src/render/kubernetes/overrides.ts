@@ -1,5 +1,6 @@
 /** Changes of generated objects that a file asks for: they survive rendering anew. */
 import type { AppDocument } from "../../api/document.ts";
+import { pointerStep } from "../../compile/pointer.ts";
 import { problemAt } from "../../compile/source.ts";
 import type { Problem } from "../../schema/problem.ts";
 import type { KubeObject } from "./object.ts";
@@ -71,8 +72,7 @@ function note(
     return;
   }
   for (const [key, value] of Object.entries(after as object)) {
-    const step = key.replaceAll("~", "~0").replaceAll("/", "~1");
     const old = (before as Readonly<Record<string, Plain>>)[key];
-    note(old, value as Plain, `${pointer}/${step}`, source, sources);
+    note(old, value as Plain, `${pointer}/${pointerStep(key)}`, source, sources);
   }
 }

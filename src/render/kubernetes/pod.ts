@@ -13,12 +13,13 @@ import { scrapeAnnotations } from "./monitors.ts";
 import { ownerOf } from "./pod_groups.ts";
 import { probesOf } from "./probes.ts";
 import { APP_RESOURCES, bytesQuantity, resourcesOf } from "./quantities.ts";
-import { labelsOf, type Rendering, selectorOf } from "./rendering.ts";
-import { LEAVE_MS, leaveHook } from "./leave_hook.ts";
-import { containerSecurity } from "./security.ts";
+import { labelsOf, type Rendering } from "./rendering.ts";
+import { graceSeconds, leaveHook } from "./leave_hook.ts";
+import { containerSecurity, SIDECAR_USER } from "./security.ts";
 import { serviceAccountName } from "./service_account.ts";
 import { isNative, sidecarContainer, SNAPSHOT_VOLUME, STATE_VOLUME } from "./sidecar_container.ts";
 import { because, from, type Tree } from "./sourced.ts";
+import { spreadOf } from "./spread.ts";
 
 const MIB = 1024 * 1024;
 
@@ -51,7 +52,7 @@ export function podTemplate(rendering: Rendering, app: AppDocument): Tree {
       restartPolicy: isTask(app) ? "Never" : undefined,
       hostAliases: hostAliases(rendering, app),
       securityContext: podSecurity(rendering, app),
-      terminationGracePeriodSeconds: Math.ceil((LEAVE_MS + app.spec.sidecar.drainTimeout) / 1000) + 12,
+      terminationGracePeriodSeconds: graceSeconds(app.spec.sidecar.drainTimeout),
       ...placementOf(app, name),
       initContainers: initContainers(rendering, app),
       containers: containers(rendering, app),
@@ -82,7 +83,7 @@ function podSecurity({ documents, target }: Rendering, app: AppDocument): Tree {
     seccompProfile: { type: "RuntimeDefault" },
     fsGroup:
       shares && !target.assignsUser
-        ? because("volumes belong to a group that app and sidecar are in", 65532)
+        ? because("volumes belong to a group that app and sidecar are in", SIDECAR_USER)
         : undefined,
     fsGroupChangePolicy: shares && !target.assignsUser ? "OnRootMismatch" : undefined,
     sysctls:
@@ -95,12 +96,6 @@ function podSecurity({ documents, target }: Rendering, app: AppDocument): Tree {
 function placementOf(app: AppDocument, name: string): { readonly [key: string]: Tree } {
   const { placement, perNode } = app.spec;
   const at = ["spec", "placement"];
-  const spread = (topologyKey: string, when: string): Tree => ({
-    maxSkew: 1,
-    topologyKey,
-    whenUnsatisfiable: when,
-    labelSelector: { matchLabels: selectorOf(name) },
-  });
   const when = placement.spread === "require" ? "DoNotSchedule" : "ScheduleAnyway";
   const nodes = Object.entries(placement.nodes);
   return {
@@ -116,7 +111,7 @@ function placementOf(app: AppDocument, name: string): { readonly [key: string]: 
         : from(
             app,
             [...at, "spread"],
-            [spread("topology.kubernetes.io/zone", when), spread("kubernetes.io/hostname", when)],
+            spreadOf(name, when),
             "one zone or node that fails takes as few pods as possible",
           ),
   };

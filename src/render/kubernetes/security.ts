@@ -5,7 +5,7 @@ import { because, from, type Tree } from "./sourced.ts";
 import type { Target } from "./target.ts";
 
 /** The sidecar's user, where the platform assigns none. */
-const SIDECAR_USER = 65532;
+export const SIDECAR_USER = 65532;
 
 export interface SecurityWishes {
   readonly user?: number | undefined;

@@ -1,6 +1,7 @@
 /** Objects whose values know who asked for them: what `explain` shows of each generated line. */
 import type { AnyDocument } from "../../api/document.ts";
 import type { Origin } from "../../api/snapshot.ts";
+import { toPointer } from "../../compile/pointer.ts";
 import type { Path } from "../../schema/node.ts";
 
 /** Why a value is what it is. */
@@ -67,7 +68,7 @@ function separateAt(
     let inner: Sourced = tree;
     // The innermost word counts: it knows more.
     while (inner.value instanceof Sourced) inner = inner.value;
-    sources.set(path.map((step) => `/${escaped(String(step))}`).join(""), inner.source);
+    sources.set(toPointer(path), inner.source);
     return separateAt(inner.value, path, sources);
   }
   if (typeof tree !== "object" || tree === null) return tree;
@@ -89,8 +90,4 @@ function separateAt(
     path.pop();
   }
   return members;
-}
-
-function escaped(key: string): string {
-  return key.replaceAll("~", "~0").replaceAll("/", "~1");
 }
