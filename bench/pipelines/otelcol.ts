@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { part } from "../../tools/install.ts";
 import { Program } from "../processes.ts";
 import type { BenchedPipeline, PipelineSetup, PipelineWork } from "./pipeline_program.ts";
-import { COMBINED, able, unable } from "./pipeline_program.ts";
+import { abilities, COMBINED } from "./pipeline_program.ts";
 
 const ABLE: Partial<Record<PipelineWork, string>> = {
   passthrough: "filelog, nop exporter",
@@ -19,15 +19,7 @@ export async function otelcol(): Promise<BenchedPipeline> {
   return {
     name: "otelcol",
     version,
-    does(work) {
-      const text = ABLE[work];
-      if (text !== undefined) return able(text);
-      return unable(
-        work === "typescript"
-          ? "- (no functions of the user's in TypeScript)"
-          : "- (what it throws away has no buffer)",
-      );
-    },
+    does: abilities(ABLE),
     start(setup) {
       const { folder } = setup;
       const file = join(folder, "otelcol.yaml");

@@ -51,6 +51,19 @@ export interface BenchedPipeline {
 export const able = (text: string) => ({ text, able: true });
 export const unable = (text: string) => ({ text, able: false });
 
+/** What one does that has no functions of the user's in TypeScript, and buffers for real sinks only. */
+export function abilities(works: Partial<Record<PipelineWork, string>>): BenchedPipeline["does"] {
+  return (work) => {
+    const text = works[work];
+    if (text !== undefined) return able(text);
+    return unable(
+      work === "typescript"
+        ? "- (no functions of the user's in TypeScript)"
+        : "- (what it throws away has no buffer)",
+    );
+  };
+}
+
 /** The combined format, for those that take PCRE or the like. */
 export const COMBINED =
   '^(?<client>\\S+) \\S+ (?<user>\\S+) \\[(?<time>[^\\]]+)\\] "(?<method>\\S+) (?<path>\\S+) ' +

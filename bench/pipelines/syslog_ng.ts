@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { part } from "../../tools/install.ts";
 import { Program } from "../processes.ts";
 import type { BenchedPipeline, PipelineSetup, PipelineWork } from "./pipeline_program.ts";
-import { COMBINED, able, unable } from "./pipeline_program.ts";
+import { abilities, COMBINED } from "./pipeline_program.ts";
 
 const ABLE: Partial<Record<PipelineWork, string>> = {
   passthrough: "file source without parsing, a filter that takes nothing",
@@ -20,15 +20,7 @@ export async function syslogNg(): Promise<BenchedPipeline> {
   return {
     name: "syslog-ng",
     version,
-    does(work) {
-      const text = ABLE[work];
-      if (text !== undefined) return able(text);
-      return unable(
-        work === "typescript"
-          ? "- (no functions of the user's in TypeScript)"
-          : "- (what it throws away has no buffer)",
-      );
-    },
+    does: abilities(ABLE),
     start(setup) {
       const { folder } = setup;
       const file = join(folder, "syslog-ng.conf");
